@@ -1,0 +1,48 @@
+"""The error types: what a user can mend is a `UserError`, and the command line prints it without a traceback."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class TextdistillError(Exception):
+    """Base of every error that this package raises on purpose."""
+
+
+class UserError(TextdistillError):
+    """The user's mistake: the message says what was found, what is allowed and what to do (exit code 2)."""
+
+
+class DataError(UserError):
+    """A table, column, label or split that cannot be used as asked."""
+
+
+class RecipeError(UserError):
+    """One or more faults of a recipe, all shown at once.
+
+    `faults` holds one line each: the key path, the value found, what is allowed, the nearest valid name.
+    """
+
+    def __init__(self, faults: Iterable[str], source: str = "recipe"):
+        self.faults = list(faults)
+        head = f"{source}: {len(self.faults)} fault{'s' if len(self.faults) != 1 else ''}"
+        super().__init__("\n".join([head, *(f"  {fault}" for fault in self.faults)]))
+
+
+class ArtifactError(UserError):
+    """A distilled set on disk that is missing, malformed, unsafe or from an unknown version."""
+
+
+class DivergenceError(UserError):
+    """The distillation produced NaN, infinity or a runaway loss; the message names the step and what to lower."""
+
+
+class OfflineError(UserError):
+    """Something that only a hub or a network has was asked for, and it cannot be reached."""
+
+
+def did_you_mean(word: str, allowed: Iterable[str]) -> str:
+    """`" (did you mean 'x'?)"` for the nearest allowed name, or an empty string when none is near."""
+    near = difflib.get_close_matches(str(word), [str(name) for name in allowed], n=1, cutoff=0.5)
+    return f" (did you mean {near[0]!r}?)" if near else ""
