@@ -1,0 +1,1 @@
+"""The one meta-learning core: it knows batches, learners and schedules, and never what a sample is made of."""

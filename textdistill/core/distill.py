@@ -1,0 +1,289 @@
+"""The ONE outer loop: every method of this package is a call of `distill` with other parts."""
+
+from __future__ import annotations
+
+import json
+import math
+import resource
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from textdistill.core.batch import RealData
+from textdistill.core.checkpoint import load_checkpoint, save_checkpoint
+from textdistill.core.learner import Learner
+from textdistill.core.outer import Outer, learning_rate, make_optimizer
+from textdistill.core.schedule import DistilledSet, Outcome, Synthetic
+from textdistill.core.starts import Start, Starts
+from textdistill.core.streams import Streams
+from textdistill.core.unroll import Inner
+from textdistill.errors import ArtifactError, DivergenceError, RecipeError
+
+
+class Objective(Protocol):
+    """What is minimised. It sends gradients to the fields in `trains`, and to no other."""
+
+    trains: frozenset[str]
+
+    def inner(self, learner: Learner, streams: Streams) -> Inner: ...
+
+    def evaluate(
+        self, synthetic: Synthetic, real: RealData, learner: Learner, starts: Sequence[Start], streams: Streams
+    ) -> list[Outcome]: ...
+
+
+Validate = Callable[[DistilledSet], float]
+OnStep = Callable[[int, dict[str, float]], None]
+
+
+@dataclass
+class Checkpoint:
+    """Where the loop keeps its state and metrics, how often, and whether to go on from there.
+
+    `identity` names the run (recipe, seed, data): going on with another is refused.
+    """
+
+    folder: Path
+    every: int = 50
+    resume: bool = False
+    identity: str = ""
+
+    @property
+    def file(self) -> Path:
+        """The newest state."""
+        return self.folder / "checkpoint.safetensors"
+
+    @property
+    def log(self) -> Path:
+        """The metrics, one JSON object a line."""
+        return self.folder / "metrics.jsonl"
+
+
+@dataclass
+class _Memory:
+    """What the loop carries from step to step beside the synthetic set, the optimiser and the starts."""
+
+    step: int = 0
+    seconds: float = 0.0
+    first_loss: float | None = None
+    best: float = -math.inf
+    best_step: int = -1
+    best_tensors: dict[str, Tensor] = field(default_factory=dict)
+    average: dict[str, Tensor] = field(default_factory=dict)
+
+
+def distill(
+    synthetic: Synthetic,
+    objective: Objective,
+    real: RealData,
+    *,
+    learner: Learner,
+    starts: Starts,
+    outer: Outer,
+    seed: int = 0,
+    validate: Validate | None = None,
+    checkpoint: Checkpoint | None = None,
+    on_step: OnStep | None = None,
+) -> DistilledSet:
+    """Learn `synthetic` by `outer.steps` steps on `objective`, and return the set.
+
+    With `validate` and `outer.keep = "best"`, the set with the highest validation score is returned, else the last one (or the
+    exponential average of the parameters, with `outer.average`). Errors: `RecipeError` when a learned field gets no
+    gradient from the objective; `DivergenceError`, naming the step, on NaN, infinity or a runaway loss.
+    """
+    unreached = synthetic.learned - objective.trains
+    if unreached:
+        raise RecipeError(
+            [
+                f"synthetic.learn: {sorted(unreached)} get no gradient from {type(objective).__name__}, which trains "
+                f"{sorted(objective.trains)}; learn only those, or choose another objective"
+            ]
+        )
+    streams = Streams(seed, ("distill",))
+    parameters = synthetic.parameters()
+    optimizer = make_optimizer(parameters, outer)
+    memory = _Memory()
+    if outer.average:
+        memory.average = {name: value.detach().clone() for name, value in parameters.items()}
+    if checkpoint is not None:
+        checkpoint.folder.mkdir(parents=True, exist_ok=True)
+        if checkpoint.resume and checkpoint.file.exists():
+            _restore(checkpoint, parameters, optimizer, starts, memory)
+        _rewind_log(checkpoint.log, memory.step)
+
+    began = time.perf_counter() - memory.seconds
+    while memory.step < outer.steps:
+        step = memory.step
+        here = streams.child(step)
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate(outer, step, group["name"])
+        optimizer.zero_grad(set_to_none=True)
+        begun = starts.next(step, synthetic, objective.inner(learner, here.child("start")))
+        outcomes = objective.evaluate(synthetic, real, learner, begun, here)
+        loss = sum(o.loss for o in outcomes) / len(outcomes)
+        scale = 1.0 / len(outcomes)
+        for start, outcome in zip(begun, outcomes, strict=True):
+            synthetic.pullback([(at, {n: g * scale for n, g in found.items()}) for at, found in outcome.gradients])
+            starts.after_step(step, start, outcome)
+        norm = float(torch.nn.utils.clip_grad_norm_(list(parameters.values()), outer.clip or math.inf))
+        _check(step, loss, norm, memory, outer)
+        optimizer.step()
+        synthetic.project_()
+        memory.step += 1
+        if outer.average:
+            _average(memory.average, parameters, outer.average, step)
+
+        record: dict[str, float] = {"step": step, "loss": loss, "gradient_norm": norm, "lr": learning_rate(outer, step)}
+        if validate is not None and (memory.step % outer.validate_every == 0 or memory.step == outer.steps):
+            with _swapped(parameters, memory.average):
+                score = validate(synthetic.export())
+                record["validation"] = score
+                if score > memory.best:
+                    memory.best, memory.best_step = score, memory.step
+                    memory.best_tensors = {name: value.detach().clone() for name, value in parameters.items()}
+        if checkpoint is not None:
+            with checkpoint.log.open("a") as log:
+                log.write(json.dumps(record) + "\n")
+            if memory.step % checkpoint.every == 0 or memory.step == outer.steps:
+                memory.seconds = time.perf_counter() - began
+                _save(checkpoint, parameters, optimizer, starts, memory)
+        if on_step is not None:
+            on_step(step, record)
+
+    kept = memory.best_tensors if outer.keep == "best" and memory.best_tensors else memory.average
+    with _swapped(parameters, kept):
+        result = synthetic.export(
+            {
+                "outer_steps": memory.step,
+                "kept_step": memory.best_step if kept is memory.best_tensors and kept else memory.step,
+                "validation": memory.best if memory.best_step >= 0 else None,
+            }
+        )
+    cost = {"distill_seconds": time.perf_counter() - began, "outer_steps": memory.step, "peak_rss_mib": peak_rss_mib()}
+    return DistilledSet(result.inputs, result.targets, result.rates, starts.theta0(), {**result.meta, "cost": cost})
+
+
+def peak_rss_mib() -> float:
+    """The most memory this process has had, in MiB."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (2**20 if sys.platform == "darwin" else 2**10)
+
+
+def _check(step: int, loss: float, norm: float, memory: _Memory, outer: Outer) -> None:
+    if memory.first_loss is None:
+        memory.first_loss = loss
+    remedy = "lower synthetic.lr (the inner learning rate) or outer.lr, or set outer.clip"
+    if not (math.isfinite(loss) and math.isfinite(norm)):
+        raise DivergenceError(f"outer step {step}: the loss is {loss} and its gradient's norm {norm}; {remedy}")
+    if loss > outer.runaway * max(memory.first_loss, 1.0):
+        raise DivergenceError(
+            f"outer step {step}: the loss {loss:.4g} is more than {outer.runaway:g} times the first ({memory.first_loss:.4g}); {remedy}"
+        )
+
+
+@torch.no_grad()
+def _average(average: dict[str, Tensor], parameters: dict[str, Tensor], rate: float, step: int) -> None:
+    # A young average would remember the initial values for too long: its memory grows with the step up to `rate`.
+    keep = min(rate, (1 + step) / (10 + step))
+    for name, value in parameters.items():
+        average[name].lerp_(value, 1 - keep)
+
+
+class _swapped:
+    """Within the block the parameters hold `other` (when it holds anything)."""
+
+    def __init__(self, parameters: dict[str, Tensor], other: dict[str, Tensor]):
+        self.parameters, self.other = parameters, other
+
+    @torch.no_grad()
+    def __enter__(self) -> None:
+        self.saved = {name: value.detach().clone() for name, value in self.parameters.items()} if self.other else {}
+        for name, value in self.other.items():
+            self.parameters[name].copy_(value)
+
+    @torch.no_grad()
+    def __exit__(self, *_: object) -> None:
+        for name, value in self.saved.items():
+            self.parameters[name].copy_(value)
+
+
+def _save(
+    checkpoint: Checkpoint,
+    parameters: dict[str, Tensor],
+    optimizer: torch.optim.Optimizer,
+    starts: Starts,
+    memory: _Memory,
+) -> None:
+    tensors = {f"parameters.{name}": value for name, value in parameters.items()}
+    for index, value in optimizer.state_dict()["state"].items():
+        tensors.update({f"optimizer.{index}.{key}": torch.as_tensor(item) for key, item in value.items() if item is not None})
+    remembered = starts.state_dict()
+    tensors.update({f"starts.{name}": value for name, value in remembered.pop("tensors", {}).items()})
+    tensors.update({f"best.{name}": value for name, value in memory.best_tensors.items()})
+    tensors.update({f"average.{name}": value for name, value in memory.average.items()})
+    meta: dict[str, Any] = {
+        "identity": checkpoint.identity,
+        "step": memory.step,
+        "seconds": memory.seconds,
+        "first_loss": memory.first_loss,
+        "best": memory.best if memory.best_step >= 0 else None,
+        "best_step": memory.best_step,
+        "starts": remembered,
+    }
+    save_checkpoint(checkpoint.file, tensors, meta)
+
+
+def _restore(
+    checkpoint: Checkpoint,
+    parameters: dict[str, Tensor],
+    optimizer: torch.optim.Optimizer,
+    starts: Starts,
+    memory: _Memory,
+) -> None:
+    tensors, meta = load_checkpoint(checkpoint.file)
+    if meta.get("identity") != checkpoint.identity:
+        raise ArtifactError(
+            f"{checkpoint.file}: belongs to another run (recipe, seed or data differ); resume with the same settings, "
+            "choose another --out, or run without --resume to start anew"
+        )
+
+    def part(prefix: str) -> dict[str, Tensor]:
+        return {name[len(prefix) :]: value for name, value in tensors.items() if name.startswith(prefix)}
+
+    with torch.no_grad():
+        for name, value in part("parameters.").items():
+            parameters[name].copy_(value)
+    state = optimizer.state_dict()
+    state["state"] = {}
+    for name, value in part("optimizer.").items():
+        index, key = name.split(".", 1)
+        state["state"].setdefault(int(index), {})[key] = value
+    optimizer.load_state_dict(state)
+    starts.load_state_dict({**meta["starts"], "tensors": part("starts.")})
+    memory.step, memory.seconds, memory.first_loss = meta["step"], meta["seconds"], meta["first_loss"]
+    memory.best = -math.inf if meta["best"] is None else meta["best"]
+    memory.best_step = meta["best_step"]
+    memory.best_tensors, memory.average = part("best."), part("average.")
+
+
+def _rewind_log(log: Path, step: int) -> None:
+    """Drop the lines of steps that will be taken again, and any line that a kill cut short."""
+    kept = []
+    if step and log.exists():
+        for line in log.read_text().splitlines():
+            try:
+                record = json.loads(line)
+            except ValueError:
+                break
+            if record["step"] >= step:
+                break
+            kept.append(line)
+    temporary = log.with_suffix(".jsonl.tmp")
+    temporary.write_text("".join(line + "\n" for line in kept))
+    temporary.replace(log)

@@ -1,0 +1,76 @@
+"""The inner optimisers: one update of the weights as a differentiable function of weights, gradient and learning rate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+State = list[Tensor]
+
+
+class InnerOptimizer(Protocol):
+    """An update rule. `state` is a flat list of tensors, so that a step can be stored, rebuilt and differentiated."""
+
+    def init(self, params: Sequence[Tensor]) -> State: ...
+
+    def update(
+        self, params: Sequence[Tensor], grads: Sequence[Tensor], state: State, lr: Tensor
+    ) -> tuple[list[Tensor], State]: ...
+
+
+@dataclass(frozen=True)
+class SGD:
+    """θ ← θ − η v with v ← μ v + g (Sucholutsky & Schonlau, Eq. 2, where μ = 0)."""
+
+    momentum: float = 0.0
+    weight_decay: float = 0.0
+
+    def init(self, params: Sequence[Tensor]) -> State:
+        """Zero velocities, or nothing without momentum."""
+        return [torch.zeros_like(p) for p in params] if self.momentum else []
+
+    def update(
+        self, params: Sequence[Tensor], grads: Sequence[Tensor], state: State, lr: Tensor
+    ) -> tuple[list[Tensor], State]:
+        """One step."""
+        if self.weight_decay:
+            grads = [g + self.weight_decay * p for p, g in zip(params, grads, strict=True)]
+        if not self.momentum:
+            return [p - lr * g for p, g in zip(params, grads, strict=True)], []
+        velocity = [self.momentum * v + g for v, g in zip(state, grads, strict=True)]
+        return [p - lr * v for p, v in zip(params, velocity, strict=True)], velocity
+
+
+@dataclass(frozen=True)
+class Adam:
+    """Adam (Kingma & Ba), with ε² added under the root: √v alone has no derivative where a gradient is zero."""
+
+    beta1: float = 0.9
+    beta2: float = 0.999
+    eps: float = 1e-6
+
+    def init(self, params: Sequence[Tensor]) -> State:
+        """Zero moments, and the running products β₁ᵗ and β₂ᵗ."""
+        ones = [params[0].new_ones(()), params[0].new_ones(())]
+        return [torch.zeros_like(p) for p in params] + [torch.zeros_like(p) for p in params] + ones
+
+    def update(
+        self, params: Sequence[Tensor], grads: Sequence[Tensor], state: State, lr: Tensor
+    ) -> tuple[list[Tensor], State]:
+        """One step."""
+        n = len(params)
+        first = [self.beta1 * m + (1 - self.beta1) * g for m, g in zip(state[:n], grads, strict=True)]
+        second = [self.beta2 * v + (1 - self.beta2) * g * g for v, g in zip(state[n : 2 * n], grads, strict=True)]
+        power1, power2 = state[-2] * self.beta1, state[-1] * self.beta2
+        new = [
+            p - lr * (m / (1 - power1)) / (v / (1 - power2) + self.eps**2).sqrt()
+            for p, m, v in zip(params, first, second, strict=True)
+        ]
+        return new, [*first, *second, power1, power2]
+
+
+INNER_OPTIMIZERS: dict[str, type] = {"sgd": SGD, "adam": Adam}

@@ -1,0 +1,92 @@
+"""The functional learner: a stateless view of a network, so that its weights can be differentiated through."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Protocol
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from textdistill.core.batch import Batch
+
+Params = dict[str, Tensor]
+
+
+class Network(Protocol):
+    """What a module must offer to become a `Learner`.
+
+    `forward` returns every layer's activation, the logits last and the features last but one, and differentiates
+    twice. `drop` is the random stream of dropout; `None` turns dropout off.
+    """
+
+    def forward(self, inputs: Tensor, mask: Tensor | None, drop: torch.Generator | None) -> list[Tensor]: ...
+
+    def fans(self, name: str, shape: Sequence[int]) -> tuple[int, int]:
+        """The fan-in and fan-out of the weight `name`, for Xavier's initialisation."""
+        ...
+
+
+class Learner:
+    """A network whose weights are arguments.
+
+    `init(rng)` draws θ0 ~ p(θ0): Xavier normal for weights, zero for biases (Sucholutsky & Schonlau, section IV.B).
+    The loss of a batch is the soft cross-entropy Σ_i a_i Σ_c y_ic · (−log softmax(z_i))_c with a_i = 1/n unless
+    the batch has weights; the labels may be any real vectors, as in the paper.
+    """
+
+    def __init__(self, module: nn.Module, classes: int):
+        self.module = module
+        self.classes = classes
+        self._shapes = {name: tuple(p.shape) for name, p in module.named_parameters()}
+        self.device = torch.device("cpu")
+        self.dtype = torch.float32
+
+    def to(self, device: torch.device | str, dtype: torch.dtype | None = None) -> Learner:
+        """Draw and keep weights on this device, as this floating type."""
+        self.device = torch.device(device)
+        self.dtype = dtype or self.dtype
+        self.module.to(self.device, self.dtype)
+        return self
+
+    @property
+    def size(self) -> int:
+        """The number of parameters."""
+        return sum(math.prod(shape) for shape in self._shapes.values())
+
+    def init(self, rng: torch.Generator) -> Params:
+        """A fresh θ0 from `rng`."""
+        params: Params = {}
+        for name, shape in self._shapes.items():
+            if len(shape) < 2:
+                value = torch.zeros(shape)
+            else:
+                fan_in, fan_out = self.module.fans(name, shape)  # type: ignore[operator]
+                value = torch.randn(shape, generator=rng) * math.sqrt(2.0 / (fan_in + fan_out))
+            params[name] = value.to(self.device, self.dtype)
+        return params
+
+    def activations(self, params: Params, batch: Batch, drop: torch.Generator | None = None) -> list[Tensor]:
+        """Every layer's activation; the last is the logits (n, c), the last but one the features (n, f)."""
+        out: list[Tensor] = torch.func.functional_call(self.module, params, (batch.inputs, batch.mask, drop))
+        return out
+
+    def logits(self, params: Params, batch: Batch, drop: torch.Generator | None = None) -> Float[Tensor, "n c"]:
+        """The class scores before the softmax."""
+        return self.activations(params, batch, drop)[-1]
+
+    def loss(self, params: Params, batch: Batch, drop: torch.Generator | None = None) -> Float[Tensor, ""]:
+        """Soft cross-entropy of the batch."""
+        rows = -(batch.targets * F.log_softmax(self.logits(params, batch, drop), dim=1)).sum(1)
+        return rows.mean() if batch.weights is None else (batch.weights * rows).sum()
+
+
+def dropout(values: Tensor, rate: float, drop: torch.Generator | None) -> Tensor:
+    """Inverted dropout from an explicit stream: the same stream gives the same mask, so a step can be recomputed."""
+    if drop is None or rate <= 0.0:
+        return values
+    keep = (torch.rand(values.shape, generator=drop) >= rate).to(values)
+    return values * (keep / (1.0 - rate))

@@ -1,0 +1,25 @@
+"""The networks that distilled data train: one visible dict of parts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from torch import nn
+
+from textdistill.core.learner import Learner
+from textdistill.learners.averaged import AveragedMLP
+from textdistill.learners.recurrent import BiLSTM, BiRNN
+from textdistill.learners.text_conv import TextConvNet
+
+LEARNERS: dict[str, type[nn.Module]] = {
+    "text_conv": TextConvNet,
+    "bi_rnn": BiRNN,
+    "bi_lstm": BiLSTM,
+    "mlp": AveragedMLP,
+}
+
+
+def make_learner(network: type[nn.Module], settings: Any, shape: Sequence[int], classes: int) -> Learner:
+    """A learner for inputs of `shape` (length, dimension) and that many classes."""
+    return Learner(network(settings, tuple(shape), classes), classes)

@@ -1,0 +1,5 @@
+"""What a distillation minimises: one visible dict of parts."""
+
+from textdistill.objectives.unrolled import Unrolled
+
+OBJECTIVES: dict[str, type] = {"unrolled": Unrolled}

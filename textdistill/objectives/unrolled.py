@@ -1,0 +1,76 @@
+"""The unrolled objective: train on the distilled set from a start, and take the loss on real data (DD, SLDD, TDD)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import torch
+
+from textdistill.core.batch import Batch, RealData
+from textdistill.core.inner import SGD, InnerOptimizer
+from textdistill.core.learner import Learner, Params
+from textdistill.core.schedule import Outcome, Synthetic
+from textdistill.core.starts import Start
+from textdistill.core.streams import Streams
+from textdistill.core.unroll import Graph, Inner, MetaGradient
+
+
+@dataclass(frozen=True)
+class Unrolled:
+    """ℓ(x, y; θ_T) with θ_T from T inner steps on the distilled set (Sucholutsky & Schonlau, Eqs. 3, 6 and 7).
+
+    `steps` is how many inner steps to take from the start (all of the schedule when `None`); `batch` how many real rows
+    the outer loss sees; `balanced` draws as many of each class. `inner_dropout` and `outer_dropout` turn the learner's own
+    dropout on while training on distilled and while scoring on real rows.
+    """
+
+    optimizer: InnerOptimizer = field(default_factory=SGD)
+    gradient: MetaGradient = field(default_factory=Graph)
+    steps: int | None = None
+    batch: int = 256
+    balanced: bool = False
+    inner_dropout: bool = False
+    outer_dropout: bool = False
+
+    trains: frozenset[str] = frozenset({"inputs", "targets", "lr"})
+    separable: bool = False
+
+    def inner(self, learner: Learner, streams: Streams) -> Inner:
+        """The inner problem of one outer step; `streams` is that step's own."""
+        drop: Callable[[int], torch.Generator | None] = lambda step: None  # noqa: E731
+        if self.inner_dropout:
+            drop = lambda step: streams.torch("inner-dropout", step)  # noqa: E731
+        return Inner(learner, self.optimizer, drop)
+
+    def real_rows(self, real: RealData, streams: Streams) -> torch.Tensor:
+        """The indices of this outer step's real batch."""
+        generator = streams.torch("real")
+        if not self.balanced:
+            return torch.randint(len(real), (min(self.batch, len(real)),), generator=generator)
+        per_class = max(1, self.batch // len(real.classes))
+        chosen = []
+        for label in range(len(real.classes)):
+            rows = torch.nonzero(real.labels == label)[:, 0]
+            if len(rows):
+                chosen.append(rows[torch.randint(len(rows), (per_class,), generator=generator)])
+        return torch.cat(chosen)
+
+    def evaluate(
+        self, synthetic: Synthetic, real: RealData, learner: Learner, starts: Sequence[Start], streams: Streams
+    ) -> list[Outcome]:
+        """One outcome for each start, all on the same real batch."""
+        batch = real.batch(self.real_rows(real, streams))
+        inner = self.inner(learner, streams)
+        outcomes = []
+        for start in starts:
+            count = self.steps if self.steps is not None else synthetic.length
+            draws = [synthetic.draw(start.age + t) for t in range(count)]
+            outcomes.append(self.gradient(inner, start.params, start.state, draws, self._outer(learner, batch, streams)))
+        return outcomes
+
+    def _outer(self, learner: Learner, batch: Batch, streams: Streams) -> Callable[[Params], torch.Tensor]:
+        def outer(params: Params) -> torch.Tensor:
+            return learner.loss(params, batch, streams.torch("outer-dropout") if self.outer_dropout else None)
+
+        return outer

@@ -1,0 +1,1 @@
+"""Distilled sets in the making: tensors, and how they are initialised and projected."""
