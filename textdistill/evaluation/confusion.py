@@ -1,0 +1,37 @@
+"""The confusion matrix of one set of predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from sklearn.metrics import confusion_matrix
+from torch import Tensor
+
+from textdistill.errors import DataError
+from textdistill.evaluation.metrics import ClassIndices
+
+
+def confusion(predictions: ClassIndices, references: ClassIndices, classes: Sequence[str]) -> list[list[int]]:
+    """Rows counted by true class (outer list) and predicted class (inner list), in the order of `classes`.
+
+    Predictions and references are (n,) indices into `classes`. Raises `DataError` for an index outside it, for no
+    rows at all, and for sides of unequal length.
+    """
+    found, wanted = _indices(predictions, "prediction", classes), _indices(references, "reference", classes)
+    if len(found) != len(wanted):
+        raise DataError(f"{len(found)} predictions for {len(wanted)} references; give one prediction for each row")
+    matrix: np.ndarray = confusion_matrix(wanted, found, labels=np.arange(len(classes)))
+    counts: list[list[int]] = matrix.tolist()
+    return counts
+
+
+def _indices(values: ClassIndices, side: str, classes: Sequence[str]) -> np.ndarray:
+    array = values.detach().cpu().numpy() if isinstance(values, Tensor) else np.asarray(values)
+    if array.size == 0:
+        raise DataError(f"no {side}s to count; give at least one row")
+    outside = (array < 0) | (array >= len(classes))
+    if outside.any():
+        row = int(np.argmax(outside))
+        raise DataError(f"row {row}: {side} {array[row]} is no class; classes are 0 to {len(classes) - 1}")
+    return array
