@@ -1,0 +1,234 @@
+"""What a finished run left in its folder, read and checked: the only source of the report.
+
+Needed are `metrics.json` and `manifest.json`; `metrics.jsonl`, `decoded.json`, `picture.json` and `references.bib`
+may be absent. What is there must be well formed: a fault is an `ArtifactError` with the file's name, the entry
+and the remedy. Accuracies are in percent.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    NonNegativeInt,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
+
+from textdistill.errors import ArtifactError
+from textdistill.evaluation.decode import Decoded
+
+T = TypeVar("T")
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+
+class Score(_Part):
+    """A mean in percent with its standard deviation over `n` repetitions; `sd` is missing for a single one."""
+
+    mean: FiniteFloat
+    sd: FiniteFloat | None = None
+    n: int | None = None
+
+
+class Scored(_Part):
+    """One way of training, judged on the test rows: its accuracy and whatever further metrics the task has."""
+
+    accuracy: Score
+
+    def scores(self) -> dict[str, Score]:
+        """Every metric of this block by its name, accuracy first."""
+        further = {name: value for name, value in (self.model_extra or {}).items() if isinstance(value, dict)}
+        scored = {name: Score.model_validate(value) for name, value in further.items() if "mean" in value}
+        return {"accuracy": self.accuracy, **scored}
+
+    @model_validator(mode="after")
+    def _further_metrics_are_scores(self) -> Scored:
+        self.scores()
+        return self
+
+
+class Cost(_Part):
+    """What distilling took; seconds of wall clock and MiB."""
+
+    distill_seconds: float | None = None
+    outer_steps: int | None = None
+    peak_rss_mib: float | None = None
+
+
+class Metrics(_Part):
+    """`metrics.json`."""
+
+    full: Scored
+    distilled: Scored
+    distilled_snapped: Scored | None = None
+    distilled_ordinary: Scored | None = None
+    baselines: dict[str, Scored | None] = Field(default_factory=dict)
+    traditional: dict[str, Scored | None] = Field(default_factory=dict)
+    ratio: Score | None = None
+    samples: int
+    cost: Cost = Cost()
+    protocol: dict[str, Any] = Field(default_factory=dict)
+    confusion: list[list[int]] | None = None
+    classes: list[str] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _square(self) -> Metrics:
+        if self.confusion is not None:
+            count = len(self.classes) or len(self.confusion)
+            if len(self.confusion) != count or any(len(row) != count for row in self.confusion):
+                raise ValueError(f"confusion must have one row and one column for each of the {count} classes")
+        return self
+
+
+class Manifest(_Part):
+    """`manifest.json`, of a distilled set: where it comes from and what it consists of."""
+
+    recipe: dict[str, Any]
+    title: str
+    paper: str | list[str] | None = None
+    versions: dict[str, Any] = Field(default_factory=dict)
+    seed: int | None = None
+    data: dict[str, Any] = Field(default_factory=dict)
+    vectors: dict[str, Any] | None = None
+    learning_rates: list[list[float]] | None = None
+    classes: list[str] = Field(default_factory=list)
+    shape: list[int] | None = None
+    targets: list[list[list[FiniteFloat]]] | None = None
+    commit: str | None = None
+    variant: str | None = None
+
+    @model_validator(mode="after")
+    def _even(self) -> Manifest:
+        widths = {len(label) for step in self.targets or [] for label in step}
+        if len({len(step) for step in self.targets or []}) > 1 or len(widths) > 1 or 0 in widths:
+            raise ValueError(
+                "targets must be a full table: as many samples in every step, as many values in every label"
+            )
+        if widths and self.classes and widths != {len(self.classes)}:
+            raise ValueError(f"targets must hold one value for each of the {len(self.classes)} classes")
+        return self
+
+    @property
+    def papers(self) -> list[str]:
+        """The BibTeX keys."""
+        keys = self.paper if isinstance(self.paper, list) else (self.paper or "").split(",")
+        return [key.strip() for key in keys if key.strip()]
+
+
+class Step(_Part):
+    """One line of `metrics.jsonl`; values that were not taken at this step are missing."""
+
+    step: int
+    loss: float | None = None
+    gradient_norm: float | None = None
+    lr: float | None = None
+    validation: float | None = None
+
+
+class Picture(_Part):
+    """`picture.json`: points (x, y, class index) of real rows and distilled samples."""
+
+    real: list[tuple[FiniteFloat, FiniteFloat, NonNegativeInt]]
+    distilled: list[tuple[FiniteFloat, FiniteFloat, NonNegativeInt]]
+    explained: list[FiniteFloat] = Field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class FinishedRun:
+    """Everything that a report may tell of one run."""
+
+    folder: Path
+    metrics: Metrics
+    manifest: Manifest
+    steps: list[Step]
+    decoded: Decoded | None
+    picture: Picture | None
+    references: str | None
+
+    @property
+    def classes(self) -> list[str]:
+        """Class names in the order of the label's values."""
+        return self.metrics.classes or self.manifest.classes
+
+
+def read_run(folder: Path) -> FinishedRun:
+    """Read and check a finished run's folder; raises `ArtifactError` for what is missing or malformed."""
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise ArtifactError(f"{folder}: no such folder; give the folder of a finished run")
+    again = "evaluate the run again, or delete the file to leave it out"
+    metrics = _required(folder / "metrics.json", "evaluate the run, which writes it", Metrics)
+    manifest = _required(folder / "manifest.json", "distil again, or copy it from the run's machine", Manifest)
+    decoded = _optional(folder / "decoded.json", again, dict[str, Any])
+    return FinishedRun(
+        folder=folder,
+        metrics=metrics,
+        manifest=manifest,
+        steps=_steps(folder / "metrics.jsonl"),
+        decoded=None if decoded is None else _decoded(folder / "decoded.json", decoded),
+        picture=_optional(folder / "picture.json", again, Picture),
+        references=_text(folder / "references.bib", "delete the file to leave it out"),
+    )
+
+
+def _required(path: Path, remedy: str, kind: type[T]) -> T:
+    found = _optional(path, remedy, kind)
+    if found is None:
+        raise ArtifactError(f"{path}: missing, so the run is not finished; {remedy}")
+    return found
+
+
+def _optional(path: Path, remedy: str, kind: type[T]) -> T | None:
+    text = _text(path, remedy)
+    return None if text is None else _parse(text, str(path), remedy, kind)
+
+
+def _text(path: Path, remedy: str) -> str | None:
+    """The text of a file, or `None` when there is no such file."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ArtifactError(f"{path}: cannot be read as UTF-8 text ({error}); {remedy}") from None
+
+
+def _parse(text: str, source: str, remedy: str, kind: type[T]) -> T:
+    try:
+        return TypeAdapter(kind).validate_python(json.loads(text))
+    except json.JSONDecodeError as error:
+        raise ArtifactError(f"{source}: not JSON at line {error.lineno}, {error.msg.lower()}; {remedy}") from None
+    except RecursionError:
+        raise ArtifactError(f"{source}: nested too deeply to be a run's file; {remedy}") from None
+    except ValidationError as error:
+        faults = [
+            f"{'.'.join(map(str, fault['loc'])) or 'whole file'}: {fault['msg']}, found {fault['input']!r:.60}"
+            for fault in error.errors()[:4]
+        ]
+        raise ArtifactError(f"{source}: {'; '.join(faults)}; {remedy}") from None
+
+
+def _steps(path: Path) -> list[Step]:
+    """The lines of the log in order of their step; of a step that a resumed run took again, the last line counts."""
+    remedy = "delete the faulty line, or the file to leave the curves out"
+    lines = enumerate((_text(path, remedy) or "").split("\n"), start=1)
+    steps = [_parse(line, f"{path}, line {number}", remedy, Step) for number, line in lines if line.strip()]
+    return [step for _, step in sorted({step.step: step for step in steps}.items())]
+
+
+def _decoded(path: Path, values: dict[str, Any]) -> Decoded:
+    try:
+        return Decoded.from_dict(values)
+    except ArtifactError as error:
+        raise ArtifactError(f"{path}: {error}; evaluate the run again, or delete the file to leave it out") from None
