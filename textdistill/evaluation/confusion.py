@@ -21,6 +21,8 @@ def confusion(predictions: ClassIndices, references: ClassIndices, classes: Sequ
     found, wanted = _indices(predictions, "prediction", classes), _indices(references, "reference", classes)
     if len(found) != len(wanted):
         raise DataError(f"{len(found)} predictions for {len(wanted)} references; give one prediction for each row")
+    if len(classes) == 1:
+        return [[len(wanted)]]  # scikit-learn warns of a matrix this small
     matrix: np.ndarray = confusion_matrix(wanted, found, labels=np.arange(len(classes)))
     counts: list[list[int]] = matrix.tolist()
     return counts
