@@ -1,0 +1,220 @@
+"""From named columns of any source to a `TextTable`: every check of texts and labels is here."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from textdistill.data.table import TextTable
+from textdistill.errors import DataError, did_you_mean
+
+_SHOWN = 5  # rows or values that a message lists
+_MANY_CLASSES = 1000  # more than this, and more than half as many as rows, are texts or ids
+_REGRESSION_VALUES = 20  # more different fractions than this are a quantity, not star ratings
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Columns as a source has them.
+
+    `source` is what messages call it; `read` gives a column's values; row i is called `{unit} {numbers[i]}`, as a
+    user would find it; `class_names` are the names that the source itself gives for a column of integers.
+    """
+
+    source: str
+    names: tuple[str, ...]
+    read: Callable[[str], list[Any]]
+    unit: str
+    numbers: Sequence[int]
+    class_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def column(self, name: str) -> list[Any]:
+        """The values of a column; `DataError` lists the columns there are."""
+        if name not in self.names:
+            hint = did_you_mean(name, self.names)
+            if len(self.names) == 1 and any(sign in self.names[0] for sign in ";\t|,"):
+                hint = "; is it separated by another sign than its name says? (format: csv or tsv)"
+            raise DataError(f"{self.source}: no column {name!r}; columns: {', '.join(self.names)}{hint}")
+        return self.read(name)
+
+    def where(self, places: Sequence[int]) -> str:
+        """`line 3` or `lines 3, 7, 9, ... (12 in all)`."""
+        shown = ", ".join(str(self.numbers[place]) for place in places[:_SHOWN])
+        if len(places) == 1:
+            return f"{self.unit} {shown}"
+        return f"{self.unit}s {shown}" + (f", ... ({len(places)} in all)" if len(places) > _SHOWN else "")
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The columns to read, and the class names that integers stand for if the source names none."""
+
+    text: str
+    text_pair: str | None
+    label: str
+    known_classes: tuple[str, ...] | None = None
+
+
+def to_table(
+    rows: Rows, columns: Columns, name: str, classes: tuple[str, ...] | None, drop_empty: bool = False
+) -> tuple[TextTable, list[str]] | None:
+    """The table and its notes, or `None` when no row has a label (GLUE's public test splits).
+
+    `classes` is their order and makes another label an error; without it the source's own names count, then the known
+    ones, then the values in order. Rows with an empty text are an error unless `drop_empty`, which a note tells.
+    """
+    names = [columns.text] + ([] if columns.text_pair is None else [columns.text_pair])
+    if columns.label in names:
+        raise DataError(f"{rows.source}: column {columns.label!r} is asked for as text and as label; name another")
+    texts = [_texts(rows, column) for column in names]
+    if not rows.numbers:
+        raise DataError(f"{rows.source}: no rows")
+    values = rows.column(columns.label)
+    listed = rows.class_names.get(columns.label)
+    missing = [place for place, value in enumerate(values) if _is_missing(value, listed or columns.known_classes)]
+    if len(missing) == len(values):
+        return None
+    if missing:
+        raise DataError(f"{rows.source}: no label in column {columns.label!r} at {rows.where(missing)}")
+    labels, found = _labels(rows, columns, values, listed, classes)
+    empty = sorted({place for column in texts for place, text in enumerate(column) if not text.strip()})
+    table = TextTable(name, found, texts[0], texts[1] if len(texts) == 2 else None, labels)
+    if not empty:
+        return table, []
+    if not drop_empty or len(empty) == len(table):
+        called = " or ".join(repr(column) for column in names)
+        raise DataError(f"{rows.source}: empty text in column {called} at {rows.where(empty)}; fill or drop them")
+    kept = np.setdiff1d(np.arange(len(table)), empty)
+    return table.take(kept), [f"{rows.source}: {len(empty)} rows with an empty text dropped"]
+
+
+def _texts(rows: Rows, column: str) -> list[str]:
+    texts = ["" if value is None else value for value in rows.column(column)]
+    for place, value in enumerate(texts):
+        if not isinstance(value, str):
+            if isinstance(value, float) and math.isnan(value):
+                texts[place] = ""
+                continue
+            raise DataError(
+                f"{rows.source}: column {column!r} holds {_short(value)} ({type(value).__name__}) at "
+                f"{rows.where([place])}; a text is needed"
+            )
+        if not value.isascii():
+            try:
+                value.encode()
+            except UnicodeEncodeError as error:
+                raise DataError(
+                    f"{rows.source}: column {column!r} has half a character (a lone surrogate, "
+                    f"U+{ord(value[error.start]):04X}) at {rows.where([place])}; write the file again as UTF-8"
+                ) from None
+    return texts
+
+
+def _is_missing(value: Any, class_names: Sequence[str] | None) -> bool:
+    """No value, or the -1 by which data with class names mark a hidden label."""
+    if value is None or (isinstance(value, str) and not value.strip()):
+        return True
+    if isinstance(value, float) and math.isnan(value):
+        return True
+    return class_names is not None and not isinstance(value, bool) and value in (-1, "-1") and "-1" not in class_names
+
+
+def _labels(
+    rows: Rows, columns: Columns, values: list[Any], listed: tuple[str, ...] | None, classes: tuple[str, ...] | None
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Label indices and the classes that they index."""
+    written = _as_names(rows, columns.label, values)
+    distinct = list(dict.fromkeys(written))
+    known = columns.known_classes
+    if listed is not None and known is not None and set(listed) == set(known):
+        base, order = listed, known  # the source says what its integers mean, the table in which order we count
+    else:
+        base = order = listed or known or ()
+    integers = all(_is_integer(label) for label in distinct)
+    if base and integers and not set(distinct) & set(base):
+        meaning = {str(index): called for index, called in enumerate(base)}
+    elif not base and classes and integers and not set(distinct) & set(classes):
+        meaning = {str(index): called for index, called in enumerate(classes)}
+    elif not base and classes and set(distinct) <= {"False", "True"} and not set(distinct) & set(classes):
+        meaning = dict(zip(("False", "True"), classes, strict=False))
+    else:
+        meaning = {label: label for label in distinct}
+    final = classes or order or tuple(sorted(distinct, key=(lambda text: (int(text), text)) if integers else None))
+    index = {called: place for place, called in enumerate(final)}
+    codes = {label: index.get(meaning.get(label, label), -1) for label in distinct}
+    labels = np.array([codes[label] for label in written], dtype=np.int64)
+    strange = np.flatnonzero(labels < 0)
+    if len(strange):
+        value = written[strange[0]]
+        shown = ", ".join(map(repr, final[:20])) + (", ..." if len(final) > 20 else "")
+        numbers = f" (or 0 to {len(final) - 1})" if meaning and set(meaning) != set(meaning.values()) else ""
+        raise DataError(
+            f"{rows.source}: unknown label {_short(value)} in column {columns.label!r} at "
+            f"{rows.where(strange.tolist())}; allowed: {shown}{numbers}{did_you_mean(value, final)}"
+        )
+    return labels, final
+
+
+def _as_names(rows: Rows, column: str, values: list[Any]) -> list[str]:
+    """Every label as a string; one kind of value in a column, and no quantity."""
+    kinds: dict[str, int] = {}
+    for place, value in enumerate(values):
+        kind = _kind(value)
+        if kind == "other":
+            raise DataError(
+                f"{rows.source}: column {column!r} holds {_short(value)} ({type(value).__name__}) at "
+                f"{rows.where([place])}; a label is a string, an integer or true/false"
+            )
+        kinds.setdefault(kind, place)
+    if len(kinds) > 1:
+        said = ", ".join(f"{kind} at {rows.where([place])}" for kind, place in kinds.items())
+        raise DataError(f"{rows.source}: column {column!r} mixes kinds of labels ({said}); write all of them alike")
+    if "number" in kinds:
+        whole = all(isinstance(value, int) or (math.isfinite(value) and value == int(value)) for value in values)
+        written = [str(int(value)) if whole else repr(float(value)) for value in values]
+    else:
+        written = [str(value).strip() for value in values]
+    distinct = len(set(written))
+    if distinct > max(_MANY_CLASSES, len(written) / 2):
+        raise DataError(
+            f"{rows.source}: column {column!r} has {distinct} different labels in {len(written)} rows; "
+            "these look like texts or ids, name the column of the classes"
+        )
+    _refuse_quantity(rows, column, written)
+    return written
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, bool | np.bool_):
+        return "true/false"
+    if isinstance(value, int | float | np.integer | np.floating):
+        return "number"
+    return "string" if isinstance(value, str) else "other"
+
+
+def _refuse_quantity(rows: Rows, column: str, written: list[str]) -> None:
+    distinct = set(written)
+    try:
+        numbers = [float(label) for label in distinct]
+    except ValueError:
+        return
+    fractions = [number for number in numbers if not number.is_integer()]
+    many = len(distinct) > _REGRESSION_VALUES or 2 * len(distinct) > len(written)
+    if fractions and many:
+        raise DataError(
+            f"{rows.source}: column {column!r} looks like a quantity ({len(distinct)} different numbers such as "
+            f"{fractions[0]}): regression is not supported; name a column of classes, or bin it first"
+        )
+
+
+def _is_integer(label: str) -> bool:
+    return label.isascii() and label.removeprefix("-").isdigit() and len(label) < 20
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 40 else text[:37] + "..."
