@@ -6,7 +6,7 @@ from textdistill.data.known import ALIASES, KNOWN, KnownData, find_known
 from textdistill.data.settings import DataSettings
 from textdistill.data.splits import SplitReport, Splits, load
 from textdistill.data.table import TextTable, normalise
-from textdistill.data.text import EmbeddedText
+from textdistill.data.text import EmbeddedText, Trimmed
 from textdistill.data.words import count_words, table_tokens, tokenise
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "SplitReport",
     "Splits",
     "TextTable",
+    "Trimmed",
     "balanced_rows",
     "count_words",
     "find_known",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from textdistill.data.table import TextTable
 from textdistill.errors import DataError
 
 PACKAGED_IMDB_TEST_ROWS = 5000  # of 25,000; the package has the public train split alone
+_HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*(:[\w.-]+)?")
 _SPLITS: Mapping[str, tuple[str, ...]] = {"train": ("train",), "validation": ("validation",), "test": ("test",)}
 
 
@@ -51,8 +53,11 @@ def find(settings: DataSettings) -> Source:
         return _own_files(settings, path)
     if known is None and path.is_dir():
         return _assemble(settings, path.name, None, str(path), _mirror(settings, path, _SPLITS), [])
-    if known is None and "/" not in settings.name:
-        raise DataError(f"name: {settings.name!r} is neither a file nor a data set; {names_help(settings.name)}")
+    if known is None and not _HUB_ID.fullmatch(settings.name):
+        raise DataError(
+            f"name: {settings.name!r} is no file, no folder, no hub id (owner/name) and no data set that is "
+            f"{names_help(settings.name)}"
+        )
     return _named(settings, *(known or (settings.name, None)))
 
 

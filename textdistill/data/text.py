@@ -138,3 +138,22 @@ class EmbeddedText:
         moved.ids, moved.lengths = self.ids.to(device), self.lengths.to(device)
         moved.labels = self.labels.to(device)
         return moved
+
+
+class Trimmed:
+    """`EmbeddedText` whose batches are cut behind their longest sentence and sorted by length.
+
+    For losses, which do not care about order: a learner then computes on little padding.
+    """
+
+    def __init__(self, text: EmbeddedText, margin: int):
+        self.text, self.margin = text, margin
+        self.classes, self.shape, self.labels = text.classes, text.shape, text.labels
+
+    def __len__(self) -> int:
+        return len(self.text)
+
+    def batch(self, rows: Int[Tensor, " b"]) -> Batch:
+        """The rows with these indices, shortest first."""
+        order = torch.argsort(self.text.lengths[rows], stable=True)
+        return self.text.batch(rows[order], trim=True, trim_margin=self.margin)
