@@ -1,5 +1,7 @@
 """Word vectors: reading, training, aligning with a corpus, searching. Needs nothing of any other package here."""
 
+from __future__ import annotations
+
 from embeddings.align import Alignment, Coverage, align
 from embeddings.cache import default_cache_dir
 from embeddings.errors import EmbeddingsError

@@ -5,7 +5,7 @@ Numbers are little-endian. The C tool ends each row with a line feed and gensim 
 
 from __future__ import annotations
 
-from typing import IO
+from io import BufferedIOBase
 
 import numpy as np
 
@@ -22,7 +22,7 @@ _LONGEST_WORD = 10_000
 class _Window:
     """A stream seen through a buffer that is refilled as it is consumed."""
 
-    def __init__(self, stream: IO[bytes]) -> None:
+    def __init__(self, stream: BufferedIOBase) -> None:
         self._stream = stream
         self._buffer = b""
         self._start = 0
@@ -52,7 +52,7 @@ class _Window:
 
 
 def read_binary(
-    stream: IO[bytes], source: str, name: str, *, dimension: int | None, max_words: int | None
+    stream: BufferedIOBase, source: str, name: str, *, dimension: int | None, max_words: int | None
 ) -> WordVectors:
     """Read word2vec binary vectors from a binary stream.
 

@@ -14,8 +14,9 @@ import tempfile
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from io import BufferedIOBase
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 
@@ -115,7 +116,7 @@ def _digest(record: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(record, sort_keys=True).encode("ascii")).hexdigest()
 
 
-def _write(path: Path, write: Callable[[IO[bytes]], object]) -> None:
+def _write(path: Path, write: Callable[[BufferedIOBase], object]) -> None:
     """Write a file beside its place and move it there in one step; nothing is left behind on failure."""
     handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:

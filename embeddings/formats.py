@@ -7,8 +7,8 @@ import gzip
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BufferedIOBase
 from pathlib import Path
-from typing import IO
 
 from embeddings.errors import EmbeddingsError
 from embeddings.rows import shown
@@ -31,7 +31,7 @@ _FOREIGN = {
 
 
 @contextmanager
-def open_bytes(path: Path) -> Iterator[IO[bytes]]:
+def open_bytes(path: Path) -> Iterator[BufferedIOBase]:
     """The file's bytes, unpacked when they are gzip whatever the file's name is.
 
     Raises:
@@ -41,7 +41,7 @@ def open_bytes(path: Path) -> Iterator[IO[bytes]]:
         with path.open("rb") as probe:
             packed = probe.read(2) == b"\x1f\x8b"
         with gzip.open(path, "rb") if packed else path.open("rb") as stream:
-            yield stream  # type: ignore[misc]
+            yield stream
     except (EOFError, zlib.error) as error:
         raise EmbeddingsError(f"{path}: the gzip stream is truncated or damaged ({error}). Fetch it again") from error
     except OSError as error:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from embeddings.errors import EmbeddingsError, at_least, nearest_names
 from embeddings.vectors import Float32, WordVectors
-
-Metric = Literal["cosine", "euclidean"]
 
 _METRICS = ("cosine", "euclidean")
 _BLOCK = 8_192  # rows of vectors compared at once; 1024 queries against them are 32 MiB of scores
@@ -35,7 +33,7 @@ def nearest(
     vectors: WordVectors | tuple[np.ndarray, Sequence[str]],
     *,
     k: int = 1,
-    metric: Metric = "cosine",
+    metric: str = "cosine",
     batch: int = 1024,
 ) -> Neighbours:
     """The k nearest words of each query.

@@ -8,8 +8,8 @@ spaces (GloVe 840B has no-break spaces inside words).
 from __future__ import annotations
 
 from collections import Counter
+from io import BufferedIOBase
 from itertools import chain, islice
-from typing import IO
 
 import numpy as np
 
@@ -51,8 +51,13 @@ def count_numbers(line: bytes) -> int:
 
 
 def infer_dimension(lines: list[bytes]) -> int | None:
-    """The most frequent number of trailing numbers among the lines, the smaller one on a tie; `None` without any."""
-    counts = Counter(numbers for line in lines[:_SAMPLE_LINES] if (numbers := count_numbers(line)))
+    """The most frequent number of numbers per line, the smaller one on a tie; `None` when no line ends in a number.
+
+    Lines that are one word and numbers decide if there are any, since a damaged line too may end in some numbers.
+    """
+    found = [(count_numbers(line), len(line.split()) - 1) for line in lines]
+    counts = Counter(numbers for numbers, others in found if numbers and numbers == others)
+    counts = counts or Counter(numbers for numbers, _ in found if numbers)
     return min(counts, key=lambda numbers: (-counts[numbers], numbers)) if counts else None
 
 
@@ -80,13 +85,15 @@ def _add_line(rows: RowCollector, line: bytes, dimension: int, where: str) -> No
     try:
         vector = np.array([float(field) for field in fields[1:]], dtype=np.float32)
     except ValueError:
+        vector = None
+    if vector is None or (b"_" in line and any(b"_" in field for field in fields[1:])):  # Python reads 1_0 as 10
         wrong = next(field for field in fields[1:] if not is_number(field))
         rows.drop("malformed", where, f"found {shown(wrong)} where a number of {shown(word)} should stand")
-        return
-    rows.add(word, vector, where)
+    else:
+        rows.add(word, vector, where)
 
 
-def _read_header(stream: IO[bytes], source: str, dimension: int | None) -> tuple[int, int]:
+def _read_header(stream: BufferedIOBase, source: str, dimension: int | None) -> tuple[int, int]:
     """`(V, d)` of the first line, checked against the dimension asked for."""
     first = stream.readline(_LONGEST_LINE)
     found = parse_header(first)
@@ -120,7 +127,7 @@ def _settle_dimension(head: list[bytes], asked: int | None, source: str) -> int:
 
 
 def read_text(
-    stream: IO[bytes], source: str, name: str, *, header: bool, dimension: int | None, max_words: int | None
+    stream: BufferedIOBase, source: str, name: str, *, header: bool, dimension: int | None, max_words: int | None
 ) -> WordVectors:
     """Read text vectors from a binary stream; `header` says whether the first line is "V d".
 

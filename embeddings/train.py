@@ -84,6 +84,8 @@ def train_word2vec(
     Skip-gram (or CBOW) with `negative` sampled words per word. With `workers=1` the result depends only on the corpus,
     the settings and gensim's version; more workers race and are not reproducible. Words are in descending frequency.
     Sentences of more than 10,000 words are cut into pieces, as gensim would ignore the rest.
+    Frequent words are skipped at random as in the paper (threshold 1e-3), so that in a corpus of a few dozen distinct
+    words little is left to learn from.
 
     Args:
         sentences: the corpus, one sequence of words per sentence.
