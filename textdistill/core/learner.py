@@ -53,6 +53,11 @@ class Learner:
         return self
 
     @property
+    def margin(self) -> int:
+        """How many positions of padding beyond the longest sentence of a batch the network can still tell from none."""
+        return int(getattr(self.module, "margin", 0))
+
+    @property
     def size(self) -> int:
         """The number of parameters."""
         return sum(math.prod(shape) for shape in self._shapes.values())

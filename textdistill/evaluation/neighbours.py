@@ -54,6 +54,9 @@ def knn_predict_batches(
     return torch.cat(found) if found else torch.zeros(0, dtype=torch.long)
 
 
+_TOUCHING = 1e-300  # stands for a distance of 0: its inverse outweighs every other and is still finite
+_ROUNDING = 1e-14  # squared, relative: float64's error of a product of 20,000 terms, and float32's resolution
+
 Distance = Callable[[Tensor, Tensor], Tensor]  # (n, f), (m, f) -> (n, m)
 
 
@@ -62,10 +65,8 @@ def _predict(points: Tensor, votes: Tensor, queries: Tensor, k: int, distance: D
     if k == 1:
         return votes[distances.argmin(dim=1)].argmax(dim=1)
     near, order = distances.sort(dim=1, stable=True)
-    near, order = near[:, :k], order[:, :k]
-    touching = near == 0
-    weights = torch.where(touching.any(dim=1, keepdim=True), touching.double(), 1 / near.clamp_min(1e-300))
-    return torch.einsum("nk,nkc->nc", weights, votes[order]).argmax(dim=1)
+    weights = 1 / near[:, :k].clamp_min(_TOUCHING)
+    return torch.einsum("nk,nkc->nc", weights, votes[order[:, :k]]).argmax(dim=1)
 
 
 def _euclidean(queries: Tensor, points: Tensor) -> Tensor:
@@ -74,14 +75,14 @@ def _euclidean(queries: Tensor, points: Tensor) -> Tensor:
     queries, points = queries - middle, points - middle
     scale = (queries**2).sum(dim=1)[:, None] + (points**2).sum(dim=1)[None]
     squared = scale - 2 * queries @ points.T
-    return torch.where(squared > 1e-12 * scale, squared, 0.0).sqrt()
+    return torch.where(squared > _ROUNDING * scale, squared, 0.0).sqrt()
 
 
 def _cosine(queries: Tensor, points: Tensor) -> Tensor:
     """1 - ⟨q, p⟩ / (‖q‖ ‖p‖); what rounding leaves of equal directions is exactly 0."""
     unit = [torch.nn.functional.normalize(side, dim=1) for side in (queries, points)]
     distances = 1 - unit[0] @ unit[1].T
-    return torch.where(distances > 1e-12, distances, 0.0)
+    return torch.where(distances > _ROUNDING, distances, 0.0)
 
 
 DISTANCES: dict[str, Distance] = {"euclidean": _euclidean, "cosine": _cosine}

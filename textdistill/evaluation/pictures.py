@@ -163,7 +163,7 @@ def curve(name: str, label: str, steps: Sequence[float], values: Sequence[float 
     if not known:
         return None
     x, y = np.asarray(known, dtype=float).T
-    pieces = np.array_split(np.arange(len(x)), min(len(x), 160))
+    pieces = np.array_split(np.arange(len(x)), min(len(x), 120))
     middle = np.asarray([y[piece].mean() for piece in pieces])
     places = np.asarray([x[piece].mean() for piece in pieces])
     logarithmic = bool(y.min() > 0 and y.max() > 30 * float(np.median(y)))
@@ -177,7 +177,7 @@ def curve(name: str, label: str, steps: Sequence[float], values: Sequence[float 
         if logarithmic:
             axes.set_yscale("log")
         axes.set_xlabel("outer step")
-        axes.set_ylabel(label + (" (log)" if logarithmic else ""))
+        axes.set_ylabel("logarithmic" if logarithmic else "")
 
     told = f"{label} over {len(y)} recorded outer steps: from {y[0]:.4g} to {y[-1]:.4g}, lowest {y.min():.4g}."
     return _svg(name, told, draw)
@@ -198,8 +198,7 @@ def learning_rates(rates: Sequence[Sequence[float]]) -> Markup | None:
             axes.axvline(end + 0.5, color=_RULE, linewidth=0.8, linestyle=(0, (2, 2)))
         axes.set_ylim(bottom=min(0.0, *flat))
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.set_xlabel("inner step" + (", dashes between epochs" if len(ends) else ""))
-        axes.set_ylabel("learning rate")
+        axes.set_xlabel("inner step" + (" (dashed: next epoch)" if len(ends) else ""))
 
     told = f"Learning rate of {len(flat)} inner steps: from {flat[0]:.4g} to {flat[-1]:.4g}, highest {max(flat):.4g}."
     return _svg("rates", told, draw)
@@ -248,7 +247,7 @@ def _web(svg: str, name: str, told: str) -> Markup:
     body = re.sub(r"font(?:-size|-family)?: [^;\"]*; ?", "", body)
     for stand_in, variable in _VARIABLES.items():
         body = body.replace(stand_in, variable)
-    body = re.sub(r"(\d\.\d\d)\d+", r"\1", body)
+    body = re.sub(r"(\d\.\d\d)\d+(?=[^<>]*>)", r"\1", body)  # coordinates, not what is written on the axes
     body = re.sub(r"\s*\n\s*", "\n", body)
     head = f'<svg class="plot {name}" role="img" aria-label="{escape(told)}" viewBox="{box[1] if box else ""}">'
     return Markup(head + body.strip())  # only numbers and fixed words went in

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import statistics
 import tempfile
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +24,10 @@ from textdistill.evaluation.decode import Decoded, DecodedSentence, label_shares
 from textdistill.evaluation.run_folder import FinishedRun, Manifest, Score, Scored, read_run
 
 SENTENCES = 40  # decoded sentences shown; decoded.json has them all
+OPEN_SENTENCES = 8  # of those, shown without unfolding
 WORDS = 120  # words shown of one sentence before the rest is folded away
-LABEL_ROWS = 60
+LABELS = 60  # distilled samples in the table of soft labels
+LABELS_WITH_NUMBERS = 16
 FEW_CLASSES = 12  # up to here tables of classes carry numbers
 
 _NAMES = {
@@ -32,7 +36,7 @@ _NAMES = {
     "distilled_ordinary": "Distilled, trained the ordinary way",
     "full": "All training data",
     "random_real": "Random real rows",
-    "best_random_real": "Best of the random real rows",
+    "best_random_real": "Best random real rows",
     "kmeans": "K-means",
     "class_average": "Class average",
     "knn_random_real": "k-NN on random real rows",
@@ -85,6 +89,7 @@ def _write(path: Path, text: str) -> Path:
     return path
 
 
+@cache
 def _environment() -> Environment:
     """Templates beside this file; everything is escaped, and a name that the view lacks is an error."""
     environment = Environment(
@@ -121,6 +126,7 @@ def _view(run: FinishedRun) -> dict[str, Any]:
         "labels": _labels(run),
         "picture": _picture(run),
         "decoded": _sentences(run.decoded) if run.decoded else None,
+        "open": OPEN_SENTENCES,
         "distances": _distances(run.decoded) if run.decoded else None,
         "confusion": _confusion(run),
         "recipe": yaml.safe_dump(manifest.recipe, sort_keys=False, allow_unicode=True, width=100),
@@ -141,13 +147,18 @@ def _named(name: str) -> str:
     return _NAMES.get(name, name.replace("_", " "))
 
 
+def _within(name: str) -> str:
+    """A name inside a sentence: small, unless its second letter says that it is an abbreviation."""
+    return name if name[1:2] in "-F" else name[:1].lower() + name[1:]
+
+
 def _best(run: FinishedRun) -> dict[str, Any] | None:
     """The best equal-budget baseline."""
     known = {name: block.accuracy for name, block in run.metrics.baselines.items() if block}
     if not known:
         return None
     name = max(known, key=lambda key: known[key].mean)
-    return {"name": _named(name), "score": known[name], "count": len(known)}
+    return {"name": _within(_named(name)), "score": known[name], "count": len(known)}
 
 
 def _verdict(run: FinishedRun) -> str:
@@ -197,8 +208,10 @@ def _curves(run: FinishedRun) -> list[dict[str, Any]]:
     drawn = [
         ("Outer loss", pictures.curve("loss", "outer loss", steps, [step.loss for step in run.steps])),
         (
-            "Validation accuracy",
-            pictures.curve("validation", "validation accuracy (%)", steps, [step.validation for step in run.steps]),
+            "Validation accuracy (%)",
+            pictures.curve(
+                "validation", "validation accuracy in percent", steps, [step.validation for step in run.steps]
+            ),
         ),
         ("Gradient norm", pictures.curve("gradient", "gradient norm", steps, [s.gradient_norm for s in run.steps])),
         ("Learned inner learning rates", pictures.learning_rates(run.manifest.learning_rates or [])),
@@ -212,20 +225,26 @@ def _single_rate(manifest: Manifest) -> float | None:
 
 
 def _labels(run: FinishedRun) -> dict[str, Any] | None:
-    """Rows of the soft-label table: from the manifest's labels, else from the decoded sentences."""
-    rows: list[tuple[int, int, list[float]]] = []
-    rule = ""
+    """The table of soft labels, a column for each sample: from the manifest, else from the decoded sentences."""
     if run.manifest.targets and run.manifest.targets[0]:
-        shares, rule = label_shares(torch.tensor(run.manifest.targets, dtype=torch.float64))
-        rows = [(s + 1, i + 1, one) for s, step in enumerate(shares.tolist()) for i, one in enumerate(step)]
-    elif run.decoded:
+        table, rule = label_shares(torch.tensor(run.manifest.targets, dtype=torch.float64))
+        columns = [(step, shares) for step, one in enumerate(table.tolist(), start=1) for shares in one]
+    elif run.decoded and run.decoded.sentences:
         rule = run.decoded.summary.label_rule
-        rows = [(one.step + 1, one.sample + 1, list(one.probabilities.values())) for one in run.decoded.sentences]
-    if not rows:
+        columns = [(one.step + 1, list(one.probabilities.values())) for one in run.decoded.sentences]
+    else:
         return None
-    several = len({step for step, _, _ in rows}) > 1
-    named = [(f"step {step}, sample {i}" if several else f"sample {i}", shares) for step, i, shares in rows]
-    return {"rows": named[:LABEL_ROWS], "total": len(rows), "rule": rule, "numbers": len(rows[0][2]) <= FEW_CLASSES}
+    shown = columns[:LABELS]
+    rows = list(zip(*(shares for _, shares in shown), strict=True))
+    names = run.classes or [f"class {index}" for index in range(len(rows))]
+    return {
+        "steps": list(Counter(step for step, _ in shown).items()),
+        "rows": list(zip(names, rows, strict=False)),
+        "total": len(columns),
+        "shown": len(shown),
+        "rule": rule,
+        "numbers": len(shown) <= LABELS_WITH_NUMBERS and len(rows) <= FEW_CLASSES,
+    }
 
 
 def _picture(run: FinishedRun) -> dict[str, Any] | None:

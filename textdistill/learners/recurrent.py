@@ -1,4 +1,4 @@
-"""Bi-RNN and Bi-LSTM (TDD's recurrent networks), with cells written out so that they differentiate twice on any device."""
+"""Bi-RNN and Bi-LSTM, TDD's recurrent networks."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from textdistill.core.learner import dropout
+from textdistill.learners.recurrent_kernels import LSTM, Cell, Tanh, sequence
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class _Bidirectional(nn.Module):
     """
 
     Settings = RecurrentSettings
+    kernel: type[Cell] = Tanh
     gates = 1
 
     def __init__(self, settings: RecurrentSettings, shape: Sequence[int], classes: int):
@@ -52,72 +54,44 @@ class _Bidirectional(nn.Module):
         """Fan-in and fan-out of each direction's own matrix."""
         return shape[-1], shape[-2]
 
-    def cell(self, gates: Tensor, hidden: Tensor, memory: Tensor | None) -> tuple[Tensor, Tensor | None]:
-        """The next hidden state (2, n, h) and memory from the summed pre-activations (2, n, gates·h)."""
-        raise NotImplementedError
-
-    def initial_memory(self, hidden: Tensor) -> Tensor | None:
-        """The memory before the first word, if the cell has one."""
-        return None
-
     def forward(self, inputs: Tensor, mask: Tensor | None, drop: torch.Generator | None) -> list[Tensor]:
         """Activations: the pooled states (n, 2h), the features after dropout, the logits."""
         n, length, _ = inputs.shape
         lengths = None if mask is None or bool(mask.all()) else mask.sum(1)
-        both = torch.stack([inputs, reverse(inputs, lengths)])
+        both = torch.stack([inputs, reverse(inputs, lengths)]).transpose(1, 2)
         bias = (self.bias_ih + self.bias_hh).view(2, 1, -1)
-        projected = torch.baddbmm(bias, both.view(2, n * length, -1), self.weight_ih.transpose(1, 2))
-        steps = projected.view(2, n, length, -1).unbind(2)
-        recurrent = self.weight_hh.transpose(1, 2)
-        hidden = inputs.new_zeros(2, n, self.settings.hidden)
-        memory = self.initial_memory(hidden)
-        seen: list[Tensor] = []
-        for t, step in enumerate(steps):
-            new, kept = self.cell(torch.baddbmm(step, hidden, recurrent), hidden, memory)
-            if lengths is not None:
-                inside = (t < lengths).view(1, n, 1)
-                new = torch.where(inside, new, hidden)
-                kept = torch.where(inside, kept, memory) if kept is not None and memory is not None else kept
-            hidden, memory = new, kept
-            if self.settings.pool != "last":
-                seen.append(hidden)
-        if seen:
-            states = torch.stack(seen)
-            if self.settings.pool == "max":
-                # Held states repeat the last one, so padding never changes a maximum.
-                hidden = states.amax(0)
-            else:
-                count = inputs.new_full((n,), float(length)) if lengths is None else lengths.to(inputs)
-                inside = torch.arange(length, device=inputs.device)[:, None] < count
-                hidden = (states * inside[:, None, :, None].to(inputs)).sum(0) / count[:, None]
+        projected = torch.baddbmm(bias, both.reshape(2, length * n, -1), self.weight_ih.transpose(1, 2))
+        states = sequence(self.kernel, projected.view(2, length, n, -1), self.weight_hh)
+        hidden = self._pool(states, lengths)
         pooled = torch.cat([hidden[0], hidden[1]], dim=1)
         features = dropout(pooled, self.settings.dropout, drop)
         return [pooled, features, F.linear(features, self.linear_weight, self.linear_bias)]
 
 
+    def _pool(self, states: Float[Tensor, "2 length n h"], lengths: Tensor | None) -> Float[Tensor, "2 n h"]:
+        length, n = states.shape[1:3]
+        if self.settings.pool == "last":
+            # Reading backwards also begins at a sentence's own last word, so both directions end at step lengths − 1.
+            return states[:, -1] if lengths is None else states[:, lengths - 1, torch.arange(n, device=states.device)]
+        if lengths is None:
+            return states.amax(1) if self.settings.pool == "max" else states.mean(1)
+        inside = (torch.arange(length, device=states.device)[:, None] < lengths)[None, :, :, None]
+        if self.settings.pool == "max":
+            return states.masked_fill(~inside, -torch.inf).amax(1)
+        return (states * inside).sum(1) / lengths[:, None]
+
+
 class BiRNN(_Bidirectional):
     """h_t = tanh(W x_t + U h_{t−1} + b), in both directions."""
 
-    def cell(self, gates: Tensor, hidden: Tensor, memory: Tensor | None) -> tuple[Tensor, Tensor | None]:
-        """The tanh cell."""
-        return torch.tanh(gates), None
+    kernel = Tanh
 
 
 class BiLSTM(_Bidirectional):
     """The LSTM of Hochreiter & Schmidhuber with a forget gate, in both directions; gate order input, forget, cell, output."""
 
+    kernel = LSTM
     gates = 4
-
-    def initial_memory(self, hidden: Tensor) -> Tensor | None:
-        """An empty cell."""
-        return torch.zeros_like(hidden)
-
-    def cell(self, gates: Tensor, hidden: Tensor, memory: Tensor | None) -> tuple[Tensor, Tensor | None]:
-        """The LSTM cell."""
-        assert memory is not None
-        enter, forget, candidate, out = gates.chunk(4, dim=2)
-        memory = torch.sigmoid(forget) * memory + torch.sigmoid(enter) * torch.tanh(candidate)
-        return torch.sigmoid(out) * torch.tanh(memory), memory
 
 
 def reverse(inputs: Float[Tensor, "n length d"], lengths: Tensor | None) -> Float[Tensor, "n length d"]:

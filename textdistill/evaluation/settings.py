@@ -1,0 +1,63 @@
+"""Settings of the evaluation; every default of this room is here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+BASELINES = (
+    "random_real",
+    "best_random_real",
+    "kmeans",
+    "class_average",
+    "knn_random_real",
+    "knn_kmeans",
+    "k_centers",
+    "herding",
+)
+
+
+@dataclass(frozen=True)
+class Training:
+    """Ordinary training with Adam: on all real rows (with early stopping by validation) or on a distilled set.
+
+    `epochs` passes at most, stopping when validation has not risen for `patience` of them; `dropout` is the network's own.
+    """
+
+    epochs: int = 15
+    batch: int = 64
+    lr: float = 0.001
+    weight_decay: float = 0.0
+    dropout: bool = True
+    patience: int = 3
+
+
+@dataclass(frozen=True)
+class Ordinary:
+    """Training on the distilled samples, all at once, by Adam instead of by their own schedule."""
+
+    steps: int = 100
+    lr: float = 0.001
+
+
+@dataclass(frozen=True)
+class Evaluate:
+    """The protocol: `nets` fresh networks (with a fixed start: that one) trained by the distilled set's own schedule.
+
+    `repeats` whole distillations with seeds seed, seed + 1, …; `full_nets` networks trained on all real rows; `draws` sets per
+    baseline; `rates` are the constant inner learning rates from which each baseline's is chosen on validation rows, beside the
+    distilled schedule's own; `validation_rows` and `validation_nets` are what the outer loop's validation sees.
+    """
+
+    nets: int = 20
+    repeats: int = 1
+    full_nets: int = 3
+    full: Training = field(default_factory=Training)
+    ordinary: Ordinary = field(default_factory=Ordinary)
+    baselines: tuple[str, ...] = BASELINES
+    draws: int = 20
+    rates: tuple[float, ...] = (0.01, 0.1, 1.0)
+    traditional: bool = True
+    snapped: bool = True
+    validation_rows: int = 1000
+    validation_nets: int = 2
+    batch: int = 256

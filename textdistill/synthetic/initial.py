@@ -1,0 +1,60 @@
+"""The first values of a distilled set: classes dealt out over the steps, inputs from a given source, labels, rates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from textdistill.synthetic.settings import SyntheticSettings
+from textdistill.synthetic.tensors import TensorData
+
+# Given how many samples each class should have, the inputs (M, *shape) and their classes (M,), class by class.
+Source = Callable[[list[int]], tuple[Tensor, Tensor]]
+
+
+def class_plan(settings: SyntheticSettings, classes: int) -> Tensor:
+    """The class of each sample, (steps, samples per step): balanced over the whole set, and within a step as far as it goes."""
+    total = settings.samples if settings.samples is not None else (settings.per_class or 0) * classes
+    if settings.per_class is not None:
+        order = torch.arange(classes).repeat_interleave(settings.per_class // settings.steps)
+        return order.repeat(settings.steps, 1)
+    return (torch.arange(total) % classes).view(settings.steps, -1)
+
+
+def make_tensors(
+    settings: SyntheticSettings, shape: tuple[int, ...], classes: int, source: Source | None, rng: torch.Generator
+) -> TensorData:
+    """The set before its first outer step. Without a `source`, inputs are standard normal times `noise`.
+
+    A class with fewer real rows than asked repeats them, each copy moved by a little noise so that it can become another sample.
+    """
+    plan = class_plan(settings, classes)
+    steps, each = plan.shape
+    inputs = torch.randn(steps, each, *shape, generator=rng) * settings.noise
+    if source is not None:
+        counts = torch.bincount(plan.flatten(), minlength=classes).tolist()
+        values, owners = source(counts)
+        shaken = torch.randn(steps, each, *shape, generator=rng) * 0.01
+        for label in range(classes):
+            places = (plan == label).nonzero()
+            rows = (owners == label).nonzero()[:, 0]
+            for k, (step, at) in enumerate(places.tolist()):
+                if len(rows):
+                    value = values[rows[k % len(rows)]]
+                    inputs[step, at] = value if k < len(rows) else value + shaken[step, at]
+    targets = initial_labels(settings, plan, classes)
+    rates = torch.full((settings.epochs, steps), settings.lr)
+    return TensorData(inputs, targets, rates, learned=frozenset(settings.learn), labels=settings.labels)
+
+
+def initial_labels(settings: SyntheticSettings, plan: Tensor, classes: int) -> Tensor:
+    """The labels' own numbers, (steps, samples per step, classes)."""
+    hard = torch.nn.functional.one_hot(plan, classes).float()
+    values = {
+        "one_hot": hard,
+        "uniform": torch.full_like(hard, 1.0 / classes),
+        "smoothed": 0.9 * hard + 0.1 / classes,
+    }[settings.label_init]
+    return values * settings.label_scale
