@@ -58,10 +58,27 @@ def test_two_soft_points_separate_three_classes() -> None:
 
 
 @pytest.mark.parametrize("metric", ["euclidean", "cosine"])
-def test_a_query_that_is_a_support_point_has_its_label_whatever_lies_around(metric: str) -> None:
-    support = torch.randn(20, 400, generator=torch.Generator().manual_seed(0)) * 100 + 1000
-    targets = torch.eye(20)
-    assert knn_predict(support, targets, support, k=20, metric=metric).tolist() == list(range(20))
+def test_a_query_that_is_a_support_point_has_its_label_however_near_the_others_are(metric: str) -> None:
+    draw = torch.Generator().manual_seed(0)
+    for _ in range(20):
+        point = torch.randn(401, generator=draw).double() * 100 + 50
+        beside, far = point.clone(), torch.zeros(401).double()
+        beside[0] += 1.0
+        far[0] = 1.0
+        # the point itself hardly prefers class 0; its neighbour, and one far off, are sure of class 1
+        targets = torch.tensor([[0.0, 1.0], [0.5, 0.5], [0.0, 1.0]]).double()
+        targets[1, 0] += 1e-12
+        support = torch.stack([far, point, beside])
+        assert knn_predict(support, targets, point[None], k=3, metric=metric).tolist() == [0]
+
+
+def test_support_points_in_one_direction_are_at_one_cosine_distance() -> None:
+    draw = torch.Generator().manual_seed(0)
+    for _ in range(20):
+        point = torch.randn(401, generator=draw).double()
+        support = torch.stack([point * scale for scale in (1.0, 3.0, 0.7, 11.3, 1e-3)])
+        targets = torch.tensor([[0.9, 0.1], [0.9, 0.1], [0.2, 0.8], [0.2, 0.8], [0.2, 0.8]])
+        assert knn_predict(support, targets, point[None], k=5, metric="cosine").tolist() == [1]
 
 
 def test_support_points_at_one_place_vote_together() -> None:
