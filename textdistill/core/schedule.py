@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-import torch
 from torch import Tensor
 
 from textdistill.core.batch import Batch
@@ -116,8 +115,3 @@ class DistilledSet:
         out.update({f"theta0.{name}": value for name, value in (self.theta0 or {}).items()})
         return {name: value.detach().cpu().contiguous() for name, value in out.items()}
 
-
-def soft_labels(targets: Tensor) -> Tensor:
-    """Any real label vectors as distributions: themselves where they are on the simplex, else their softmax."""
-    on_simplex = bool((targets >= -1e-6).all()) and torch.allclose(targets.sum(-1), torch.ones(()).to(targets), atol=1e-4)
-    return targets if on_simplex else torch.softmax(targets, dim=-1)

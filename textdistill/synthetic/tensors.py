@@ -58,6 +58,12 @@ class TensorData:
             value.requires_grad_(name in self.learned)
         self._steps = int(inputs.shape[0])
 
+    def to(self, device: torch.device | str) -> TensorData:
+        """The same set on another device."""
+        for name, value in self._values.items():
+            self._values[name] = value.detach().to(device).requires_grad_(name in self.learned)
+        return self
+
     @property
     def length(self) -> int:
         """Inner steps in one pass of the schedule: epochs × steps."""

@@ -1,0 +1,175 @@
+"""The distilled set on disk: a folder with safetensors and JSON, which runs no code and reaches nothing outside itself."""
+
+from __future__ import annotations
+
+import json
+import platform
+import subprocess
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+
+from textdistill.core.checkpoint import write_atomic
+from textdistill.core.learner import Learner
+from textdistill.core.schedule import DistilledSet
+from textdistill.errors import ArtifactError
+from textdistill.learners import make_learner
+from textdistill.recipe import Recipe, resolve
+
+FORMAT = 1
+TENSORS, MANIFEST = "distilled.safetensors", "manifest.json"
+# A label table larger than this many numbers stays in the tensors alone.
+MANIFEST_LABELS = 20_000
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A stored set with its manifest: enough to train on it, in a new process, to the same accuracy."""
+
+    folder: Path
+    distilled: DistilledSet
+    manifest: dict[str, Any]
+
+    @property
+    def classes(self) -> list[str]:
+        """The class names, in the order of the labels."""
+        return list(self.manifest["classes"])
+
+    def recipe(self) -> Recipe:
+        """The recipe it was made by; a part of one's own (package.module:Class) is never imported from a stored set."""
+        return resolve(
+            self.manifest["recipe"],
+            variant=None,
+            name=str(self.manifest.get("name", self.folder.name)),
+            custom=False,
+        )
+
+    def learner(self) -> Learner:
+        """The network that the set was distilled for."""
+        return learner_of(self.recipe(), tuple(self.distilled.inputs.shape[2:]), len(self.classes))
+
+
+def learner_of(recipe: Recipe, shape: tuple[int, ...], classes: int) -> Learner:
+    """The learner that a recipe names, for inputs of this shape."""
+    network, settings = recipe.learner
+    kind = getattr(network, "Settings", None)
+    return make_learner(network, kind(**settings) if kind is not None else settings, shape, classes)
+
+
+def versions() -> dict[str, str]:
+    """What the result may depend on: the versions of Python and of the libraries that compute."""
+    out = {"python": platform.python_version()}
+    for name in ("textdistill", "torch", "numpy", "gensim", "scikit-learn", "safetensors"):
+        try:
+            out[name] = version(name)
+        except PackageNotFoundError:
+            out[name] = "not installed"
+    return out
+
+
+def commit() -> str | None:
+    """The commit of the checkout this package runs from, `+` behind it where files differ; `None` outside a checkout."""
+    here = Path(__file__).resolve().parent
+    try:
+        # Output a run itself records (a recipe's results) does not make the code another.
+        found = subprocess.run(
+            ["git", "-C", str(here), "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, timeout=10
+        )
+        if found.returncode:
+            return None
+        changed = subprocess.run(
+            ["git", "-C", str(here), "status", "--porcelain", "--", ".", "../embeddings"],
+            capture_output=True,
+            text=True,
+            timeout=10,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return found.stdout.strip() + ("+" if changed.stdout.strip() else "")
+
+
+def save(
+    folder: Path, distilled: DistilledSet, recipe: Recipe, seed: int, data: dict[str, Any], vectors: dict[str, Any]
+) -> dict[str, Any]:
+    """Write the two files, each whole or not at all, and return the manifest. Nothing in them depends on the clock."""
+    classes = [str(name) for name in data["classes"]]
+    labels = distilled.targets
+    manifest = {
+        "format": FORMAT,
+        "name": recipe.name,
+        "title": recipe.title,
+        "paper": recipe.paper,
+        "variant": recipe.variant,
+        "recipe": recipe.raw,
+        "seed": seed,
+        "versions": versions(),
+        "commit": commit(),
+        "data": {key: value for key, value in data.items() if key != "classes"},
+        "vectors": vectors,
+        "classes": classes,
+        "shape": list(distilled.inputs.shape),
+        "initialisation": recipe.starts[0].__name__.lower(),
+        "learning_rates": [[round(rate, 8) for rate in row] for row in distilled.rates.tolist()],
+        "outcome": {key: value for key, value in distilled.meta.items() if key != "cost"},
+    }
+    if labels.numel() <= MANIFEST_LABELS:
+        manifest["targets"] = [[[round(x, 6) for x in label] for label in step] for step in labels.tolist()]
+    folder.mkdir(parents=True, exist_ok=True)
+    write_atomic(folder / TENSORS, save_tensors(distilled.tensors()))
+    write_atomic(folder / MANIFEST, json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
+    return manifest
+
+
+def load(folder: str | Path) -> Artifact:
+    """A stored set. Damaged, incomplete or newer files are an `ArtifactError` that names the file."""
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise ArtifactError(f"{folder}: no such folder; give the folder of a finished run")
+    for name in (TENSORS, MANIFEST):
+        if not (folder / name).is_file():
+            raise ArtifactError(f"{folder / name}: missing; give the folder of a finished run, or run it with --resume")
+        if not (folder / name).resolve().is_relative_to(folder.resolve()):
+            raise ArtifactError(f"{folder / name}: leads outside the folder; copy the real file there")
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise ArtifactError(f"{folder / MANIFEST}: not readable JSON ({error})") from None
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+        found = manifest.get("format") if isinstance(manifest, dict) else type(manifest).__name__
+        raise ArtifactError(f"{folder / MANIFEST}: format {found!r}; this version reads format {FORMAT}")
+    try:
+        tensors = load_tensors((folder / TENSORS).read_bytes())
+    except (OSError, SafetensorError, ValueError) as error:
+        raise ArtifactError(f"{folder / TENSORS}: not a readable safetensors file ({error})") from None
+    return Artifact(folder, _checked(folder, tensors, manifest), manifest)
+
+
+def _checked(folder: Path, tensors: dict[str, torch.Tensor], manifest: dict[str, Any]) -> DistilledSet:
+    where = folder / TENSORS
+    missing = {"inputs", "targets", "learning_rates"} - set(tensors)
+    if missing:
+        raise ArtifactError(f"{where}: lacks {', '.join(sorted(missing))}")
+    inputs, targets, rates = tensors["inputs"], tensors["targets"], tensors["learning_rates"]
+    if inputs.dim() < 3 or targets.dim() != 3 or rates.dim() != 2:
+        raise ArtifactError(f"{where}: inputs, targets, learning_rates have {inputs.dim()}, {targets.dim()}, {rates.dim()} axes; allowed: 3 or more, 3, 2")
+    if inputs.shape[:2] != targets.shape[:2] or rates.shape[1] != inputs.shape[0]:
+        raise ArtifactError(f"{where}: shapes {list(inputs.shape)}, {list(targets.shape)}, {list(rates.shape)} do not fit together")
+    classes = manifest.get("classes")
+    if not isinstance(classes, list) or len(classes) != targets.shape[2]:
+        raise ArtifactError(f"{folder / MANIFEST}: classes must name the {targets.shape[2]} classes of the labels")
+    if not isinstance(manifest.get("recipe"), dict):
+        raise ArtifactError(f"{folder / MANIFEST}: recipe missing")
+    for name, value in tensors.items():
+        if not value.is_floating_point() or not bool(value.isfinite().all()):
+            raise ArtifactError(f"{where}: {name} holds values that are not finite numbers")
+    theta0 = {name.removeprefix("theta0."): value for name, value in tensors.items() if name.startswith("theta0.")}
+    outcome = manifest.get("outcome")
+    meta = dict(outcome) if isinstance(outcome, dict) else {}
+    return DistilledSet(inputs, targets, rates, theta0 or None, meta, folder)
+

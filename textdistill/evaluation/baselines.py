@@ -1,0 +1,189 @@
+"""The baselines at equal sample count and equal steps: what honest, cheap choices of rows reach with the same network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from textdistill.core.learner import Params
+from textdistill.core.schedule import DistilledSet
+from textdistill.data import EmbeddedText
+from textdistill.evaluation.metrics import score
+from textdistill.evaluation.neighbours import knn_predict_batches
+from textdistill.evaluation.protocol import Bench, Scores, block
+from textdistill.evaluation.statistics import summarise
+from textdistill.evaluation.training import accuracy, predict, train_by_schedule
+from textdistill.selection import herding, k_centers, kmeans_centroids, random_rows
+
+# Best-of-random looks at training rows; a seeded draw of this many is enough to rank the sets.
+RANKING_ROWS = 1000
+BEST_SHARE = 0.2
+# Class-wise k-means over whole embedded texts (length × dimension numbers each): a seeded draw of each class's rows.
+CLUSTER_ROWS = 400
+
+
+def mean_vectors(text: EmbeddedText, batch: int = 512) -> Float[Tensor, "n d"]:
+    """The mean word vector of each row over its real words: the features that select among texts."""
+    out = torch.empty(len(text), text.shape[1])
+    for rows, values in text.batches(batch):
+        assert values.mask is not None
+        inside = values.mask.to(values.inputs)[:, :, None]
+        out[rows.cpu()] = ((values.inputs * inside).sum(1) / inside.sum(1)).cpu().float()
+    return out
+
+
+def counts_like(distilled: DistilledSet, classes: int) -> list[int]:
+    """How many samples each class gets when M is spread evenly, as for the distilled set."""
+    base, rest = divmod(distilled.samples, classes)
+    return [base + (label < rest) for label in range(classes)]
+
+
+def as_schedule(like: DistilledSet, inputs: Tensor, labels: Int[Tensor, " m"], rate: float | None) -> DistilledSet:
+    """Rows as a distilled set with hard labels and `like`'s steps and epochs: dealt out so that each step is balanced.
+
+    `rate` is a constant inner learning rate, or `None` for the distilled schedule's own rates. Classes that gave fewer rows than
+    asked are filled up by repeating rows.
+    """
+    steps = like.inputs.shape[0]
+    each = like.inputs.shape[1]
+    length = like.inputs.shape[2]
+    inputs = _fit(inputs, length)
+    groups = [torch.nonzero(labels == label)[:, 0].tolist() for label in labels.unique().tolist()]
+    order: list[int] = []
+    turn = 0
+    while len(order) < steps * each:
+        order.extend(group[turn % len(group)] for group in groups)
+        turn += 1
+    order = order[: steps * each]
+    classes = like.targets.shape[-1]
+    targets = torch.nn.functional.one_hot(labels[order], classes).float()
+    rates = like.rates if rate is None else torch.full_like(like.rates, rate)
+    return DistilledSet(
+        inputs[order].view(steps, each, *inputs.shape[1:]), targets.view(steps, each, classes), rates, like.theta0
+    )
+
+
+def _fit(inputs: Tensor, length: int) -> Tensor:
+    if inputs.shape[1] >= length:
+        return inputs[:, :length]
+    return torch.nn.functional.pad(inputs, (0, 0, 0, length - inputs.shape[1]))
+
+
+def run_baselines(bench: Bench, like: DistilledSet) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Every baseline that the settings name (blocks of metrics), and notes: the learning rate chosen for each, the rows.
+
+    The rate is chosen for each baseline by validation rows, among the distilled schedule's own and `settings.rates`, so that none
+    loses for want of tuning.
+    """
+    train, settings = bench.train, bench.settings
+    features = mean_vectors(train).numpy()
+    labels = train.labels.numpy()
+    counts = counts_like(like, len(train.classes))
+    draws = settings.draws
+    wanted = set(settings.baselines)
+    out: dict[str, Any] = {}
+    notes: dict[str, Any] = {"rates": {}}
+
+    def rng(name: str, draw: int) -> np.random.Generator:
+        return bench.streams.numpy("baseline", name, draw)
+
+    def rows_of(select: Callable[..., np.ndarray], name: str, draw: int) -> tuple[Tensor, Tensor]:
+        rows = torch.from_numpy(select(features, labels, counts, rng(name, draw)))
+        return train.batch(rows).inputs, train.labels[rows]
+
+    def evaluate(name: str, sets: list[tuple[Tensor, Tensor]], rank: bool = False) -> tuple[Scores, list[float]]:
+        rate = _best_rate(bench, like, sets[0])
+        notes["rates"][name] = "schedule" if rate is None else rate
+        scores, ranks = [], []
+        for draw, (inputs, owners) in enumerate(sets):
+            bench.tick(name)
+            params = _train(bench, as_schedule(like, inputs, owners, rate), draw)
+            scores.append(bench.test_scores(params)[0])
+            if rank:
+                sample = torch.randperm(len(train), generator=bench.streams.torch("ranking"))[:RANKING_ROWS]
+                ranks.append(accuracy(predict(bench.learner, params, train, rows=sample), train.labels[sample]))
+        return scores, ranks
+
+    random = [rows_of(random_rows, "random_real", draw) for draw in range(draws)]
+    notes["random_rows"] = [int(row) for row in random_rows(features, labels, counts, rng("random_real", 0))]
+    if {"random_real", "best_random_real"} & wanted:
+        scores, ranks = evaluate("random_real", random, rank="best_random_real" in wanted)
+        if "random_real" in wanted:
+            out["random_real"] = block(scores)
+        if "best_random_real" in wanted:
+            best = sorted(range(draws), key=lambda k: -ranks[k])[: max(1, round(BEST_SHARE * draws))]
+            out["best_random_real"] = block([scores[k] for k in best])
+    if {"kmeans", "knn_kmeans"} & wanted:
+        centroids = [centroids_of(train, counts, rng("kmeans", draw)) for draw in range(min(draws, 5))]
+        if "kmeans" in wanted:
+            repeats = [centroids[draw % len(centroids)] for draw in range(draws)]
+            out["kmeans"] = block(evaluate("kmeans", repeats if bench.theta0 is None else centroids)[0])
+        if "knn_kmeans" in wanted:
+            out["knn_kmeans"] = block([_neighbours(bench, *one) for one in centroids])
+    if "class_average" in wanted:
+        average = averages(bench.train, counts)
+        out["class_average"] = block(evaluate("class_average", [average] * (1 if bench.theta0 is not None else draws))[0])
+    if "knn_random_real" in wanted:
+        out["knn_random_real"] = block([_neighbours(bench, *one) for one in random[:10]])
+    if "k_centers" in wanted:
+        out["k_centers"] = block(evaluate("k_centers", [rows_of(k_centers, "k_centers", d) for d in range(draws)])[0])
+    if "herding" in wanted:
+        chosen = rows_of(herding, "herding", 0)
+        out["herding"] = block(evaluate("herding", [chosen] * (1 if bench.theta0 is not None else draws))[0])
+    return out, notes
+
+
+def _train(bench: Bench, schedule: DistilledSet, draw: int) -> Params:
+    return train_by_schedule(schedule, bench.learner, bench.optimizer, bench.start(draw))
+
+
+def _best_rate(bench: Bench, like: DistilledSet, rows: tuple[Tensor, Tensor]) -> float | None:
+    """The rate with the highest mean validation accuracy over two networks, on at most `validation_rows` rows."""
+    count = min(bench.settings.validation_rows, len(bench.validation))
+    sample = torch.randperm(len(bench.validation), generator=bench.streams.torch("rate-rows"))[:count]
+    best: float | None = None
+    best_score = -1.0
+    for rate in (None, *bench.settings.rates):
+        found = []
+        for net in range(1 if bench.theta0 is not None else 2):
+            params = _train(bench, as_schedule(like, *rows, rate), 1000 + net)
+            if all(bool(value.isfinite().all()) for value in params.values()):
+                predictions = predict(bench.learner, params, bench.validation, rows=sample)
+                found.append(accuracy(predictions, bench.validation.labels[sample]))
+        if found and summarise(found).mean > best_score:
+            best, best_score = rate, summarise(found).mean
+    return best
+
+
+def centroids_of(train: EmbeddedText, counts: list[int], rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+    rows = torch.from_numpy(
+        random_rows(np.zeros((len(train), 1)), train.labels.numpy(), [max(CLUSTER_ROWS, c) for c in counts], rng)
+    )
+    values = train.batch(rows).inputs.numpy()
+    points, owners = kmeans_centroids(values, train.labels[rows].numpy(), counts, rng)
+    return torch.from_numpy(points).float(), torch.from_numpy(owners)
+
+
+def averages(train: EmbeddedText, counts: list[int]) -> tuple[Tensor, Tensor]:
+    total = torch.zeros(len(train.classes), *train.shape)
+    for part in torch.split(torch.arange(len(train)), 512):
+        total.index_add_(0, train.labels[part], train.batch(part).inputs.float())
+    number = torch.bincount(train.labels, minlength=len(train.classes)).clamp_min(1)
+    owners = torch.repeat_interleave(torch.arange(len(train.classes)), torch.tensor(counts))
+    return (total / number[:, None, None])[owners], owners
+
+
+def _neighbours(bench: Bench, inputs: Tensor, owners: Tensor) -> dict[str, float]:
+    """1-nearest-neighbour over whole embedded texts (length × dimension numbers), as for images in the paper."""
+    targets = torch.nn.functional.one_hot(owners, len(bench.train.classes)).float()
+    parts = torch.split(torch.arange(len(bench.test)), 256)
+    queries = (bench.test.batch(part).inputs.flatten(1) for part in parts)
+    predictions = knn_predict_batches(inputs.flatten(1), targets, queries)
+    names = list(dict.fromkeys(["accuracy", *bench.metrics]))
+    return score(names, predictions, bench.test.labels)
+

@@ -1,0 +1,170 @@
+"""The protocol: fresh networks trained on a distilled set, scored once on the test rows, beside full data and baselines."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from textdistill.core.checkpoint import write_atomic
+from textdistill.core.inner import InnerOptimizer
+from textdistill.core.learner import Learner, Params
+from textdistill.core.schedule import DistilledSet
+from textdistill.core.streams import Streams
+from textdistill.data import EmbeddedText
+from textdistill.evaluation.confusion import confusion
+from textdistill.evaluation.metrics import score
+from textdistill.evaluation.settings import Evaluate, Training
+from textdistill.evaluation.statistics import ratio, summarise
+from textdistill.evaluation.training import accuracy, predict, train_by_adam, train_by_schedule, train_on_real
+
+Scores = list[dict[str, float]]
+Tick = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What every score is taken with: the learner, its inner update rule, the splits, the settings, the random streams.
+
+    `theta0` is set where the start is fixed: every network then begins there.
+    """
+
+    learner: Learner
+    optimizer: InnerOptimizer
+    train: EmbeddedText
+    validation: EmbeddedText
+    test: EmbeddedText
+    settings: Evaluate
+    metrics: Sequence[str]
+    streams: Streams
+    theta0: Params | None = None
+    tick: Tick = field(default=lambda what: None)
+
+    def start(self, net: int) -> Params:
+        """The initial weights of network number `net`."""
+        return self.theta0 if self.theta0 is not None else self.learner.init(self.streams.torch("evaluate", net))
+
+    def test_scores(self, params: Params) -> tuple[dict[str, float], Tensor]:
+        """The task's metrics on all test rows, in percent, and the predictions."""
+        predictions = predict(self.learner, params, self.test, self.settings.batch)
+        names = list(dict.fromkeys(["accuracy", *self.metrics]))
+        return score(names, predictions, self.test.labels), predictions
+
+
+def block(scores: Scores) -> dict[str, dict[str, float | int]]:
+    """Each metric's mean, sd and n."""
+    return {name: summarise([one[name] for one in scores]).as_dict() for name in scores[0]}
+
+
+def score_set(bench: Bench, distilled: DistilledSet, nets: int, what: str) -> tuple[Scores, Tensor]:
+    """Scores of `nets` networks trained by the set's own schedule (one, where the start is fixed), and the first's predictions."""
+    scores, first = [], None
+    for net in range(1 if bench.theta0 is not None else nets):
+        bench.tick(what)
+        params = train_by_schedule(distilled, bench.learner, bench.optimizer, bench.start(net))
+        one, predictions = bench.test_scores(params)
+        scores.append(one)
+        first = predictions if first is None else first
+    assert first is not None
+    return scores, first
+
+
+def score_ordinary(bench: Bench, distilled: DistilledSet, nets: int) -> Scores:
+    """Scores of `nets` networks trained on the samples by plain Adam: the schedule's share is what this lacks."""
+    scores = []
+    for net in range(nets):
+        bench.tick("ordinary optimiser")
+        start = bench.learner.init(bench.streams.torch("evaluate", net))
+        params = train_by_adam(distilled.pooled(), bench.learner, start, bench.settings.ordinary)
+        scores.append(bench.test_scores(params)[0])
+    return scores
+
+
+def validator(bench: Bench) -> Callable[[DistilledSet], float]:
+    """Validation accuracy (percent) of a set in the making: the only look that the outer loop may take."""
+    count = min(bench.settings.validation_rows, len(bench.validation))
+    rows = torch.randperm(len(bench.validation), generator=bench.streams.torch("validation-rows"))[:count]
+
+    def validate(distilled: DistilledSet) -> float:
+        nets = 1 if bench.theta0 is not None else bench.settings.validation_nets
+        found = []
+        for net in range(nets):
+            start = bench.theta0 or bench.learner.init(bench.streams.torch("validate", net))
+            params = train_by_schedule(distilled, bench.learner, bench.optimizer, start)
+            found.append(accuracy(predict(bench.learner, params, bench.validation, rows=rows), bench.validation.labels[rows]))
+        return sum(found) / len(found)
+
+    return validate
+
+
+def full_data(bench: Bench, key: dict[str, Any], cache: Path | None) -> Scores:
+    """Test scores of networks trained on all training rows; kept in `cache` by what they depend on."""
+    settings: Training = bench.settings.full
+    identity = {
+        **key,
+        "nets": bench.settings.full_nets,
+        "training": asdict(settings),
+        "metrics": list(bench.metrics),
+        "seed": bench.streams.seed,
+        "version": 1,
+    }
+    digest = hashlib.sha256(json.dumps(identity, sort_keys=True, default=str).encode()).hexdigest()[:32]
+    file = None if cache is None else cache / "full" / f"{digest}.json"
+    if file is not None and file.exists():
+        try:
+            kept: Scores = json.loads(file.read_text())["scores"]
+            if len(kept) == bench.settings.full_nets:
+                return kept
+        except (OSError, ValueError, KeyError, TypeError):
+            pass  # a damaged entry is made anew below
+    scores = []
+    for net in range(bench.settings.full_nets):
+        bench.tick("full data")
+        streams = bench.streams.child("full", net)
+        start = bench.learner.init(streams.torch("theta0"))
+        params, _ = train_on_real(bench.learner, start, bench.train, bench.validation, settings, streams)
+        scores.append(bench.test_scores(params)[0])
+    if file is not None:
+        write_atomic(file, json.dumps({"identity": identity, "scores": scores}, default=str))
+    return scores
+
+
+def headline(
+    bench: Bench,
+    sets: Sequence[DistilledSet],
+    full: Scores,
+    snap: Callable[[Tensor], Tensor] | None,
+) -> dict[str, Any]:
+    """`full`, `distilled`, `distilled_snapped`, `distilled_ordinary`, `ratio` and the confusion matrix.
+
+    Several sets (repeated distillations) are pooled: with a fixed start each gives one score, from its own θ0.
+    """
+    own: Scores = []
+    snapped: Scores = []
+    predictions = None
+    for distilled in sets:
+        at = replace(bench, theta0=distilled.theta0)
+        scores, first = score_set(at, distilled, bench.settings.nets, "distilled")
+        own.extend(scores)
+        predictions = first if predictions is None else predictions
+        if snap is not None:
+            words = replace(distilled, inputs=snap(distilled.inputs))
+            snapped.extend(score_set(at, words, bench.settings.nets, "snapped to words")[0])
+    full_mean = summarise([one["accuracy"] for one in full]).mean
+    out: dict[str, Any] = {
+        "full": block(full),
+        "distilled": block(own),
+        "ratio": ratio([one["accuracy"] for one in own], full_mean).as_dict(),
+        "distilled_ordinary": block(score_ordinary(bench, sets[0], min(bench.settings.nets, 5))),
+        "confusion": confusion(predictions, bench.test.labels, bench.test.classes),
+        "classes": list(bench.test.classes),
+    }
+    if snapped:
+        out["distilled_snapped"] = block(snapped)
+    return out

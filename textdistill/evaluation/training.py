@@ -1,0 +1,99 @@
+"""Training networks for the protocol: by a distilled set's own schedule, by Adam on its samples, and on all real rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from textdistill.core.batch import Batch
+from textdistill.core.inner import InnerOptimizer
+from textdistill.core.learner import Learner, Params
+from textdistill.core.schedule import DistilledSet
+from textdistill.core.streams import Streams
+from textdistill.core.unroll import Inner
+from textdistill.data import EmbeddedText
+from textdistill.evaluation.settings import Ordinary, Training
+
+
+def train_by_schedule(
+    distilled: DistilledSet, learner: Learner, optimizer: InnerOptimizer, params: Params, steps: int | None = None
+) -> Params:
+    """The distilled set's own schedule: its batches in order, each step with its learning rate (Eq. 2). Dropout is off."""
+    count = distilled.length if steps is None else steps
+    return Inner(learner, optimizer).run(params, None, [distilled.draw(t) for t in range(count)])[0]
+
+
+def train_by_adam(batch: Batch, learner: Learner, params: Params, settings: Ordinary) -> Params:
+    """Adam on all distilled samples at once, `settings.steps` steps at a constant rate."""
+    weights = {name: value.detach().clone().requires_grad_() for name, value in params.items()}
+    optimizer = torch.optim.Adam(weights.values(), lr=settings.lr)
+    for _ in range(settings.steps):
+        optimizer.zero_grad(set_to_none=True)
+        learner.loss(weights, batch).backward()
+        optimizer.step()
+    return {name: value.detach() for name, value in weights.items()}
+
+
+@torch.no_grad()
+def predict(
+    learner: Learner, params: Params, text: EmbeddedText, batch: int = 256, rows: Int[Tensor, " r"] | None = None
+) -> Int[Tensor, " r"]:
+    """The class with the highest logit for each row, in the order of `rows` (all of them when none)."""
+    rows = torch.arange(len(text)) if rows is None else rows
+    place = torch.empty(len(text), dtype=torch.long)
+    place[rows] = torch.arange(len(rows))
+    out = torch.empty(len(rows), dtype=torch.long)
+    for part, values in text.batches(batch, rows, trim_margin=learner.margin):
+        out[place[part.cpu()]] = learner.logits(params, values.to(learner.device, learner.dtype)).argmax(1).cpu()
+    return out
+
+
+def accuracy(predictions: Tensor, labels: Tensor) -> float:
+    """The share of equal entries, in percent."""
+    return 100.0 * float((predictions == labels).double().mean())
+
+
+def train_on_real(
+    learner: Learner,
+    params: Params,
+    train: EmbeddedText,
+    validation: EmbeddedText,
+    settings: Training,
+    streams: Streams,
+    on_epoch: Callable[[int, float], None] | None = None,
+) -> tuple[Params, float]:
+    """Adam on all real rows; the weights of the epoch with the best validation accuracy, and that accuracy in percent."""
+    weights = {name: value.detach().clone().requires_grad_() for name, value in params.items()}
+    optimizer = torch.optim.AdamW(weights.values(), lr=settings.lr, weight_decay=settings.weight_decay)
+    best, best_score, since = params, -1.0, 0
+    for epoch in range(settings.epochs):
+        order = torch.randperm(len(train), generator=streams.torch("order", epoch))
+        for number, rows in enumerate(_by_length(order, train.lengths, settings.batch, streams, epoch)):
+            drop = streams.torch("dropout", epoch, number) if settings.dropout else None
+            batch = train.batch(rows, trim=True, trim_margin=learner.margin).to(learner.device, learner.dtype)
+            optimizer.zero_grad(set_to_none=True)
+            learner.loss(weights, batch, drop).backward()
+            torch.nn.utils.clip_grad_norm_(weights.values(), 5.0)
+            optimizer.step()
+        plain = {name: value.detach() for name, value in weights.items()}
+        score = accuracy(predict(learner, plain, validation), validation.labels)
+        if on_epoch is not None:
+            on_epoch(epoch, score)
+        since += 1
+        if score > best_score:
+            best, best_score, since = {name: value.clone() for name, value in plain.items()}, score, 0
+        if since >= settings.patience:
+            break
+    return best, best_score
+
+
+def _by_length(order: Tensor, lengths: Tensor, size: int, streams: Streams, epoch: int) -> list[Tensor]:
+    """Batches of rows of similar length in random order: pools of 16 batches are sorted, cut, and the cuts shuffled."""
+    batches: list[Tensor] = []
+    for pool in torch.split(order, 16 * size):
+        batches.extend(torch.split(pool[torch.argsort(lengths[pool], stable=True)], size))
+    shuffled = torch.randperm(len(batches), generator=streams.torch("batches", epoch))
+    return [batches[k] for k in shuffled.tolist()]

@@ -1,0 +1,326 @@
+"""A day in the life of a distillation: recipe → data → distil → evaluate → decode → report. The Python behind the commands."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+import embeddings
+from textdistill.artifact import Artifact, learner_of, load, save
+from textdistill.cite import cite, keys_for
+from textdistill.core.checkpoint import write_atomic
+from textdistill.core.device import pick_device
+from textdistill.core.distill import Checkpoint, distill
+from textdistill.core.learner import Learner
+from textdistill.core.schedule import DistilledSet
+from textdistill.core.streams import Streams
+from textdistill.data import Trimmed
+from textdistill.evaluation.baselines import averages, centroids_of, mean_vectors, run_baselines
+from textdistill.evaluation.decode import Decoded, decode, nearest_sentences, snap
+from textdistill.evaluation.pictures import embedding_picture
+from textdistill.evaluation.protocol import Bench, block, full_data, headline, validator
+from textdistill.evaluation.report import write_readme, write_report
+from textdistill.evaluation.traditional import tfidf_logistic
+from textdistill.objectives.unrolled import Unrolled
+from textdistill.progress import Reporter
+from textdistill.recipe import Recipe
+from textdistill.selection import k_centers, random_rows
+from textdistill.synthetic.initial import Source, make_tensors
+from textdistill.task import Task, prepare
+
+METRICS, DECODED, PICTURE, BIBTEX = "metrics.json", "decoded.json", "picture.json", "references.bib"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run: its folder, the stored set, and the scores as in metrics.json."""
+
+    folder: Path
+    artifact: Artifact
+    metrics: dict[str, Any]
+    decoded: Decoded | None = None
+
+
+def run(
+    recipe: Recipe,
+    out: str | Path,
+    *,
+    seed: int = 0,
+    resume: bool = False,
+    device: str | None = None,
+    reporter: Reporter | None = None,
+    task: Task | None = None,
+    cache: Path | None = None,
+) -> Run:
+    """Distil, evaluate, decode and report into the folder `out`.
+
+    With `evaluate.repeats` above one, further distillations with seeds seed + 1, … lie in `out/repeats/`. With `resume`, stages that
+    are finished are kept, and the distillation goes on from its last checkpoint to the same bits.
+    """
+    out = Path(out)
+    reporter = reporter or Reporter()
+    task = task or prepare_task(recipe, reporter)
+    sets = []
+    for repeat in range(recipe.evaluate.repeats):
+        folder = out if repeat == 0 else out / "repeats" / str(repeat)
+        sets.append(distill_into(folder, recipe, task, seed + repeat, resume, device, reporter))
+    return evaluate(out, recipe=recipe, task=task, sets=sets, device=device, reporter=reporter, seed=seed, cache=cache)
+
+
+def prepare_task(recipe: Recipe, reporter: Reporter | None = None) -> Task:
+    """The recipe's data, embedded."""
+    if reporter is not None:
+        reporter.say(f"reading {recipe.data.name} and its word vectors")
+    return prepare(recipe.data, recipe.representation)
+
+
+def distill_into(
+    folder: Path,
+    recipe: Recipe,
+    task: Task,
+    seed: int,
+    resume: bool = False,
+    device: str | None = None,
+    reporter: Reporter | None = None,
+) -> DistilledSet:
+    """One distillation, stored in `folder` with its checkpoints and its log."""
+    reporter = reporter or Reporter(quiet=True)
+    identity = _identity(recipe, task, seed)
+    cost_file = folder / "cost.json"
+    if resume and cost_file.exists():
+        finished = json.loads(cost_file.read_text())
+        if finished.get("identity") == identity:
+            stored = load(folder).distilled
+            return replace(stored, meta={**stored.meta, "cost": finished["cost"]})
+    where = pick_device(device)
+    streams = Streams(seed)
+    shape = (recipe.synthetic.length or task.shape[0], task.shape[1])
+    learner = learner_of(recipe, shape, len(task.classes)).to(where)
+    synthetic = make_tensors(
+        recipe.synthetic,
+        shape,
+        len(task.classes),
+        _source(recipe, task, shape[0], streams),
+        streams.torch("initial"),
+    ).to(where)
+    bench = make_bench(recipe, task, learner, seed)
+    starts = recipe.starts[0](learner, streams.child("starts"), **recipe.starts[1])
+    watch = recipe.outer.keep == "best"
+    with reporter.stage("distilling", recipe.outer.steps) as bar:
+        result = distill(
+            synthetic,
+            recipe.objective[0](**recipe.objective[1]),
+            Trimmed(task.train.to(where), learner.margin),
+            learner=learner,
+            starts=starts,
+            outer=recipe.outer,
+            seed=seed,
+            validate=validator(replace(bench, theta0=starts.theta0())) if watch else None,
+            checkpoint=Checkpoint(folder, recipe.checkpoint.every, resume, identity),
+            on_step=lambda step, record: bar.advance(_note(record)),
+        )
+    data = {**task.data, "classes": task.classes}
+    save(folder, result, recipe, seed, data, task.vectors)
+    write_atomic(cost_file, json.dumps({"identity": identity, "cost": result.meta["cost"]}))
+    return result
+
+
+def evaluate(
+    folder: str | Path,
+    *,
+    recipe: Recipe | None = None,
+    task: Task | None = None,
+    sets: list[DistilledSet] | None = None,
+    device: str | None = None,
+    reporter: Reporter | None = None,
+    seed: int | None = None,
+    cache: Path | None = None,
+) -> Run:
+    """Score the set in `folder` against the full data and the baselines; write metrics, decoded sentences and the report.
+
+    Called on a folder alone, it re-loads everything from there and trains to the same accuracy.
+    """
+    folder = Path(folder)
+    reporter = reporter or Reporter()
+    artifact = load(folder)
+    recipe = recipe or artifact.recipe()
+    task = task or prepare_task(recipe, reporter)
+    seed = int(artifact.manifest["seed"]) if seed is None else seed
+    sets = sets or [_with_cost(one) for one in (folder, *sorted((folder / "repeats").glob("*"), key=lambda p: int(p.name)))]
+    where = pick_device(device)
+    learner = learner_of(recipe, tuple(sets[0].inputs.shape[2:]), len(task.classes)).to(where)
+    settings = recipe.evaluate
+    with reporter.stage("evaluating", None) as bar:
+        bench = make_bench(recipe, task, learner, seed, lambda what: bar.advance(what))
+        bench = replace(bench, theta0=sets[0].theta0)
+        full = full_data(
+            replace(bench, theta0=None, learner=learner_of(recipe, task.shape, len(task.classes)).to(where)),
+            _full_key(recipe, task),
+            embeddings.default_cache_dir() if cache is None else cache,
+        )
+        metrics = headline(bench, sets, full, _snapper(task) if settings.snapped else None)
+        metrics["baselines"], notes = run_baselines(bench, sets[0])
+        if settings.traditional:
+            bar.advance("TF-IDF")
+            metrics["traditional"] = _traditional(task, notes.pop("random_rows"), seed)
+    costs = [one.meta.get("cost", {}) for one in sets]
+    metrics["samples"] = sets[0].samples
+    metrics["cost"] = {
+        "distill_seconds": round(sum(float(c.get("distill_seconds", 0.0)) for c in costs) / len(costs), 1),
+        "outer_steps": recipe.outer.steps,
+        "peak_rss_mib": round(max(float(c.get("peak_rss_mib", 0.0)) for c in costs), 1),
+        "threads": torch.get_num_threads(),
+    }
+    metrics["protocol"] = {
+        "start": "fixed" if sets[0].theta0 is not None else "fresh",
+        "nets": 1 if sets[0].theta0 is not None else settings.nets,
+        "distillations": len(sets),
+        "full_nets": settings.full_nets,
+        "draws": settings.draws,
+        "inner_steps": sets[0].length,
+        "test_rows": len(task.test),
+        "train_rows": len(task.train),
+        "seed": seed,
+        "seeds": [seed + k for k in range(len(sets))],
+        "ordinary": asdict(settings.ordinary),
+        "baseline_rates": notes["rates"],
+    }
+    write_atomic(folder / METRICS, json.dumps(metrics, indent=1) + "\n")
+    decoded = decode_run(folder, task=task)
+    write_report(folder)
+    write_readme(folder)
+    return Run(folder, load(folder), metrics, decoded)
+
+
+def decode_run(folder: str | Path, *, task: Task | None = None, k: int = 1, metric: str = "cosine") -> Decoded:
+    """The set in words: writes decoded.json, the picture and the references, and returns the sentences."""
+    folder = Path(folder)
+    artifact = load(folder)
+    recipe = artifact.recipe()
+    task = task or prepare_task(recipe)
+    distilled, classes = artifact.distilled, artifact.classes
+    decoded = decode(distilled.inputs, distilled.targets, classes, task.words, task.matrix, metric=metric, k=k)  # type: ignore[arg-type]
+    means = mean_vectors(task.train)
+    labels = [classes[label] for label in task.train.labels.tolist()]
+    decoded = decoded.with_nearest_real(
+        nearest_sentences(distilled.inputs, means, task.splits.train.texts, labels)
+    )
+    picture = embedding_picture(
+        means.numpy(),
+        task.train.labels.numpy(),
+        distilled.inputs.flatten(0, 1).mean(1).numpy(),
+        distilled.targets.flatten(0, 1).argmax(1).numpy(),
+    )
+    write_atomic(folder / DECODED, json.dumps(decoded.as_dict(), ensure_ascii=False) + "\n")
+    write_atomic(folder / PICTURE, json.dumps(picture) + "\n")
+    write_atomic(folder / BIBTEX, references(recipe))
+    return decoded
+
+
+def references(recipe: Recipe) -> str:
+    """BibTeX of the paper and of every part a recipe uses."""
+    names = {"learner": _name_of("learner", recipe), "objective": _name_of("objective", recipe), "data": recipe.data.name}
+    keys = [key.strip() for key in recipe.paper.split(",") if key.strip()]
+    for source in recipe.representation.vectors:
+        keys.extend(keys_for({**names, "vectors": source}))
+    return cite(list(dict.fromkeys(keys)))
+
+
+def make_bench(
+    recipe: Recipe, task: Task, learner: Learner, seed: int, tick: Callable[[str], None] = lambda what: None
+) -> Bench:
+    """The protocol's fixtures for a recipe."""
+    objective = recipe.objective[0](**recipe.objective[1])
+    optimizer = objective.optimizer if isinstance(objective, Unrolled) else Unrolled().optimizer
+    return Bench(
+        learner, optimizer, task.train, task.validation, task.test, recipe.evaluate, task.splits.metrics,
+        Streams(seed, ("protocol",)), None, tick,
+    )  # fmt: skip
+
+
+def _identity(recipe: Recipe, task: Task, seed: int) -> str:
+    distilling = {key: value for key, value in recipe.raw.items() if key not in ("evaluate", "checkpoint", "title", "notes", "command")}
+    facts = [distilling, recipe.variant, seed, task.data["fingerprint"], task.vectors["fingerprint"]]
+    return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _full_key(recipe: Recipe, task: Task) -> dict[str, Any]:
+    network, settings = recipe.learner
+    return {
+        "data": task.data["fingerprint"],
+        "vectors": task.vectors["fingerprint"],
+        "representation": asdict(recipe.representation),
+        "network": f"{network.__module__}:{network.__qualname__}",
+        "settings": settings,
+    }
+
+
+def _source(recipe: Recipe, task: Task, length: int, streams: Streams) -> Source | None:
+    """Where the first inputs come from, as `synthetic.init` says; `None` is noise."""
+    name = recipe.synthetic.init
+    if name == "noise":
+        return None
+    train, rng = task.train, streams.numpy("source")
+
+    def fitted(values: Tensor) -> Tensor:
+        values = values[:, :length]
+        return torch.nn.functional.pad(values, (0, 0, 0, length - values.shape[1]))
+
+    def rows(counts: list[int]) -> tuple[Tensor, Tensor]:
+        select = random_rows if name == "real" else k_centers
+        features = np.zeros((len(train), 1)) if name == "real" else mean_vectors(train).numpy()
+        # A class smaller than asked gives what it has; a class without rows begins as noise.
+        chosen = torch.from_numpy(select(features, train.labels.numpy(), counts, rng))
+        return fitted(train.batch(chosen).inputs), train.labels[chosen]
+
+    def points(counts: list[int]) -> tuple[Tensor, Tensor]:
+        values, owners = centroids_of(train, counts, rng) if name == "kmeans" else averages(train, counts)
+        return fitted(values), owners
+
+    return rows if name in ("real", "k_centers") else points
+
+
+def _snapper(task: Task) -> Callable[[Tensor], Tensor]:
+    return lambda inputs: snap(inputs, task.matrix)
+
+
+def _with_cost(folder: Path) -> DistilledSet:
+    stored = load(folder).distilled
+    try:
+        cost = json.loads((folder / "cost.json").read_text())["cost"]
+    except (OSError, ValueError, KeyError):
+        cost = {}
+    return replace(stored, meta={**stored.meta, "cost": cost})
+
+
+def _traditional(task: Task, rows: list[int], seed: int) -> dict[str, Any]:
+    train, test = task.splits.train, task.splits.test
+    joined = [
+        [text if table.pairs is None else f"{text} {table.pairs[k]}" for k, text in enumerate(table.texts)]
+        for table in (train, test)
+    ]
+    names = list(dict.fromkeys(["accuracy", *task.splits.metrics]))
+    few = ([joined[0][row] for row in rows], train.labels[rows])
+    out = {}
+    for name, (texts, labels) in {"tfidf_full": (joined[0], train.labels), "tfidf_random_real": few}.items():
+        out[name] = block([tfidf_logistic(texts, labels, joined[1], test.labels, seed=seed, metrics=names)])
+    return out
+
+
+def _name_of(kind: str, recipe: Recipe) -> str:
+    value = recipe.raw.get(kind, {})
+    return str(value.get("name", "")) if isinstance(value, dict) else str(value)
+
+
+def _note(record: dict[str, float]) -> str:
+    seen = f", validation {record['validation']:.1f} %" if "validation" in record else ""
+    return f"loss {record['loss']:.3f}{seen}"
+
