@@ -20,6 +20,8 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "evaluation": frozenset({"core", "objectives", "synthetic", "data", "learners", "selection", "artifact"}),
     "export": frozenset({"artifact"}),
 }
+# the command line stands above every room and file
+MAY_IMPORT["commands"] = frozenset(MAY_IMPORT) | {path.stem for path in (ROOT / "textdistill").glob("*.py")} - {"cli"}
 # libraries that would tie the core to one kind of data or to one family of learners
 NOT_IN_CORE = frozenset({"embeddings", "transformers", "gensim", "datasets", "evaluate", "tokenizers", "pandas"})
 TOP_LEVEL_OF_ALL = frozenset({"__init__", "__main__"})  # these stand above every room

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import platform
 import subprocess
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from safetensors.torch import save as save_tensors
 from textdistill.core.checkpoint import write_atomic
 from textdistill.core.learner import Learner
 from textdistill.core.schedule import DistilledSet
+from textdistill.describe import settings_of
 from textdistill.errors import ArtifactError
 from textdistill.learners import make_learner
 from textdistill.recipe import Recipe, resolve
@@ -41,14 +43,18 @@ class Artifact:
         """The class names, in the order of the labels."""
         return list(self.manifest["classes"])
 
-    def recipe(self) -> Recipe:
+    def recipe(self, overrides: Sequence[str] = (), data_dir: str | None = None) -> Recipe:
         """The recipe it was made by; a part of one's own (package.module:Class) is never imported from a stored set."""
-        return resolve(
+        recipe = resolve(
             self.manifest["recipe"],
-            variant=None,
+            overrides,
+            None,
             name=str(self.manifest.get("name", self.folder.name)),
+            data_dir=data_dir,
             custom=False,
         )
+        variant = self.manifest.get("variant")
+        return replace(recipe, variant=None if variant is None else str(variant))
 
     def learner(self) -> Learner:
         """The network that the set was distilled for."""
@@ -106,7 +112,7 @@ def save(
         "title": recipe.title,
         "paper": recipe.paper,
         "variant": recipe.variant,
-        "recipe": recipe.raw,
+        "recipe": settings_of(recipe),
         "seed": seed,
         "versions": versions(),
         "commit": commit(),

@@ -77,7 +77,7 @@ def fill(part: type, values: Any, path: str, faults: list[str], custom: bool = T
         where = f"{path}.{key}"
         if key not in known:
             faults.append(f"{where}: unknown; allowed: {', '.join(known)}{did_you_mean(str(key), known)}")
-        elif key in PARTS:
+        elif key in PARTS and known[key][0] is not str:  # `outer.optimizer` is a name, and no part
             built = build(key, value, where, faults, custom)
             if built is not None:
                 out[key] = built

@@ -31,7 +31,7 @@ from textdistill.evaluation.report import write_readme, write_report
 from textdistill.evaluation.traditional import tfidf_logistic
 from textdistill.objectives.unrolled import Unrolled
 from textdistill.progress import Reporter
-from textdistill.recipe import Recipe
+from textdistill.recipe import PART_SECTIONS, Recipe
 from textdistill.selection import k_centers, random_rows
 from textdistill.synthetic.initial import Source, make_tensors
 from textdistill.task import Task, prepare
@@ -247,7 +247,10 @@ def make_bench(
 
 
 def _identity(recipe: Recipe, task: Task, seed: int) -> str:
-    distilling = {key: value for key, value in recipe.raw.items() if key not in ("evaluate", "checkpoint", "title", "notes", "command")}
+    unrelated = ("evaluate", "checkpoint", "title", "notes", "command")
+    distilling = {key: value for key, value in recipe.raw.items() if key not in unrelated}
+    # Where the data lie is nothing to what they are, which their fingerprint says.
+    distilling["data"] = {key: value for key, value in recipe.raw["data"].items() if key != "data_dir"}
     facts = [distilling, recipe.variant, seed, task.data["fingerprint"], task.vectors["fingerprint"]]
     return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()
 
@@ -316,7 +319,7 @@ def _traditional(task: Task, rows: list[int], seed: int) -> dict[str, Any]:
 
 
 def _name_of(kind: str, recipe: Recipe) -> str:
-    value = recipe.raw.get(kind, {})
+    value = recipe.raw.get(kind, PART_SECTIONS[kind])
     return str(value.get("name", "")) if isinstance(value, dict) else str(value)
 
 

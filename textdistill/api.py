@@ -1,0 +1,103 @@
+"""The Python interface: run a recipe, and load, evaluate or decode what it left. `import textdistill` offers it lazily."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from textdistill import pipeline
+from textdistill.artifact import Artifact, load
+from textdistill.errors import RecipeError
+from textdistill.evaluation.decode import Decoded, Metric
+from textdistill.progress import Reporter
+from textdistill.recipe import Recipe, resolve
+from textdistill.recipe import load_recipe as _load_recipe
+from textdistill.run_files import claim
+
+__all__ = ["Artifact", "Run", "decode", "evaluate", "load", "load_recipe", "run"]
+
+Run = pipeline.Run
+DATA_DIR = "TEXTDISTILL_DATA_DIR"
+
+
+def data_folder(given: str | Path | None) -> str | None:
+    """The folder of local data sets: the one given, else that of the environment variable `TEXTDISTILL_DATA_DIR`."""
+    return str(given) if given is not None else os.environ.get(DATA_DIR) or None
+
+
+def load_recipe(
+    recipe: str | Path | Mapping[str, Any],
+    *,
+    overrides: Sequence[str] = (),
+    variant: str | None = None,
+    data_dir: str | Path | None = None,
+) -> Recipe:
+    """A recipe by its name, its path or its settings, with a variant and `dotted.key=value` overrides laid over it.
+
+    Every fault is found before `RecipeError` is raised; an unknown name is a `UserError`.
+    """
+    folder = data_folder(data_dir)
+    if isinstance(recipe, Mapping):
+        return resolve(recipe, overrides, variant, data_dir=folder)
+    return _load_recipe(str(recipe), overrides, variant, folder)
+
+
+def run(
+    recipe: str | Path | Mapping[str, Any] | Recipe,
+    out: str | Path,
+    *,
+    overrides: Sequence[str] = (),
+    variant: str | None = None,
+    data_dir: str | Path | None = None,
+    seed: int = 0,
+    resume: bool = False,
+    force: bool = False,
+    device: str | None = None,
+    progress: bool = False,
+) -> Run:
+    """Distil by a recipe (name, path, settings or `Recipe`) into the folder `out`, evaluate, decode and report.
+
+    Returns a `Run`: `.folder`, `.artifact`, `.metrics` (as in metrics.json, percent) and `.decoded`. `resume` goes on
+    where an earlier call was stopped, to the same bits; `force` starts anew in a folder that holds a run. The user's
+    mistakes are `UserError`s.
+    """
+    if not isinstance(recipe, Recipe):
+        recipe = load_recipe(recipe, overrides=overrides, variant=variant, data_dir=data_dir)
+    elif overrides or variant is not None or data_dir is not None:
+        raise RecipeError(["overrides, variant and data_dir belong to `load_recipe`, not to a recipe that is loaded"])
+    claim(Path(out), resume, force)
+    return pipeline.run(recipe, out, seed=seed, resume=resume, device=device, reporter=Reporter(quiet=not progress))
+
+
+def stored_recipe(artifact: Artifact, overrides: Sequence[str] = (), data_dir: str | Path | None = None) -> Recipe:
+    """The recipe of a stored set, with other evaluation settings or another folder of data if wished."""
+    other = [one for one in overrides if not one.startswith("evaluate.")]
+    if other:
+        raise RecipeError(
+            [f"{one}: a stored set's evaluation alone can be changed (evaluate.KEY=VALUE)" for one in other]
+        )
+    return artifact.recipe(overrides, data_folder(data_dir))
+
+
+def evaluate(
+    folder: str | Path,
+    *,
+    overrides: Sequence[str] = (),
+    data_dir: str | Path | None = None,
+    device: str | None = None,
+    progress: bool = False,
+) -> Run:
+    """Train networks on a stored set again and score them; rewrites metrics.json, the decoded text and the report.
+
+    `overrides` are `evaluate.KEY=VALUE`.
+    """
+    recipe = stored_recipe(load(folder), overrides, data_dir)
+    return pipeline.evaluate(folder, recipe=recipe, device=device, reporter=Reporter(quiet=not progress))
+
+
+def decode(folder: str | Path, *, k: int = 1, metric: Metric = "cosine", data_dir: str | Path | None = None) -> Decoded:
+    """The stored set in words: for each position the `k` nearest, with distances ("cosine" or "euclidean")."""
+    task = pipeline.prepare_task(stored_recipe(load(folder), data_dir=data_dir))
+    return pipeline.decode_run(folder, task=task, k=k, metric=metric)

@@ -1,0 +1,98 @@
+"""The commands that only look: `ls`, `show`, `validate` and `cite`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from textdistill.commands.options import Variant, split_words, stored_or_recipe
+from textdistill.errors import RecipeError, UserError
+
+LS_HELP = """List the recipes with published and own results, or the parts that a recipe can name.
+
+[bold]textdistill ls[/bold]
+
+[bold]textdistill ls --parts[/bold]   learners, objectives, starts, …, with their settings and defaults"""
+
+SHOW_HELP = """Print a recipe, or that of a finished run, with every setting filled in, as YAML.
+
+[bold]textdistill show quickstart outer.steps=30[/bold]
+
+[bold]textdistill show runs/q[/bold]"""
+
+VALIDATE_HELP = """Check recipes in every variant, and show all faults at once. Silent when there is none.
+
+[bold]textdistill validate my.yaml[/bold]
+
+[bold]textdistill validate --all[/bold]   those that come with the package"""
+
+CITE_HELP = """Print BibTeX for the method, network, vectors and data of a recipe or a finished run.
+
+[bold]textdistill cite quickstart > references.bib[/bold]"""
+
+Source = Annotated[str, typer.Argument(metavar="RECIPE|DIR", show_default=False)]
+Words = Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", show_default=False)]
+
+
+def ls(parts: Annotated[bool, typer.Option("--parts", help="The parts instead of the recipes.")] = False) -> None:
+    """See LS_HELP."""
+    from textdistill.commands.tables import screen
+    from textdistill.describe import parts_text, recipes_table
+
+    console = screen()
+    console.print(parts_text() if parts else recipes_table(), soft_wrap=parts, markup=False if parts else None)
+
+
+def show(source: Source, words: Words = None, variant: Variant = None) -> None:
+    """See SHOW_HELP."""
+    from textdistill.describe import as_yaml
+
+    typer.echo(as_yaml(stored_or_recipe(source, _overrides(words), variant)), nl=False)
+
+
+def validate(
+    sources: Annotated[list[str] | None, typer.Argument(metavar="[RECIPE]...", show_default=False)] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Every recipe that comes with the package.")] = False,
+) -> None:
+    """See VALIDATE_HELP."""
+    from textdistill.recipe import find_recipe, list_recipes, load_recipe, read_yaml
+
+    names = [*(sources or []), *(list_recipes() if everything else [])]
+    if not names:
+        raise UserError("validate: give recipes by name or path, or --all")
+    told = []
+    for name in names:
+        try:
+            variants = read_yaml(find_recipe(name)).get("variants")
+            for variant in variants if isinstance(variants, dict) and variants else [None]:
+                try:
+                    load_recipe(name, variant=variant)
+                except RecipeError as error:
+                    told.append(f"{error}" if variant is None else f"{error}".replace(":", f" ({variant}):", 1))
+        except UserError as error:
+            told.append(str(error))
+    if told:
+        raise UserError("\n".join(told))
+
+
+def cite(source: Source, words: Words = None, variant: Variant = None) -> None:
+    """See CITE_HELP."""
+    from textdistill.pipeline import references
+
+    typer.echo(references(stored_or_recipe(source, _overrides(words), variant)), nl=False)
+
+
+def _overrides(words: list[str] | None) -> list[str]:
+    name, overrides = split_words(words or [])
+    if name is not None:
+        raise UserError(f"{name!r} is not an override key=value")
+    return overrides
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command("ls", help=LS_HELP)(ls)
+    app.command("show", help=SHOW_HELP)(show)
+    app.command("validate", help=VALIDATE_HELP)(validate)
+    app.command("cite", help=CITE_HELP)(cite)

