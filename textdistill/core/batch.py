@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -36,10 +36,12 @@ class Batch:
             return tensor.to(device, dtype if tensor.is_floating_point() else None)
 
         inputs, targets = move(self.inputs), move(self.targets)
-        assert inputs is not None and targets is not None
+        assert inputs is not None
+        assert targets is not None
         return replace(self, inputs=inputs, targets=targets, weights=move(self.weights), mask=move(self.mask))
 
 
+@runtime_checkable
 class RealData(Protocol):
     """Real labelled rows that can be turned into batches: embedded sentences, images, token ids."""
 

@@ -42,5 +42,7 @@ def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             meta = json.loads((file.metadata() or {}).get("meta", "{}"))
     except (SafetensorError, OSError, ValueError) as error:
-        raise ArtifactError(f"{path}: not a readable checkpoint ({error}); delete it and run again without --resume") from None
+        raise ArtifactError(
+            f"{path}: not a readable checkpoint ({error}); delete it and run again without --resume"
+        ) from None
     return tensors, meta

@@ -18,5 +18,7 @@ def pick_device(name: str | None = None) -> torch.device:
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0][:120]
-        raise UserError(f"--device: {name!r} cannot be used here ({reason}); allowed: auto, cpu, cuda, cuda:N, mps") from None
+        raise UserError(
+            f"--device: {name!r} cannot be used here ({reason}); allowed: auto, cpu, cuda, cuda:N, mps"
+        ) from None
     return device

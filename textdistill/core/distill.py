@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -26,16 +26,21 @@ from textdistill.core.unroll import Inner
 from textdistill.errors import ArtifactError, DivergenceError, RecipeError
 
 
+@runtime_checkable
 class Objective(Protocol):
     """What is minimised. It sends gradients to the fields in `trains`, and to no other."""
 
     trains: frozenset[str]
 
-    def inner(self, learner: Learner, streams: Streams) -> Inner: ...
+    def inner(self, learner: Learner, streams: Streams) -> Inner:
+        """How networks are trained on the distilled set here: starts that train need to know."""
+        ...
 
     def evaluate(
         self, synthetic: Synthetic, real: RealData, learner: Learner, starts: Sequence[Start], streams: Streams
-    ) -> list[Outcome]: ...
+    ) -> list[Outcome]:
+        """One outcome for each start: the loss, and its gradients at the leaves that `synthetic` drew."""
+        ...
 
 
 Validate = Callable[[DistilledSet], float]
@@ -93,9 +98,9 @@ def distill(
 ) -> DistilledSet:
     """Learn `synthetic` by `outer.steps` steps on `objective`, and return the set.
 
-    With `validate` and `outer.keep = "best"`, the set with the highest validation score is returned, else the last one (or the
-    exponential average of the parameters, with `outer.average`). Errors: `RecipeError` when a learned field gets no
-    gradient from the objective; `DivergenceError`, naming the step, on NaN, infinity or a runaway loss.
+    With `validate` and `outer.keep = "best"`, the set with the highest validation score is returned, else the last one
+    (or the exponential average of the parameters, with `outer.average`). Errors: `RecipeError` when a learned field
+    gets no gradient from the objective; `DivergenceError`, naming the step, on NaN, infinity or a runaway loss.
     """
     unreached = synthetic.learned - objective.trains
     if unreached:
@@ -183,7 +188,8 @@ def _check(step: int, loss: float, norm: float, memory: _Memory, outer: Outer) -
         raise DivergenceError(f"outer step {step}: the loss is {loss} and its gradient's norm {norm}; {remedy}")
     if loss > outer.runaway * max(memory.first_loss, 1.0):
         raise DivergenceError(
-            f"outer step {step}: the loss {loss:.4g} is more than {outer.runaway:g} times the first ({memory.first_loss:.4g}); {remedy}"
+            f"outer step {step}: the loss {loss:.4g} is more than {outer.runaway:g} times the first "
+            f"({memory.first_loss:.4g}); {remedy}"
         )
 
 
@@ -222,7 +228,9 @@ def _save(
 ) -> None:
     tensors = {f"parameters.{name}": value for name, value in parameters.items()}
     for index, value in optimizer.state_dict()["state"].items():
-        tensors.update({f"optimizer.{index}.{key}": torch.as_tensor(item) for key, item in value.items() if item is not None})
+        tensors.update(
+            {f"optimizer.{index}.{key}": torch.as_tensor(item) for key, item in value.items() if item is not None}
+        )
     remembered = starts.state_dict()
     tensors.update({f"starts.{name}": value for name, value in remembered.pop("tensors", {}).items()})
     tensors.update({f"best.{name}": value for name, value in memory.best_tensors.items()})

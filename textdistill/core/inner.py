@@ -1,10 +1,10 @@
-"""The inner optimisers: one update of the weights as a differentiable function of weights, gradient and learning rate."""
+"""The inner optimisers: updates of the weights, differentiable for weights, gradient and learning rate."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -12,14 +12,19 @@ from torch import Tensor
 State = list[Tensor]
 
 
+@runtime_checkable
 class InnerOptimizer(Protocol):
     """An update rule. `state` is a flat list of tensors, so that a step can be stored, rebuilt and differentiated."""
 
-    def init(self, params: Sequence[Tensor]) -> State: ...
+    def init(self, params: Sequence[Tensor]) -> State:
+        """What is remembered before the first step."""
+        ...
 
     def update(
         self, params: Sequence[Tensor], grads: Sequence[Tensor], state: State, lr: Tensor
-    ) -> tuple[list[Tensor], State]: ...
+    ) -> tuple[list[Tensor], State]:
+        """The weights and the memory after one step."""
+        ...
 
 
 @dataclass(frozen=True)

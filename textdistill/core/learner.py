@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 import torch.nn.functional as F
@@ -16,6 +16,7 @@ from textdistill.core.batch import Batch
 Params = dict[str, Tensor]
 
 
+@runtime_checkable
 class Network(Protocol):
     """What a module must offer to become a `Learner`.
 
@@ -23,7 +24,9 @@ class Network(Protocol):
     twice. `drop` is the random stream of dropout; `None` turns dropout off.
     """
 
-    def forward(self, inputs: Tensor, mask: Tensor | None, drop: torch.Generator | None) -> list[Tensor]: ...
+    def forward(self, inputs: Tensor, mask: Tensor | None, drop: torch.Generator | None) -> list[Tensor]:
+        """Every layer's activation for the rows of a batch."""
+        ...
 
     def fans(self, name: str, shape: Sequence[int]) -> tuple[int, int]:
         """The fan-in and fan-out of the weight `name`, for Xavier's initialisation."""

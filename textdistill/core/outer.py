@@ -14,10 +14,11 @@ from torch import Tensor
 class Outer:
     """Settings of the outer loop.
 
-    `lr` is the rate for the inputs; `scale` multiplies it for other fields (`{"lr": 0.3}`). `schedule` is `constant`, `cosine` (to
-    `lr × floor`) or `step` (× `decay` every `decay_every` steps, the paper's 0.5 every 40 epochs). `clip` bounds the gradient's global
-    norm; `average` is the rate of an exponential average of the parameters (0 for none); `keep` what is returned: the `last` set or
-    the `best` by validation, looked at every `validate_every` steps; `runaway` how many times its first value the loss may reach.
+    `lr` is the rate for the inputs; `scale` multiplies it for other fields (`{"lr": 0.3}`). `schedule` is `constant`,
+    `cosine` (to `lr × floor`) or `step` (× `decay` every `decay_every` steps, the paper's 0.5 every 40 epochs).
+    `clip` bounds the gradient's global norm; `average` is the rate of an exponential average of the parameters (0 for
+    none); `keep` what is returned: the `last` set or the `best` by validation, looked at every `validate_every` steps;
+    `runaway` how many times its first value the loss may reach.
     """
 
     steps: int = 500

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor
 
@@ -37,7 +37,7 @@ class Draw:
 
 @dataclass
 class Outcome:
-    """What one evaluation of an objective gives: its value, the gradients at the drawn leaves, the weights it ended at."""
+    """What an objective gives for one start: its value, the gradients at the drawn leaves, the weights it ended at."""
 
     loss: float
     gradients: list[tuple[int, dict[str, Tensor]]] = field(default_factory=list)
@@ -45,6 +45,7 @@ class Outcome:
     state: list[Tensor] | None = None
 
 
+@runtime_checkable
 class Synthetic(Protocol):
     """A distilled set in the making."""
 
@@ -114,4 +115,3 @@ class DistilledSet:
         out = {"inputs": self.inputs, "targets": self.targets, "learning_rates": self.rates}
         out.update({f"theta0.{name}": value for name, value in (self.theta0 or {}).items()})
         return {name: value.detach().cpu().contiguous() for name, value in out.items()}
-

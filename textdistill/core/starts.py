@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -26,18 +26,29 @@ class Start:
     slot: int = 0
 
 
+@runtime_checkable
 class Starts(Protocol):
     """A source of starts. Whatever it remembers between outer steps is in its `state_dict`."""
 
-    def next(self, step: int, synthetic: Synthetic, inner: Inner) -> Sequence[Start]: ...
+    def next(self, step: int, synthetic: Synthetic, inner: Inner) -> Sequence[Start]:
+        """The starts of outer step `step`; the gradient is the mean over them."""
+        ...
 
-    def after_step(self, step: int, start: Start, outcome: Outcome) -> None: ...
+    def after_step(self, step: int, start: Start, outcome: Outcome) -> None:
+        """What came of a start."""
+        ...
 
-    def theta0(self) -> Params | None: ...
+    def theta0(self) -> Params | None:
+        """The weights that belong to the distilled set, where there are such."""
+        ...
 
-    def state_dict(self) -> dict[str, Any]: ...
+    def state_dict(self) -> dict[str, Any]:
+        """What a resumed run needs: `tensors` by name, and whatever else JSON can hold."""
+        ...
 
-    def load_state_dict(self, state: dict[str, Any]) -> None: ...
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from what `state_dict` gave."""
+        ...
 
 
 class _Memoryless:
@@ -90,7 +101,7 @@ class Fresh(_Memoryless):
 
 @dataclass(frozen=True)
 class Trained(_Memoryless):
-    """Fresh weights trained plainly on the distilled set for a random number of steps, 0 to `most` (RaT-BPTT's start)."""
+    """Fresh weights trained on the distilled set for a random number of steps, 0 to `most` (RaT-BPTT's start)."""
 
     learner: Learner
     streams: Streams

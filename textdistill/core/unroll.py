@@ -1,15 +1,16 @@
 """How a meta-gradient is taken through T steps of an inner optimiser: whole graph, or step by step on the way back.
 
-With θ_{t+1} = u(θ_t, s_t, ∇ℓ(x̃_t, ỹ_t; θ_t), η̃_t) and an outer loss ℓ(x, y; θ_T), both give the derivatives with respect to
-every x̃_t, ỹ_t, η̃_t and with respect to θ_0 (Sucholutsky & Schonlau, Eqs. 3 to 7). A window differentiates through the last
-steps only (truncated back-propagation); with a window of T or more both are exact and equal.
+With θ_{t+1} = u(θ_t, s_t, ∇ℓ(x̃_t, ỹ_t; θ_t), η̃_t) and an outer loss ℓ(x, y; θ_T), both give the derivatives
+with respect to every x̃_t, ỹ_t, η̃_t and with respect to θ_0 (Sucholutsky & Schonlau, Eqs. 3 to 7). A window
+differentiates through the last steps only (truncated back-propagation); with a window of T or more both are exact and
+equal.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -33,7 +34,7 @@ class Inner:
     drop: DropStream = lambda step: None
 
     def step(self, params: Params, state: State, draw: Draw, graph: bool) -> tuple[Params, State]:
-        """One update on `draw`. With `graph`, the result depends differentiably on weights, state and the draw's leaves."""
+        """One update on `draw`. With `graph`, it depends differentiably on weights, state and the draw's leaves."""
         if draw.lr is None:
             raise ValueError("an unrolled inner loop needs a learning rate at every step")
         names = list(params)
@@ -59,12 +60,15 @@ class Inner:
 OuterLoss = Callable[[Params], Tensor]
 
 
+@runtime_checkable
 class MetaGradient(Protocol):
     """A way to take the derivative of `outer(θ_T)` with respect to the leaves of every draw."""
 
     def __call__(
         self, inner: Inner, params: Params, state: State | None, draws: Sequence[Draw], outer: OuterLoss
-    ) -> Outcome: ...
+    ) -> Outcome:
+        """The loss, the gradients at the leaves of `draws`, and θ_T with the inner optimiser's state."""
+        ...
 
 
 def _split(draws: Sequence[Draw], window: int | None) -> tuple[Sequence[Draw], Sequence[Draw]]:
@@ -99,7 +103,8 @@ class Graph:
 class Sweep:
     """Store (θ_t, s_t) at every step and rebuild one step's graph at a time on the way back.
 
-    The same derivative for one more forward per step, and memory for a single step's graph plus T copies of the weights.
+    The same derivative for one more forward per step, and memory for a single step's graph plus T copies of the
+    weights.
     """
 
     window: int | None = None

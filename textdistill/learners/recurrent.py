@@ -16,7 +16,7 @@ from textdistill.learners.recurrent_kernels import LSTM, Cell, Tanh, sequence
 
 @dataclass(frozen=True)
 class RecurrentSettings:
-    """Sizes of a bidirectional recurrent network; the default is the paper's 2 × 100. `dropout` acts where turned on."""
+    """Sizes of a bidirectional recurrent network, the paper's 2 × 100 by default; `dropout` acts where turned on."""
 
     hidden: int = 100
     dropout: float = 0.0
@@ -29,9 +29,10 @@ POOLS = ("last", "mean", "max")
 class _Bidirectional(nn.Module):
     """One layer read in both directions, pooled over time, and a linear layer.
 
-    Parameters are as many as in `nn.RNN`/`nn.LSTM` with `bidirectional=True` (two bias vectors each), the directions stacked in the
-    first axis so that one batched product steps both. Each direction ends at the sentence's own last word (by the mask), never
-    in padding. `pool` is what the linear layer sees: the `last` state of each direction, or the `mean` or `max` over time.
+    Parameters are as many as in `nn.RNN`/`nn.LSTM` with `bidirectional=True` (two bias vectors each), the directions
+    stacked in the first axis so that one batched product steps both. Each direction ends at the sentence's own last
+    word (by the mask), never in padding. `pool` is what the linear layer sees: the `last` state of each direction, or
+    the `mean` or `max` over time.
     """
 
     Settings = RecurrentSettings
@@ -67,7 +68,6 @@ class _Bidirectional(nn.Module):
         features = dropout(pooled, self.settings.dropout, drop)
         return [pooled, features, F.linear(features, self.linear_weight, self.linear_bias)]
 
-
     def _pool(self, states: Float[Tensor, "2 length n h"], lengths: Tensor | None) -> Float[Tensor, "2 n h"]:
         length, n = states.shape[1:3]
         if self.settings.pool == "last":
@@ -88,7 +88,7 @@ class BiRNN(_Bidirectional):
 
 
 class BiLSTM(_Bidirectional):
-    """The LSTM of Hochreiter & Schmidhuber with a forget gate, in both directions; gate order input, forget, cell, output."""
+    """An LSTM with a forget gate (Hochreiter & Schmidhuber), in both directions; gates input, forget, cell, output."""
 
     kernel = LSTM
     gates = 4

@@ -1,25 +1,29 @@
 """Recurrent sequences with hand-written first and second derivatives.
 
-Unrolled distillation differentiates the gradient of a recurrent network once more. Left to autograd, every time step of every inner
-step becomes some hundred tiny graph nodes, and a CPU spends its time on their bookkeeping. Here a whole sequence is one node: the
-backward pass and its own derivative are written as loops over time that hold only what must be sequential, while everything that can
-be done for all time steps at once is done outside of them. Same derivatives as autograd (tests compare both, in float64).
+Unrolled distillation differentiates the gradient of a recurrent network once more. Left to autograd, every time step of
+every inner step becomes some hundred tiny graph nodes, and a CPU spends its time on their bookkeeping. Here a whole
+sequence is one node: the backward pass and its own derivative are written as loops over time that hold only what must
+be sequential, while everything that can be done for all time steps at once is done outside of them. Same derivatives as
+autograd (tests compare both, in float64).
 
-Notation: a_t = p_t + U h_{t-1} are the pre-activations, H all states, g the gradient of the loss with respect to H. For the second derivative
-let L = ⟨g, H(p, U)⟩ and λ the cotangent of ∇L: then ∂⟨λ, ∇L⟩/∂g is H's tangent in direction λ, and ∂⟨λ, ∇L⟩/∂(p, U) is
-the tangent of ∇L in direction λ (the Hessian is symmetric). So one tangent pass forward and one back are all it takes.
+Notation: a_t = p_t + U h_{t-1} are the pre-activations, H all states, g the gradient of the loss with respect to H. For
+the second derivative let L = ⟨g, H(p, U)⟩ and λ the cotangent of ∇L: then ∂⟨λ, ∇L⟩/∂g is H's tangent in direction
+λ, and ∂⟨λ, ∇L⟩/∂(p, U) is the tangent of ∇L in direction λ (the Hessian is symmetric). So one tangent pass
+forward and one back are all it takes.
 
-Shapes: p (2, L, n, G) with G = h for the tanh cell and 4h for the LSTM, U (2, G, h), H (2, L, n, h); the first axis is the direction of reading.
+Shapes: p (2, L, n, G) with G = h for the tanh cell and 4h for the LSTM, U (2, G, h), H (2, L, n, h); the first axis is
+the direction of reading.
 """
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
 
+@runtime_checkable
 class Cell(Protocol):
     """The four passes of a recurrent cell."""
 
@@ -132,7 +136,7 @@ class LSTM:
 
     @staticmethod
     def _coefficients(kept: tuple[Tensor, ...]) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-        """For all steps: gate slopes D, partners K (∂c/∂a = K D for i, f, z; ∂h/∂a = K D for o), tanh C, q = ∂h/∂c, and C_{t−1}."""
+        """Gate slopes D, partners K (∂c/∂a = K D for i, f, z; ∂h/∂a = K D for o), tanh C, q = ∂h/∂c, C_{t−1}."""
         _, gates, memory = kept
         squashed, before = torch.tanh(memory), _before(memory)
         slopes = gates * (1 - gates)
@@ -190,7 +194,9 @@ class LSTM:
             [moved_gates[:, :, :, 2], _before(moved_c), moved_gates[:, :, :, 0], moved_squashed], dim=3
         )
         moved_weight = moved_partners * slopes + partners * bent
-        moved_q = moved_gates[:, :, :, 3] * (1 - squashed * squashed) - 2 * gates[:, :, :, 3] * squashed * moved_squashed
+        moved_q = (
+            moved_gates[:, :, :, 3] * (1 - squashed * squashed) - 2 * gates[:, :, :, 3] * squashed * moved_squashed
+        )
 
         upstream = torch.cat([dc[:, :, :, None].expand(-1, -1, -1, 3, -1), dh[:, :, :, None]], dim=3)
         bend, bend_c, bend_next = upstream * moved_weight, dh * moved_q, dc * moved_gates[:, :, :, 1]
@@ -247,5 +253,5 @@ class _Forward(torch.autograd.Function):
 
 
 def sequence(cell: type[Cell], p: Tensor, u: Tensor) -> Tensor:
-    """All states H (2, L, n, h) of `cell` on the projected inputs `p` (2, L, n, G), with recurrent weights `u` (2, G, h)."""
+    """All states H (2, L, n, h) of `cell` on projected inputs `p` (2, L, n, G), recurrent weights `u` (2, G, h)."""
     return _Forward.apply(cell, p, u)  # type: ignore[no-any-return]

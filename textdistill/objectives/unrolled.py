@@ -21,8 +21,8 @@ class Unrolled:
     """ℓ(x, y; θ_T) with θ_T from T inner steps on the distilled set (Sucholutsky & Schonlau, Eqs. 3, 6 and 7).
 
     `steps` is how many inner steps to take from the start (all of the schedule when `None`); `batch` how many real rows
-    the outer loss sees; `balanced` draws as many of each class. `inner_dropout` and `outer_dropout` turn the learner's own
-    dropout on while training on distilled and while scoring on real rows.
+    the outer loss sees; `balanced` draws as many of each class. `inner_dropout` and `outer_dropout` turn the learner's
+    own dropout on while training on distilled and while scoring on real rows.
     """
 
     optimizer: InnerOptimizer = field(default_factory=SGD)
@@ -66,7 +66,9 @@ class Unrolled:
         for start in starts:
             count = self.steps if self.steps is not None else synthetic.length
             draws = [synthetic.draw(start.age + t) for t in range(count)]
-            outcomes.append(self.gradient(inner, start.params, start.state, draws, self._outer(learner, batch, streams)))
+            outcomes.append(
+                self.gradient(inner, start.params, start.state, draws, self._outer(learner, batch, streams))
+            )
         return outcomes
 
     def _outer(self, learner: Learner, batch: Batch, streams: Streams) -> Callable[[Params], torch.Tensor]:

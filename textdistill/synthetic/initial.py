@@ -15,7 +15,7 @@ Source = Callable[[list[int]], tuple[Tensor, Tensor]]
 
 
 def class_plan(settings: SyntheticSettings, classes: int) -> Tensor:
-    """The class of each sample, (steps, samples per step): balanced over the whole set, and within a step as far as it goes."""
+    """The class of each sample, (steps, samples per step): balanced overall, and within a step as far as it goes."""
     total = settings.samples if settings.samples is not None else (settings.per_class or 0) * classes
     if settings.per_class is not None:
         order = torch.arange(classes).repeat_interleave(settings.per_class // settings.steps)
@@ -28,7 +28,8 @@ def make_tensors(
 ) -> TensorData:
     """The set before its first outer step. Without a `source`, inputs are standard normal times `noise`.
 
-    A class with fewer real rows than asked repeats them, each copy moved by a little noise so that it can become another sample.
+    A class with fewer real rows than asked repeats them, each copy moved by a little noise so that it can become
+    another sample.
     """
     plan = class_plan(settings, classes)
     steps, each = plan.shape

@@ -12,12 +12,13 @@ LABEL_INITS = ("one_hot", "uniform", "smoothed")
 class SyntheticSettings:
     """How many samples, how they are visited, where they begin, and what is learned.
 
-    `samples` is M in total (less than the number of classes is allowed), `per_class` the number for each class: give one.
-    They are dealt out over `steps` inner steps, each with its own batch, and visited `epochs` times; every step of every
-    epoch has its own learning rate, `lr` at first. `length` is the words per sample (the representation's when none).
-    `init` is `noise` (standard normal × `noise`), `real` rows, `k_centers`, class-wise `kmeans` centroids, or the `class_average`.
-    `labels` are `unrestricted` vectors (the paper's), `softmax` of learned logits, on the `simplex`, or `hard`; they begin
-    as `label_init` says (`smoothed` is 0.9 for the sample's class) times `label_scale`.
+    `samples` is M in total (less than the number of classes is allowed), `per_class` the number for each class: give
+    one. They are dealt out over `steps` inner steps, each with its own batch, and visited `epochs` times; every step of
+    every epoch has its own learning rate, `lr` at first. `length` is the words per sample (the representation's when
+    none). `init` is `noise` (standard normal × `noise`), `real` rows, `k_centers`, class-wise `kmeans` centroids, or
+    the `class_average`. `labels` are `unrestricted` vectors (the paper's), `softmax` of learned logits, on the
+    `simplex`, or `hard`; they begin as `label_init` says (`smoothed` is 0.9 for the sample's class) times
+    `label_scale`.
     """
 
     samples: int | None = None

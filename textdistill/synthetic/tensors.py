@@ -28,16 +28,15 @@ def project_simplex(rows: Float[Tensor, "*batch c"]) -> Float[Tensor, "*batch c"
     return (rows - shift).clamp_min(0)
 
 
-
-
 LABEL_KINDS = ("unrestricted", "softmax", "simplex", "hard")
 
 
 class TensorData:
     """S batches of m samples, visited E times over: the distilled set of DD, SLDD, TDD and label distillation.
 
-    `inputs` (S, m, *shape); `targets` (S, m, c), the labels' own numbers (logits for `softmax`); `rates` (E, S) > 0, one learning rate
-    for each step of each epoch, kept raw and used through softplus. `learned` says which of them the outer loop changes.
+    `inputs` (S, m, *shape); `targets` (S, m, c), the labels' own numbers (logits for `softmax`); `rates` (E, S) > 0,
+    one learning rate for each step of each epoch, kept raw and used through softplus. `learned` says which of them the
+    outer loop changes.
     """
 
     def __init__(
@@ -91,7 +90,7 @@ class TensorData:
 
     def pullback(self, gradients: list[tuple[int, dict[str, Tensor]]]) -> None:
         """Sum the gradients of all visits to a batch, and take them through softplus and softmax."""
-        for name, value in self.parameters().items():
+        for value in self.parameters().values():
             if value.grad is None:
                 value.grad = torch.zeros_like(value)
         for step, found in gradients:
