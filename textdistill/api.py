@@ -1,4 +1,4 @@
-"""The Python interface: run a recipe, and load, evaluate or decode what it left. `import textdistill` offers it lazily."""
+"""What `import textdistill` offers, lazily: run a recipe; load, evaluate or decode what it left."""
 
 from __future__ import annotations
 
@@ -75,9 +75,8 @@ def stored_recipe(artifact: Artifact, overrides: Sequence[str] = (), data_dir: s
     """The recipe of a stored set, with other evaluation settings or another folder of data if wished."""
     other = [one for one in overrides if not one.startswith("evaluate.")]
     if other:
-        raise RecipeError(
-            [f"{one}: a stored set's evaluation alone can be changed (evaluate.KEY=VALUE)" for one in other]
-        )
+        told = [f"{one}: of a stored set the evaluation alone can be changed (evaluate.KEY=VALUE)" for one in other]
+        raise RecipeError(told)
     return artifact.recipe(overrides, data_folder(data_dir))
 
 

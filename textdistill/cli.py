@@ -27,9 +27,7 @@ class Guarded(TyperGroup):
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
-            again = (
-                "; the same command with --resume goes on from the last checkpoint" if state.get("resumable") else ""
-            )
+            again = f"; {state['again']}" if "again" in state else ""
             screen.print(f"stopped{again}")
             raise typer.Exit(STOPPED) from None
         except BrokenPipeError:

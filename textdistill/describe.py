@@ -32,10 +32,8 @@ def _part(kind: str, part: type, settings: Mapping[str, Any]) -> dict[str, Any]:
     """A part's name and settings, those that were left to their defaults too."""
     known = settings_type(kind, part)
     values = {name: _default(known, name) for name, (_, required) in fields(known).items() if not required}
-    return {
-        "name": _name(kind, part),
-        **_given(known, {key: _plain(value) for key, value in {**values, **settings}.items()}),
-    }
+    found = {key: _plain(value) for key, value in {**values, **settings}.items()}
+    return {"name": _name(kind, part), **_given(known, found)}
 
 
 def _given(part: type, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json as jsonlib
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,6 +15,7 @@ from textdistill.commands.options import (
     Json,
     Threads,
     Variant,
+    quoted,
     set_threads,
     split_words,
     table_overrides,
@@ -96,7 +98,9 @@ def run(
     set_threads(threads)
     out = out or _folder(recipe)
     claim(out, resume, force)
-    context.ensure_object(dict).update(folder=out, resumable=True)
+    context.ensure_object(dict).update(
+        folder=out, again="the same command with --resume goes on from the last checkpoint"
+    )
     result = pipeline.run(recipe, out, seed=seed, resume=resume, device=device, reporter=Reporter())
     if file is not None:
         made = result.artifact.manifest["commit"] or commit()
@@ -114,23 +118,68 @@ def run(
 def _recipe(
     name: str | None, data: str | None, changes: list[str], variant: str | None, data_dir: Path | None
 ) -> Recipe:
-    import yaml
-
     from textdistill.api import load_recipe
     from textdistill.recipe import table_recipe
 
     if name is None and data is None:
         raise UserError("give a recipe (`textdistill ls` lists them) or --data FILE with your own table")
     if name is not None:
-        other = [] if data is None else [f"data.name={yaml.safe_dump(data, default_style=chr(34)).strip()}"]
+        other = [] if data is None else [f"data.name={quoted(data)}"]
         return load_recipe(name, overrides=[*other, *changes], variant=variant, data_dir=data_dir)
     assert data is not None
     return load_recipe(table_recipe(data), overrides=changes, variant=variant, data_dir=data_dir)
 
 
-def _folder(recipe: Recipe) -> Path:
+def _folder(recipe: Recipe, prefix: str = "") -> Path:
     name = recipe.name if recipe.source is not None else Path(recipe.data.name).stem
-    return Path("runs") / f"{name.replace('/', '-')}{f'-{recipe.variant}' if recipe.variant else ''}"
+    return Path("runs") / f"{prefix}{name.replace('/', '-')}{f'-{recipe.variant}' if recipe.variant else ''}"
+
+
+def size(
+    context: typer.Context,
+    words: Words = None,
+    ratio: Annotated[float, typer.Option("--ratio", help="A: percent of the full data's accuracy.")] = 90.0,
+    most: Annotated[int, typer.Option("--most", min=1, help="The largest M to try.")] = 128,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Where the tries go; runs/size-RECIPE unless told.", show_default=False)
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", help="Everything random follows from it.")] = 0,
+    variant: Variant = None,
+    device: Device = None,
+    data_dir: DataDir = None,
+    threads: Threads = None,
+    json: Json = False,
+) -> None:
+    """See SIZE_HELP."""
+    from textdistill.api import load_recipe
+    from textdistill.commands.tables import sizes
+    from textdistill.core.device import pick_device
+    from textdistill.progress import Reporter
+    from textdistill.size import FEW, runner, search
+
+    name, overrides = split_words(words or [])
+    if name is None:
+        raise UserError("size: give a recipe (`textdistill ls` lists them)")
+    fixed = [one for one in overrides if one.startswith(("synthetic.samples=", "synthetic.per_class="))]
+    if fixed:
+        raise UserError(f"size: {', '.join(fixed)}: the number of samples is what is looked for; leave it out")
+
+    def recipe_of(samples: int) -> Recipe:
+        number = ["synthetic.per_class=null", f"synthetic.samples={samples}"]
+        return load_recipe(name, overrides=[*FEW, *overrides, *number], variant=variant, data_dir=data_dir)
+
+    plain = load_recipe(name, overrides=overrides, variant=variant, data_dir=data_dir)
+    pick_device(device)
+    set_threads(threads)
+    out = out or _folder(plain, "size-")
+    context.ensure_object(dict).update(again=f"the same command goes on with what is in {out}")
+    unit = plain.synthetic.steps
+    attempt = runner(recipe_of, out, unit=unit, seed=seed, device=device, reporter=Reporter())
+    found = search(attempt, ratio, most, unit)
+    if json:
+        sys.stdout.write(jsonlib.dumps(found.as_dict(), indent=1) + "\n")
+    else:
+        sizes(found)
 
 
 def setup_offline(
@@ -149,4 +198,5 @@ def setup_offline(
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command("run", help=RUN_HELP)(run)
+    app.command("size", help=SIZE_HELP)(size)
     app.command("setup-offline", help=OFFLINE_HELP)(setup_offline)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -41,8 +42,6 @@ def table_overrides(
     text: str | None, text_pair: str | None, label: str | None, per_class: int | None, samples: int | None
 ) -> list[str]:
     """The options for columns and sizes as overrides."""
-    import yaml
-
     if per_class is not None and samples is not None:
         raise UserError("--per-class and --samples exclude each other: give M for each class, or M in total")
     found: dict[str, Any] = {"data.text": text, "data.text_pair": text_pair, "data.label": label}
@@ -50,11 +49,14 @@ def table_overrides(
         out = [f"synthetic.per_class={_plain(per_class)}", f"synthetic.samples={_plain(samples)}"]
     else:
         out = []
-    # A column called `yes` or `1` is a name, not a value of YAML's.
-    quoted = {
-        key: yaml.safe_dump(value, default_style='"').strip() for key, value in found.items() if value is not None
-    }
-    return [*(f"{key}={value}" for key, value in quoted.items()), *out]
+    # A column called `yes` or `1` is a name, not a value of YAML's: its quotes say so.
+    columns = [f"{key}={quoted(value)}" for key, value in found.items() if value is not None]
+    return [*columns, *out]
+
+
+def quoted(value: str) -> str:
+    """A word as a value of YAML that is a word whatever it says: a string of JSON is one of YAML."""
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _plain(value: int | None) -> str:
@@ -71,11 +73,9 @@ def stored_or_recipe(name: str, overrides: Sequence[str] = (), variant: str | No
     from textdistill.api import load_recipe, stored_recipe
     from textdistill.artifact import load
 
-    return (
-        stored_recipe(load(name), overrides)
-        if is_run(name)
-        else load_recipe(name, overrides=overrides, variant=variant)
-    )
+    if is_run(name):
+        return stored_recipe(load(name), overrides)
+    return load_recipe(name, overrides=overrides, variant=variant)
 
 
 def one_of(option: str, value: str, allowed: Sequence[str]) -> str:

@@ -11,6 +11,7 @@ from rich.table import Table
 
 if TYPE_CHECKING:
     from textdistill.pipeline import Run
+    from textdistill.size import Search
 
 ROWS = {
     "distilled": "distilled",
@@ -36,9 +37,8 @@ def _cells(score: Mapping[str, Any]) -> tuple[str, str, str]:
 def accuracies(metrics: Mapping[str, Any]) -> Table:
     """Every figure of metrics.json with its spread, baselines and traditional references below."""
     start = metrics.get("protocol", {}).get("start", "")
-    table = Table(
-        title=f"{metrics['samples']} distilled samples, {start} start: test accuracy in percent", title_justify="left"
-    )
+    title = f"{metrics['samples']} distilled samples, {start} start: test accuracy in percent"
+    table = Table(title=title, title_justify="left")
     table.add_column("trained on")
     for name in ("mean", "± sd", "n"):
         table.add_column(name, justify="right")
@@ -70,3 +70,21 @@ def show_run(run: Run, sentences: int = 3) -> None:
     cost = run.metrics["cost"]
     console.print(f"distilled in {cost['distill_seconds'] / 60:.1f} minutes, {cost['outer_steps']} outer steps")
     console.print(f"report: {Path(run.folder) / 'report.html'}", soft_wrap=True)
+
+
+def sizes(found: Search) -> None:
+    """The tries of a search for the distillation size, and its outcome, on standard output."""
+    table = Table()
+    for name in ("M", "ratio", "± sd", "n"):
+        table.add_column(name, justify="right")
+    for one in sorted(found.tries, key=lambda one: one.samples):
+        reached = "bold" if one.samples == found.size else None
+        table.add_row(str(one.samples), *_cells({"mean": one.mean, "sd": one.sd, "n": one.n}), style=reached)
+    console = screen()
+    console.print("distillation ratio, in percent of the full data's accuracy", style="italic")
+    console.print(table)
+    if found.size is None:
+        best = max(found.tries, key=lambda one: one.mean)
+        console.print(f"no M tried reaches {found.ratio:g} %; the best is {best.mean:.2f} % with M = {best.samples}")
+    else:
+        console.print(f"{found.ratio:g} % distillation size: M = {found.size}")
