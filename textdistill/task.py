@@ -19,8 +19,12 @@ SCALES = ("raw", "unit", "standard")
 
 @dataclass(frozen=True)
 class Word2Vec:
-    """Settings of vectors trained on the training texts (skip-gram with negative sampling)."""
+    """Settings of vectors trained on the training texts (skip-gram with negative sampling).
 
+    `corpus` names another data set whose training texts, without their labels, are used instead (a small task's texts are too few).
+    """
+
+    corpus: str | None = None
     dimension: int = 100
     epochs: int = 5
     window: int = 5
@@ -79,7 +83,7 @@ def prepare(data: DataSettings, representation: Representation, seed: int = 0) -
     parts = []
     for source in representation.vectors:
         if source == WORD2VEC:
-            parts.append(embeddings.train_word2vec(tokens["train"], **asdict(representation.word2vec), seed=seed))
+            parts.append(_trained(data, representation.word2vec, tokens["train"], seed))
         else:
             parts.append(embeddings.load(source))
     if not parts:
@@ -129,6 +133,15 @@ def prepare(data: DataSettings, representation: Representation, seed: int = 0) -
             "empty_rows": embedded["train"].empty_rows,
         },
     )
+
+
+def _trained(data: DataSettings, settings: Word2Vec, own: list[list[str]], seed: int) -> embeddings.WordVectors:
+    options = asdict(settings)
+    corpus = options.pop("corpus")
+    if corpus is not None:
+        other = load(DataSettings(name=corpus, data_dir=data.data_dir))
+        own = table_tokens(other.train)
+    return embeddings.train_word2vec(own, **options, seed=seed)
 
 
 def _scaled(matrix: Tensor, frequency: Tensor, scale: str) -> Tensor:
