@@ -37,7 +37,7 @@ class Chosen:
     filters: int
 
     @classmethod
-    def at(cls, starts: Sequence[Int[Tensor, "n f"]], widths: tuple[int, ...], length: int) -> Chosen:
+    def at(cls, starts: Sequence[Int[Tensor, "n _"]], widths: tuple[int, ...], length: int) -> Chosen:
         """The windows that begin at `starts`, one tensor for each width, in sentences of `length` words."""
         device, count = starts[0].device, len(starts[0])
         # 32 bits: the look-up below is twice as fast with them.
