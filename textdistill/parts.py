@@ -43,21 +43,31 @@ def find(kind: str, name: str, path: str, faults: list[str], custom: bool) -> ty
         module, _, attribute = name.partition(":")
         try:
             part = getattr(importlib.import_module(module), attribute)
-        except (ImportError, AttributeError) as error:
-            faults.append(f"{path}.name: {name!r} cannot be imported ({error}); give an importable package.module:Class")
+        except Exception as error:  # whatever the user's own module meets, it is theirs to mend
+            reason = f"{type(error).__name__}: {error}"
+            faults.append(f"{path}.name: {name!r} cannot be imported ({reason}); give a package.module:Class that can")
             return None
-        if isinstance(part, type):
+        if isinstance(part, type) and _takes_settings(settings_type(kind, part)):
             return part
-        faults.append(f"{path}.name: {name!r} is not a class")
+        faults.append(f"{path}.name: {name!r} is not a class whose settings can be read")
         return None
-    hint = "" if custom else " (a part of one's own, package.module:Class, is never loaded from a stored set)"
-    faults.append(f"{path}.name: {name!r}; allowed: {', '.join(known)}{did_you_mean(name, known)}{hint if ':' in name else ''}")
+    refused = ":" in name and not custom
+    hint = " (a part of one's own, package.module:Class, is never loaded from a stored set)" if refused else ""
+    faults.append(f"{path}.name: {name!r}; allowed: {', '.join(known)}{did_you_mean(name, known)}{hint}")
     return None
+
+
+def _takes_settings(part: type) -> bool:
+    try:
+        fields(part)
+    except (TypeError, ValueError, NameError):
+        return False
+    return True
 
 
 def fields(part: type) -> dict[str, tuple[Any, bool]]:
     """The settings a class takes: name → (type, required)."""
-    hints = typing.get_type_hints(part.__init__)
+    hints = typing.get_type_hints(part.__init__)  # type: ignore[misc]
     if "return" in hints and len(hints) <= 1:
         hints = typing.get_type_hints(part)
     out = {}
@@ -68,7 +78,7 @@ def fields(part: type) -> dict[str, tuple[Any, bool]]:
 
 
 def fill(part: type, values: Any, path: str, faults: list[str], custom: bool = True) -> dict[str, Any]:
-    """The keyword arguments for `part` from a recipe's mapping, nested parts built; every fault is added to `faults`."""
+    """The keyword arguments for `part` from a recipe's mapping, nested parts built; faults are added to `faults`."""
     if not isinstance(values, Mapping):
         faults.append(f"{path}: {values!r}; allowed: settings by name ({', '.join(fields(part))})")
         return {}
@@ -100,7 +110,9 @@ def fill(part: type, values: Any, path: str, faults: list[str], custom: bool = T
     return out
 
 
-def choose(kind: str, values: Any, path: str, faults: list[str], custom: bool = True) -> tuple[type, dict[str, Any]] | None:
+def choose(
+    kind: str, values: Any, path: str, faults: list[str], custom: bool = True
+) -> tuple[type, dict[str, Any]] | None:
     """The class that a mapping `{name: …, setting: …}` (or a bare name) asks for, with its keyword arguments."""
     values = {"name": values} if isinstance(values, str) else values
     if not isinstance(values, Mapping) or not isinstance(values.get("name"), str):

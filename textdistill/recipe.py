@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from textdistill.core.outer import OUTER_OPTIMIZERS, SCHEDULES, Outer
+from textdistill.checks import check
+from textdistill.core.outer import Outer
 from textdistill.data import DataSettings
 from textdistill.errors import RecipeError, UserError, did_you_mean
-from textdistill.evaluation.settings import BASELINES, Evaluate
+from textdistill.evaluation.settings import Evaluate
 from textdistill.parts import choose, fill
 from textdistill.paths import recipes_dir
-from textdistill.synthetic.settings import INITS, LABEL_INITS, SyntheticSettings
-from textdistill.synthetic.tensors import LABEL_KINDS
-from textdistill.task import SCALES, Representation
+from textdistill.synthetic.settings import SyntheticSettings
+from textdistill.task import Representation
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,10 @@ class CheckpointSettings:
 
 @dataclass(frozen=True)
 class Recipe:
-    """One experiment, resolved: every setting has its value. `raw` is the mapping it came from, variant and overrides applied."""
+    """One experiment, resolved: every setting has its value.
+
+    `raw` is the mapping it came from, the variant and the overrides laid over it.
+    """
 
     name: str
     title: str
@@ -90,7 +93,9 @@ def read_yaml(path: Path) -> dict[str, Any]:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise RecipeError([f"cannot be read ({error})"], str(path)) from None
-    except yaml.YAMLError as error:
+    except RecursionError:
+        raise RecipeError(["nested too deeply to be settings"], str(path)) from None
+    except (yaml.YAMLError, ValueError) as error:
         raise RecipeError([" ".join(f"not YAML: {error}".split())], str(path)) from None
     if not isinstance(values, dict):
         raise RecipeError([f"holds {type(values).__name__}, not settings by name"], str(path))
@@ -112,7 +117,7 @@ def load_recipe(
 
 
 def resolve(
-    values: Mapping[str, Any],
+    settings: Mapping[str, Any],
     overrides: Sequence[str] = (),
     variant: str | None = None,
     *,
@@ -122,7 +127,10 @@ def resolve(
 ) -> Recipe:
     """A mapping as a recipe. Without `custom`, parts outside this package are refused (stored sets are strangers')."""
     faults: list[str] = []
-    values = copy.deepcopy(dict(values))
+    try:
+        values = copy.deepcopy(dict(settings))
+    except RecursionError:
+        raise RecipeError(["nested too deeply to be settings"], name) from None
     variants = values.get("variants") or {}
     if not isinstance(variants, Mapping):
         faults.append(f"variants: {variants!r}; allowed: settings by the variant's name")
@@ -137,14 +145,18 @@ def resolve(
             faults.append(f"--variant: {variant!r}; allowed: {allowed}{did_you_mean(variant, variants)}")
     for override in overrides:
         _override(values, override, faults)
+    if isinstance(values.get("data"), str):
+        values["data"] = {"name": values["data"]}
     if data_dir is not None and isinstance(values.get("data"), dict):
         values["data"]["data_dir"] = data_dir
-    faults.extend(f"{key}: unknown; allowed: {', '.join(KEYS)}{did_you_mean(key, KEYS)}" for key in values if key not in KEYS)
+    for key in values:
+        if key not in KEYS:
+            faults.append(f"{key}: unknown; allowed: {', '.join(KEYS)}{did_you_mean(key, KEYS)}")
 
     made: dict[str, Any] = {}
+    if not isinstance(values.get("results") or {}, Mapping):
+        faults.append(f"results: {values['results']!r:.60}; allowed: `published` and `ours`, by variant")
     for key, kind in SECTIONS.items():
-        if key == "data" and isinstance(values.get("data"), str):
-            values["data"] = {"name": values["data"]}
         before = len(faults)
         filled = fill(kind, values.get(key) or {}, key, faults, custom)
         if len(faults) == before:
@@ -153,22 +165,24 @@ def resolve(
         chosen = choose(key, values.get(key, default), key, faults, custom)
         if chosen is not None:
             made[key] = chosen
-    _check(made, faults)
+    paper = values.get("paper", "sucholutsky2021")
+    check(made, str(paper), faults)
     if faults:
         raise RecipeError(faults, name)
+    results = values.get("results") or {}
     raw = {key: value for key, value in values.items() if key not in ("variants", "results")}
     return Recipe(
         name=name,
         title=str(values.get("title", name)),
-        paper=str(values.get("paper", "sucholutsky2021")),
+        paper=str(paper),
         raw=raw,
         variant=variant,
-        results=dict(values.get("results") or {}),
+        results=dict(results),
         **made,
     )
 
 
-def _lay_over(values: dict[str, Any], other: Mapping[str, Any], path: str, faults: list[str]) -> None:
+def _lay_over(values: dict[str, Any], other: Any, path: str, faults: list[str]) -> None:
     """Merge nested settings; where a part's name changes, its old settings go with the old name."""
     if not isinstance(other, Mapping):
         faults.append(f"{path}: {other!r}; allowed: settings by name")
@@ -191,7 +205,7 @@ def _override(values: dict[str, Any], override: str, faults: list[str]) -> None:
         return
     try:
         value = yaml.safe_load(text)
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError, RecursionError):
         faults.append(f"override {override!r}: the value is not YAML")
         return
     *parents, last = key.strip().split(".")
@@ -205,81 +219,6 @@ def _override(values: dict[str, Any], override: str, faults: list[str]) -> None:
     place[last] = value
 
 
-def _check(made: Mapping[str, Any], faults: list[str]) -> None:
-    """What no single field's type can tell."""
-
-    def one_of(path: str, value: Any, allowed: Sequence[str]) -> None:
-        if value not in allowed:
-            faults.append(f"{path}: {value!r}; allowed: {', '.join(allowed)}{did_you_mean(str(value), allowed)}")
-
-    def at_least(path: str, value: float | None, least: float) -> None:
-        if value is not None and value < least:
-            faults.append(f"{path}: {value}; allowed: {least:g} or more")
-
-    def above_zero(path: str, value: float | None) -> None:
-        if value is not None and not value > 0:
-            faults.append(f"{path}: {value}; allowed: above 0")
-
-    if "data" in made:
-        faults.extend(f"data.{fault}" for fault in made["data"].faults())
-    if "outer" in made:
-        outer: Outer = made["outer"]
-        one_of("outer.optimizer", outer.optimizer, OUTER_OPTIMIZERS)
-        one_of("outer.schedule", outer.schedule, SCHEDULES)
-        one_of("outer.keep", outer.keep, ("last", "best"))
-        at_least("outer.steps", outer.steps, 1)
-        at_least("outer.validate_every", outer.validate_every, 1)
-        at_least("outer.decay_every", outer.decay_every, 1)
-        above_zero("outer.lr", outer.lr)
-        above_zero("outer.clip", outer.clip)
-        for key in outer.scale:
-            one_of("outer.scale", key, ("inputs", "targets", "lr"))
-    if "representation" in made:
-        representation: Representation = made["representation"]
-        one_of("representation.scale", representation.scale, SCALES)
-        one_of("representation.unknown", representation.unknown, ("skip", "zero"))
-        at_least("representation.length", representation.length, 1)
-        at_least("representation.max_words", representation.max_words, 1)
-    if "checkpoint" in made:
-        at_least("checkpoint.every", made["checkpoint"].every, 1)
-    if "synthetic" in made:
-        synthetic: SyntheticSettings = made["synthetic"]
-        one_of("synthetic.init", synthetic.init, INITS)
-        one_of("synthetic.labels", synthetic.labels, LABEL_KINDS)
-        one_of("synthetic.label_init", synthetic.label_init, LABEL_INITS)
-        at_least("synthetic.steps", synthetic.steps, 1)
-        at_least("synthetic.epochs", synthetic.epochs, 1)
-        at_least("synthetic.length", synthetic.length, 1)
-        at_least("synthetic.samples", synthetic.samples, 1)
-        at_least("synthetic.per_class", synthetic.per_class, 1)
-        above_zero("synthetic.lr", synthetic.lr)
-        for key in synthetic.learn:
-            one_of("synthetic.learn", key, ("inputs", "targets", "lr"))
-        if (synthetic.samples is None) == (synthetic.per_class is None):
-            faults.append("synthetic: give either samples (M in total) or per_class (for each class)")
-        elif synthetic.samples is not None and synthetic.samples % synthetic.steps:
-            faults.append(
-                f"synthetic.samples: {synthetic.samples}; allowed: a multiple of synthetic.steps ({synthetic.steps}), "
-                "since every inner step has as many samples"
-            )
-        elif synthetic.per_class is not None and synthetic.per_class % synthetic.steps:
-            faults.append(
-                f"synthetic.per_class: {synthetic.per_class}; allowed: a multiple of synthetic.steps ({synthetic.steps}), "
-                "since every inner step has as many of each class"
-            )
-    if "evaluate" in made:
-        evaluate: Evaluate = made["evaluate"]
-        for key in evaluate.baselines:
-            one_of("evaluate.baselines", key, BASELINES)
-        for name in ("nets", "repeats", "full_nets", "draws"):
-            at_least(f"evaluate.{name}", getattr(evaluate, name), 1)
-    if "objective" in made and "synthetic" in made:
-        trains = next((f.default for f in fields(made["objective"][0]) if f.name == "trains"), frozenset())
-        unreached = sorted(set(made["synthetic"].learn) - set(trains))
-        if unreached:
-            faults.append(f"synthetic.learn: {unreached} get no gradient from this objective; it trains {sorted(trains)}")
-
-
 def table_recipe(
     path: str, *, text: str | None = None, text_pair: str | None = None, label: str | None = None
 ) -> dict[str, Any]:
@@ -290,7 +229,7 @@ def table_recipe(
         "paper": "sucholutsky2021",
         "data": {key: value for key, value in data.items() if value is not None},
         "representation": {"length": 100},
-        "synthetic": {"per_class": 10, "steps": 10, "epochs": 2, "init": "real", "lr": 0.1},
+        "synthetic": {"per_class": 10, "steps": 1, "epochs": 10, "init": "real", "lr": 0.1},
         "learner": {"name": "text_conv"},
         "objective": {"name": "unrolled", "batch": 256},
         "starts": {"name": "fresh"},

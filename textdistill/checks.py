@@ -1,0 +1,135 @@
+"""What no single setting's type can tell: ranges, names, and settings that must fit together."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from textdistill.cite import BIBTEX
+from textdistill.core.outer import OUTER_OPTIMIZERS, SCHEDULES
+from textdistill.errors import did_you_mean
+from textdistill.evaluation.settings import BASELINES
+from textdistill.learners.recurrent import POOLS
+from textdistill.synthetic.settings import INITS, LABEL_INITS
+from textdistill.synthetic.tensors import LABEL_KINDS
+from textdistill.task import SCALES
+
+FIELDS = ("inputs", "targets", "lr")
+# Setting by its dotted key (a list means each of its values) -> the names it may take.
+NAMES: dict[str, Sequence[str]] = {
+    "outer.optimizer": OUTER_OPTIMIZERS,
+    "outer.schedule": SCHEDULES,
+    "outer.keep": ("last", "best"),
+    "outer.scale": FIELDS,
+    "representation.scale": SCALES,
+    "representation.unknown": ("skip", "zero"),
+    "synthetic.init": INITS,
+    "synthetic.labels": LABEL_KINDS,
+    "synthetic.label_init": LABEL_INITS,
+    "synthetic.learn": FIELDS,
+    "evaluate.baselines": BASELINES,
+    "learner.pool": POOLS,
+}
+# Setting -> the least it may be.
+LEAST: dict[str, float] = {
+    **dict.fromkeys(("outer.steps", "outer.validate_every", "outer.decay_every", "checkpoint.every"), 1),
+    **dict.fromkeys(("outer.warmup", "outer.momentum", "outer.floor", "outer.average", "outer.decay"), 0),
+    **dict.fromkeys(("representation.length", "representation.max_words"), 1),
+    **dict.fromkeys((f"representation.word2vec.{key}" for key in ("dimension", "epochs", "window", "min_count")), 1),
+    "representation.word2vec.negative": 0,
+    **dict.fromkeys((f"synthetic.{key}" for key in ("steps", "epochs", "length", "samples", "per_class")), 1),
+    "synthetic.noise": 0,
+    **dict.fromkeys((f"evaluate.{key}" for key in ("nets", "repeats", "full_nets", "draws", "batch")), 1),
+    **dict.fromkeys(("evaluate.validation_rows", "evaluate.validation_nets"), 1),
+    **dict.fromkeys((f"evaluate.full.{key}" for key in ("epochs", "batch", "patience")), 1),
+    "evaluate.full.weight_decay": 0,
+    "evaluate.ordinary.steps": 1,
+    **dict.fromkeys(("learner.filters", "learner.widths", "learner.hidden"), 1),
+    "learner.dropout": 0,
+    **dict.fromkeys(("objective.batch", "objective.steps", "objective.gradient.window"), 1),
+    **dict.fromkeys((f"objective.optimizer.{key}" for key in ("momentum", "weight_decay", "beta1", "beta2", "eps")), 0),
+    "outer.betas": 0,
+    **dict.fromkeys(("starts.nets", "starts.size"), 1),
+    "starts.most": 0,
+}
+BELOW_ONE = (
+    *("outer.betas", "outer.momentum", "outer.average", "learner.dropout"),
+    *("objective.optimizer.momentum", "objective.optimizer.beta1", "objective.optimizer.beta2"),
+)
+ABOVE_ZERO = (
+    *("outer.lr", "outer.clip", "outer.runaway", "synthetic.lr", "evaluate.rates"),
+    *("evaluate.full.lr", "evaluate.ordinary.lr"),
+)
+
+
+def check(made: Mapping[str, Any], paper: str, faults: list[str]) -> None:
+    """Add to `faults` one line for each setting of `made` (sections and parts by name) that cannot be used."""
+    for path, value in _settings(made):
+        if isinstance(value, float) and not math.isfinite(value) and path != "outer.runaway":
+            faults.append(f"{path}: {value}; allowed: finite numbers")
+        elif isinstance(value, str) and path in NAMES:
+            allowed = NAMES[path]
+            if value not in allowed:
+                faults.append(f"{path}: {value!r}; allowed: {', '.join(allowed)}{did_you_mean(value, allowed)}")
+        elif isinstance(value, int | float):
+            if path in LEAST and value < LEAST[path]:
+                faults.append(f"{path}: {value}; allowed: {LEAST[path]:g} or more")
+            if path in ABOVE_ZERO and not value > 0:
+                faults.append(f"{path}: {value}; allowed: above 0")
+            if path in BELOW_ONE and not value < 1:
+                faults.append(f"{path}: {value}; allowed: below 1")
+    for key in (key.strip() for key in paper.split(",")):
+        if key and key not in BIBTEX:
+            faults.append(f"paper: {key!r}; allowed: {', '.join(sorted(BIBTEX))}{did_you_mean(key, BIBTEX)}")
+    if "data" in made:
+        faults.extend(f"data.{fault}" for fault in made["data"].faults())
+    if "synthetic" in made:
+        _sizes(made["synthetic"], faults)
+    _together(made, faults)
+
+
+def _settings(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Every single setting with its dotted key; what a list holds, under the key of the list."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        value = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    elif isinstance(value, tuple) and len(value) == 2 and isinstance(value[0], type):
+        value = value[1]  # a part: its class and its settings
+    elif isinstance(value, Mapping) and path in NAMES:
+        yield from ((path, key) for key in value)
+        yield from ((f"{path}.{key}", item) for key, item in value.items())
+        return
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _settings(item, f"{path}.{key}" if path else str(key))
+    elif isinstance(value, tuple | list | frozenset):
+        for item in value:
+            yield from _settings(item, path)
+    else:
+        yield path, value
+
+
+def _sizes(synthetic: Any, faults: list[str]) -> None:
+    """How many samples there are must be told once, and be dealt out evenly."""
+    if (synthetic.samples is None) == (synthetic.per_class is None):
+        faults.append("synthetic: give either samples (M in total) or per_class (for each class)")
+        return
+    key, what = ("samples", "samples") if synthetic.per_class is None else ("per_class", "of each class")
+    number = getattr(synthetic, key)
+    if synthetic.steps >= 1 and number % synthetic.steps:
+        faults.append(
+            f"synthetic.{key}: {number}; allowed: a multiple of synthetic.steps ({synthetic.steps}), "
+            f"since every inner step has as many {what}"
+        )
+
+
+def _together(made: Mapping[str, Any], faults: list[str]) -> None:
+    """What one section asks of another."""
+    if "objective" in made and "synthetic" in made:
+        trains = frozenset(getattr(made["objective"][0], "trains", FIELDS))
+        unreached = sorted(set(made["synthetic"].learn) & set(FIELDS) - set(trains))
+        if unreached:
+            faults.append(
+                f"synthetic.learn: {unreached} get no gradient from this objective; it trains {sorted(trains)}"
+            )
