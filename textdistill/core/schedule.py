@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
+import torch
 from torch import Tensor
 
 from textdistill.core.batch import Batch
@@ -23,6 +24,10 @@ class Draw:
     step: int
     batch: Batch
     lr: Tensor | None = None
+
+    def to(self, device: torch.device | str, dtype: torch.dtype | None = None) -> Draw:
+        """The same draw on another device, as that floating type."""
+        return Draw(self.step, self.batch.to(device, dtype), None if self.lr is None else self.lr.to(device, dtype))
 
     def leaves(self) -> dict[str, Tensor]:
         """The fields that want a gradient."""

@@ -48,7 +48,9 @@ class Bench:
 
     def start(self, net: int) -> Params:
         """The initial weights of network number `net`."""
-        return self.theta0 if self.theta0 is not None else self.learner.init(self.streams.torch("evaluate", net))
+        if self.theta0 is not None:
+            return {name: value.to(self.learner.device, self.learner.dtype) for name, value in self.theta0.items()}
+        return self.learner.init(self.streams.torch("evaluate", net))
 
     def test_scores(self, params: Params) -> tuple[dict[str, float], Tensor]:
         """The task's metrics on all test rows, in percent, and the predictions."""
@@ -95,7 +97,7 @@ def validator(bench: Bench) -> Callable[[DistilledSet], float]:
         nets = 1 if bench.theta0 is not None else bench.settings.validation_nets
         found = []
         for net in range(nets):
-            start = bench.theta0 or bench.learner.init(bench.streams.torch("validate", net))
+            start = bench.start(0) if bench.theta0 is not None else bench.learner.init(bench.streams.torch("validate", net))
             params = train_by_schedule(distilled, bench.learner, bench.optimizer, start)
             found.append(accuracy(predict(bench.learner, params, bench.validation, rows=rows), bench.validation.labels[rows]))
         return sum(found) / len(found)

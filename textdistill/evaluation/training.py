@@ -23,11 +23,13 @@ def train_by_schedule(
 ) -> Params:
     """The distilled set's own schedule: its batches in order, each step with its learning rate (Eq. 2). Dropout is off."""
     count = distilled.length if steps is None else steps
-    return Inner(learner, optimizer).run(params, None, [distilled.draw(t) for t in range(count)])[0]
+    draws = [distilled.draw(t).to(learner.device, learner.dtype) for t in range(count)]
+    return Inner(learner, optimizer).run(params, None, draws)[0]
 
 
 def train_by_adam(batch: Batch, learner: Learner, params: Params, settings: Ordinary) -> Params:
     """Adam on all distilled samples at once, `settings.steps` steps at a constant rate."""
+    batch = batch.to(learner.device, learner.dtype)
     weights = {name: value.detach().clone().requires_grad_() for name, value in params.items()}
     optimizer = torch.optim.Adam(weights.values(), lr=settings.lr)
     for _ in range(settings.steps):
