@@ -1,0 +1,133 @@
+"""One small case, or several, of every part; the contract suites run over all of them.
+
+`test_cases.py` fails when a part of a visible dict is in no case here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from textdistill.core.batch import Batch
+from textdistill.core.inner import SGD, Adam, InnerOptimizer
+from textdistill.core.learner import Learner
+from textdistill.core.starts import Fixed, Fresh, Pool, Starts, Trained
+from textdistill.core.streams import Streams
+from textdistill.core.unroll import Graph, MetaGradient, Sweep
+from textdistill.learners import LEARNERS, make_learner
+from textdistill.objectives import Unrolled
+from textdistill.synthetic.tensors import TensorData
+
+LENGTH, DIMENSION, CLASSES = 5, 3, 3
+
+LEARNER_CASES: dict[str, tuple[str, dict[str, Any]]] = {
+    "text_conv": ("text_conv", {"filters": 4, "widths": (2, 3)}),
+    "text_conv one width": ("text_conv", {"filters": 3, "widths": (3,)}),
+    "bi_rnn last": ("bi_rnn", {"hidden": 3, "dropout": 0.5}),
+    "bi_rnn mean": ("bi_rnn", {"hidden": 3, "pool": "mean", "dropout": 0.5}),
+    "bi_rnn max": ("bi_rnn", {"hidden": 3, "pool": "max", "dropout": 0.5}),
+    "bi_lstm last": ("bi_lstm", {"hidden": 2, "dropout": 0.5}),
+    "bi_lstm mean": ("bi_lstm", {"hidden": 2, "pool": "mean", "dropout": 0.5}),
+    "bi_lstm max": ("bi_lstm", {"hidden": 2, "pool": "max", "dropout": 0.5}),
+    "mlp": ("mlp", {"hidden": (4,)}),
+    "mlp linear": ("mlp", {"hidden": ()}),
+    "mlp deep": ("mlp", {"hidden": (5, 4)}),
+}
+
+# ε is large where Adam is differentiated: its first step is g/√(g² + ε²), which bends on the scale of ε.
+OPTIMIZER_CASES: dict[str, InnerOptimizer] = {
+    "sgd": SGD(),
+    "momentum": SGD(momentum=0.9),
+    "decay": SGD(momentum=0.5, weight_decay=0.1),
+    "adam": Adam(eps=0.05),
+}
+
+GRADIENT_CASES: dict[str, MetaGradient] = {
+    "graph": Graph(),
+    "graph window": Graph(window=99),
+    "sweep": Sweep(),
+    "sweep window": Sweep(window=99),
+}
+
+STARTS_CASES: dict[str, Callable[[Learner, Streams], Starts]] = {
+    "fixed": Fixed,
+    "fixed three": lambda learner, streams: Fixed(learner, streams, nets=3),
+    "fresh": Fresh,
+    "fresh three": lambda learner, streams: Fresh(learner, streams, nets=3),
+    "trained": lambda learner, streams: Trained(learner, streams, most=3),
+    "pool": lambda learner, streams: Pool(learner, streams, size=2, most=4),
+}
+
+OBJECTIVE_CASES: dict[str, Unrolled] = {
+    "unrolled": Unrolled(batch=8),
+    "unrolled sweep": Unrolled(batch=8, gradient=Sweep(), optimizer=SGD(momentum=0.5)),
+    "unrolled window": Unrolled(batch=8, gradient=Graph(window=2), optimizer=Adam(eps=0.05)),
+    "unrolled dropout": Unrolled(batch=8, inner_dropout=True, outer_dropout=True, gradient=Sweep()),
+    "unrolled one step, balanced": Unrolled(batch=9, steps=1, balanced=True),
+}
+
+
+def learner_of(case: str, dtype: torch.dtype = torch.float64) -> Learner:
+    """The learner of a case, for inputs of LENGTH × DIMENSION."""
+    name, settings = LEARNER_CASES[case]
+    network: Any = LEARNERS[name]
+    return make_learner(network, network.Settings(**settings), (LENGTH, DIMENSION), CLASSES).to("cpu", dtype)
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def randn(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float64) -> Tensor:
+    return torch.randn(shape, generator=generator(seed), dtype=torch.float64).to(dtype)
+
+
+@dataclass
+class Rows:
+    """Real data in memory, two clouds for each class, of sentences of several lengths."""
+
+    inputs: Tensor
+    labels: Tensor
+    lengths: Tensor
+    classes: tuple[str, ...] = ("a", "b", "c")
+    shape: tuple[int, ...] = (LENGTH, DIMENSION)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def batch(self, rows: Tensor) -> Batch:
+        targets = torch.eye(len(self.classes), dtype=self.inputs.dtype)[self.labels[rows]]
+        mask = torch.arange(LENGTH) < self.lengths[rows, None]
+        return Batch(self.inputs[rows], targets, mask=mask)
+
+
+def real_rows(count: int = 60, dtype: torch.dtype = torch.float64) -> Rows:
+    labels = torch.arange(count) % CLASSES
+    lengths = 2 + torch.arange(count) % (LENGTH - 1)
+    centres = 1.5 * torch.eye(CLASSES, DIMENSION, dtype=dtype)
+    inputs = centres[labels][:, None] + 0.5 * randn(count, LENGTH, DIMENSION, seed=7, dtype=dtype)
+    mask = torch.arange(LENGTH) < lengths[:, None]
+    return Rows(inputs * mask[:, :, None], labels, lengths)
+
+
+def tensors(
+    steps: int = 2,
+    each: int = 3,
+    epochs: int = 2,
+    lr: float = 0.3,
+    labels: str = "unrestricted",
+    learned: tuple[str, ...] = ("inputs", "targets", "lr"),
+    dtype: torch.dtype = torch.float64,
+    seed: int = 1,
+) -> TensorData:
+    """A small distilled set of noise, with a rate of its own for every step of every epoch."""
+    rates = lr * (1 + 0.1 * torch.arange(epochs * steps, dtype=dtype)).view(epochs, steps)
+    targets = torch.eye(CLASSES, dtype=dtype)[torch.arange(steps * each) % CLASSES].view(steps, each, CLASSES)
+    if labels == "unrestricted":
+        targets = targets + 0.3 * randn(steps, each, CLASSES, seed=seed + 1, dtype=dtype)
+    inputs = randn(steps, each, LENGTH, DIMENSION, seed=seed, dtype=dtype)
+    return TensorData(inputs, targets, rates, learned=frozenset(learned), labels=labels)
