@@ -58,7 +58,8 @@ class _Bidirectional(nn.Module):
     def forward(self, inputs: Tensor, mask: Tensor | None, drop: torch.Generator | None) -> list[Tensor]:
         """Activations: the pooled states (n, 2h), the features after dropout, the logits."""
         n, length, _ = inputs.shape
-        lengths = None if mask is None or bool(mask.all()) else mask.sum(1)
+        # A sentence without a word ends behind its first padding: there must be a state to pool.
+        lengths = None if mask is None or bool(mask.all()) else mask.sum(1).clamp_min(1)
         both = torch.stack([inputs, reverse(inputs, lengths)]).transpose(1, 2)
         bias = (self.bias_ih + self.bias_hh).view(2, 1, -1)
         projected = torch.baddbmm(bias, both.reshape(2, length * n, -1), self.weight_ih.transpose(1, 2))
