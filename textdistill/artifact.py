@@ -1,4 +1,4 @@
-"""The distilled set on disk: a folder with safetensors and JSON, which runs no code and reaches nothing outside itself."""
+"""The distilled set on disk: a folder of safetensors and JSON that runs no code and reaches nothing outside itself."""
 
 from __future__ import annotations
 
@@ -17,11 +17,14 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
 from textdistill.core.checkpoint import write_atomic
-from textdistill.core.learner import Learner
+from textdistill.core.learner import Learner, Params
 from textdistill.core.schedule import DistilledSet
+from textdistill.core.streams import Streams
 from textdistill.describe import settings_of
 from textdistill.errors import ArtifactError
+from textdistill.evaluation.training import train_by_schedule
 from textdistill.learners import make_learner
+from textdistill.objectives.unrolled import Unrolled
 from textdistill.recipe import Recipe, resolve
 
 FORMAT = 1
@@ -60,6 +63,19 @@ class Artifact:
         """The network that the set was distilled for."""
         return learner_of(self.recipe(), tuple(self.distilled.inputs.shape[2:]), len(self.classes))
 
+    def train(self, seed: int = 0) -> tuple[Learner, Params]:
+        """The network trained on the set by the set's own schedule, and its weights: what the set was distilled for.
+
+        It begins at the stored θ0 where the start is fixed, else at weights drawn by `seed` (with the run's own seed,
+        those
+        of the evaluation's first network). `learner.logits(params, batch)` then classifies embedded texts.
+        """
+        learner = self.learner()
+        objective = self.recipe().objective[0](**self.recipe().objective[1])
+        optimizer = objective.optimizer if isinstance(objective, Unrolled) else Unrolled().optimizer
+        start = self.distilled.theta0 or learner.init(Streams(seed, ("protocol",)).torch("evaluate", 0))
+        return learner, train_by_schedule(self.distilled, learner, optimizer, start)
+
 
 def learner_of(recipe: Recipe, shape: tuple[int, ...], classes: int) -> Learner:
     """The learner that a recipe names, for inputs of this shape."""
@@ -80,7 +96,7 @@ def versions() -> dict[str, str]:
 
 
 def commit() -> str | None:
-    """The commit of the checkout this package runs from, `+` behind it where files differ; `None` outside a checkout."""
+    """The commit of the checkout this package runs from, with `+` where files differ; `None` outside a checkout."""
     here = Path(__file__).resolve().parent
     try:
         # Output a run itself records (a recipe's results) does not make the code another.
@@ -163,9 +179,11 @@ def _checked(folder: Path, tensors: dict[str, torch.Tensor], manifest: dict[str,
         raise ArtifactError(f"{where}: lacks {', '.join(sorted(missing))}")
     inputs, targets, rates = tensors["inputs"], tensors["targets"], tensors["learning_rates"]
     if inputs.dim() < 3 or targets.dim() != 3 or rates.dim() != 2:
-        raise ArtifactError(f"{where}: inputs, targets, learning_rates have {inputs.dim()}, {targets.dim()}, {rates.dim()} axes; allowed: 3 or more, 3, 2")
+        found = f"{inputs.dim()}, {targets.dim()}, {rates.dim()}"
+        raise ArtifactError(f"{where}: inputs, targets, learning_rates have {found} axes; allowed: 3 or more, 3, 2")
     if inputs.shape[:2] != targets.shape[:2] or rates.shape[1] != inputs.shape[0]:
-        raise ArtifactError(f"{where}: shapes {list(inputs.shape)}, {list(targets.shape)}, {list(rates.shape)} do not fit together")
+        found = f"{list(inputs.shape)}, {list(targets.shape)}, {list(rates.shape)}"
+        raise ArtifactError(f"{where}: shapes {found} do not fit together")
     classes = manifest.get("classes")
     if not isinstance(classes, list) or len(classes) != targets.shape[2]:
         raise ArtifactError(f"{folder / MANIFEST}: classes must name the {targets.shape[2]} classes of the labels")
@@ -178,4 +196,3 @@ def _checked(folder: Path, tensors: dict[str, torch.Tensor], manifest: dict[str,
     outcome = manifest.get("outcome")
     meta = dict(outcome) if isinstance(outcome, dict) else {}
     return DistilledSet(inputs, targets, rates, theta0 or None, meta, folder)
-

@@ -1,4 +1,4 @@
-"""A day in the life of a distillation: recipe → data → distil → evaluate → decode → report. The Python behind the commands."""
+"""A day in the life of a distillation: recipe → data → distil → evaluate → decode → report."""
 
 from __future__ import annotations
 
@@ -62,7 +62,8 @@ def run(
 ) -> Run:
     """Distil, evaluate, decode and report into the folder `out`.
 
-    With `evaluate.repeats` above one, further distillations with seeds seed + 1, … lie in `out/repeats/`. With `resume`, stages that
+    With `evaluate.repeats` above one, further distillations with seeds seed + 1, … lie in `out/repeats/`. With
+    `resume`, stages that
     are finished are kept, and the distillation goes on from its last checkpoint to the same bits.
     """
     out = Path(out)
@@ -144,7 +145,8 @@ def evaluate(
     seed: int | None = None,
     cache: Path | None = None,
 ) -> Run:
-    """Score the set in `folder` against the full data and the baselines; write metrics, decoded sentences and the report.
+    """Score the set in `folder` against the full data and the baselines; write metrics, decoded sentences and the
+    report.
 
     Called on a folder alone, it re-loads everything from there and trains to the same accuracy.
     """
@@ -154,7 +156,9 @@ def evaluate(
     recipe = recipe or artifact.recipe()
     task = task or prepare_task(recipe, reporter)
     seed = int(artifact.manifest["seed"]) if seed is None else seed
-    sets = sets or [_with_cost(one) for one in (folder, *sorted((folder / "repeats").glob("*"), key=lambda p: int(p.name)))]
+    sets = sets or [
+        _with_cost(one) for one in (folder, *sorted((folder / "repeats").glob("*"), key=lambda p: int(p.name)))
+    ]
     where = pick_device(device)
     learner = learner_of(recipe, tuple(sets[0].inputs.shape[2:]), len(task.classes)).to(where)
     settings = recipe.evaluate
@@ -210,9 +214,7 @@ def decode_run(folder: str | Path, *, task: Task | None = None, k: int = 1, metr
     decoded = decode(distilled.inputs, distilled.targets, classes, task.words, task.matrix, metric=metric, k=k)  # type: ignore[arg-type]
     means = mean_vectors(task.train)
     labels = [classes[label] for label in task.train.labels.tolist()]
-    decoded = decoded.with_nearest_real(
-        nearest_sentences(distilled.inputs, means, task.splits.train.texts, labels)
-    )
+    decoded = decoded.with_nearest_real(nearest_sentences(distilled.inputs, means, task.splits.train.texts, labels))
     picture = embedding_picture(
         means.numpy(),
         task.train.labels.numpy(),
@@ -227,7 +229,11 @@ def decode_run(folder: str | Path, *, task: Task | None = None, k: int = 1, metr
 
 def references(recipe: Recipe) -> str:
     """BibTeX of the paper and of every part a recipe uses."""
-    names = {"learner": _name_of("learner", recipe), "objective": _name_of("objective", recipe), "data": recipe.data.name}
+    names = {
+        "learner": _name_of("learner", recipe),
+        "objective": _name_of("objective", recipe),
+        "data": recipe.data.name,
+    }
     keys = [key.strip() for key in recipe.paper.split(",") if key.strip()]
     for source in recipe.representation.vectors:
         keys.extend(keys_for({**names, "vectors": source}))
@@ -326,4 +332,3 @@ def _name_of(kind: str, recipe: Recipe) -> str:
 def _note(record: dict[str, float]) -> str:
     seen = f", validation {record['validation']:.1f} %" if "validation" in record else ""
     return f"loss {record['loss']:.3f}{seen}"
-

@@ -16,6 +16,7 @@ from textdistill.data import DataSettings
 from textdistill.errors import RecipeError, UserError, did_you_mean
 from textdistill.evaluation.settings import Evaluate
 from textdistill.parts import choose, fill
+from textdistill.parts import fields as part_fields
 from textdistill.paths import recipes_dir
 from textdistill.synthetic.settings import SyntheticSettings
 from textdistill.task import Representation
@@ -157,10 +158,9 @@ def resolve(
     if not isinstance(values.get("results") or {}, Mapping):
         faults.append(f"results: {values['results']!r:.60}; allowed: `published` and `ours`, by variant")
     for key, kind in SECTIONS.items():
-        before = len(faults)
         filled = fill(kind, values.get(key) or {}, key, faults, custom)
-        if len(faults) == before:
-            made[key] = kind(**filled)
+        if all(name in filled for name, (_, required) in part_fields(kind).items() if required):
+            made[key] = kind(**filled)  # beside faults, too: what could be read is checked all the same
     for key, default in PART_SECTIONS.items():
         chosen = choose(key, values.get(key, default), key, faults, custom)
         if chosen is not None:

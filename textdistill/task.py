@@ -21,7 +21,8 @@ SCALES = ("raw", "unit", "standard")
 class Word2Vec:
     """Settings of vectors trained on the training texts (skip-gram with negative sampling).
 
-    `corpus` names another data set whose training texts, without their labels, are used instead (a small task's texts are too few).
+    `corpus` names another data set whose training texts, without their labels, are used instead (a small task's texts
+    are too few).
     """
 
     corpus: str | None = None
@@ -37,9 +38,12 @@ class Word2Vec:
 class Representation:
     """How texts become vectors.
 
-    `vectors` names one or more sources (a file, `glove-6b-50d`, `gensim:NAME`, or `word2vec`, trained on the training texts); several are
-    put side by side. Texts are cut or padded to `length` words; the `max_words` most frequent words of the training texts are known.
-    `scale` is `raw`, `unit` (mean norm 1) or `standard` (each dimension with mean 0 and variance 1 over the running words).
+    `vectors` names one or more sources (a file, `glove-6b-50d`, `gensim:NAME`, or `word2vec`, trained on the training
+    texts); several are
+    put side by side. Texts are cut or padded to `length` words; the `max_words` most frequent words of the training
+    texts are known.
+    `scale` is `raw`, `unit` (mean norm 1) or `standard` (each dimension with mean 0 and variance 1 over the running
+    words).
     `unknown` words are left out (`skip`) or become zero vectors (`zero`, as the paper's code does).
     """
 
@@ -76,7 +80,10 @@ class Task:
 
 
 def prepare(data: DataSettings, representation: Representation, seed: int = 0) -> Task:
-    """Load, split, tokenise, align with the vectors, embed. The vocabulary and any trained vectors see training texts only."""
+    """Load, split, tokenise, align with the vectors, embed.
+
+    The vocabulary and any trained vectors see training texts only.
+    """
     splits = load(data)
     tokens = {name: table_tokens(getattr(splits, name)) for name in ("train", "validation", "test")}
     counts = count_words(tokens["train"])
@@ -146,8 +153,8 @@ def _trained(data: DataSettings, settings: Word2Vec, own: list[list[str]], seed:
 
 def _scaled(matrix: Tensor, frequency: Tensor, scale: str) -> Tensor:
     if scale == "unit":
-        return matrix / matrix.norm(dim=1).mean()
+        matrix = matrix / torch.linalg.vector_norm(matrix, dim=1).mean()
     if scale == "standard":
         mean = (frequency[:, None] * matrix).sum(0)
-        return (matrix - mean) / ((frequency[:, None] * (matrix - mean) ** 2).sum(0) + 1e-12).sqrt()
+        matrix = (matrix - mean) / ((frequency[:, None] * (matrix - mean) ** 2).sum(0) + 1e-12).sqrt()
     return matrix

@@ -1,4 +1,4 @@
-"""The baselines at equal sample count and equal steps: what honest, cheap choices of rows reach with the same network."""
+"""The baselines at equal sample count and equal steps: what cheap choices of rows reach with the same network."""
 
 from __future__ import annotations
 
@@ -46,7 +46,8 @@ def counts_like(distilled: DistilledSet, classes: int) -> list[int]:
 def as_schedule(like: DistilledSet, inputs: Tensor, labels: Int[Tensor, " m"], rate: float | None) -> DistilledSet:
     """Rows as a distilled set with hard labels and `like`'s steps and epochs: dealt out so that each step is balanced.
 
-    `rate` is a constant inner learning rate, or `None` for the distilled schedule's own rates. Classes that gave fewer rows than
+    `rate` is a constant inner learning rate, or `None` for the distilled schedule's own rates. Classes that gave
+    fewer rows than
     asked are filled up by repeating rows.
     """
     steps = like.inputs.shape[0]
@@ -75,9 +76,11 @@ def _fit(inputs: Tensor, length: int) -> Tensor:
 
 
 def run_baselines(bench: Bench, like: DistilledSet) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Every baseline that the settings name (blocks of metrics), and notes: the learning rate chosen for each, the rows.
+    """Every baseline that the settings name (blocks of metrics), and notes: the learning rate chosen for each, the
+    rows.
 
-    The rate is chosen for each baseline by validation rows, among the distilled schedule's own and `settings.rates`, so that none
+    The rate is chosen for each baseline by validation rows, among the distilled schedule's own and `settings.rates`,
+    so that none
     loses for want of tuning.
     """
     train, settings = bench.train, bench.settings
@@ -127,7 +130,9 @@ def run_baselines(bench: Bench, like: DistilledSet) -> tuple[dict[str, Any], dic
             out["knn_kmeans"] = block([_neighbours(bench, *one) for one in centroids])
     if "class_average" in wanted:
         average = averages(bench.train, counts)
-        out["class_average"] = block(evaluate("class_average", [average] * (1 if bench.theta0 is not None else draws))[0])
+        out["class_average"] = block(
+            evaluate("class_average", [average] * (1 if bench.theta0 is not None else draws))[0]
+        )
     if "knn_random_real" in wanted:
         out["knn_random_real"] = block([_neighbours(bench, *one) for one in random[:10]])
     if "k_centers" in wanted:
@@ -161,6 +166,7 @@ def _best_rate(bench: Bench, like: DistilledSet, rows: tuple[Tensor, Tensor]) ->
 
 
 def centroids_of(train: EmbeddedText, counts: list[int], rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+    """Class-wise k-means centroids of a seeded draw of embedded rows: (M, length, d) and their classes (M,)."""
     rows = torch.from_numpy(
         random_rows(np.zeros((len(train), 1)), train.labels.numpy(), [max(CLUSTER_ROWS, c) for c in counts], rng)
     )
@@ -170,6 +176,7 @@ def centroids_of(train: EmbeddedText, counts: list[int], rng: np.random.Generato
 
 
 def averages(train: EmbeddedText, counts: list[int]) -> tuple[Tensor, Tensor]:
+    """The mean embedded text of each class over all its rows, as often as `counts` asks, and the classes (M,)."""
     total = torch.zeros(len(train.classes), *train.shape)
     for part in torch.split(torch.arange(len(train)), 512):
         total.index_add_(0, train.labels[part], train.batch(part).inputs.float())
@@ -186,4 +193,3 @@ def _neighbours(bench: Bench, inputs: Tensor, owners: Tensor) -> dict[str, float
     predictions = knn_predict_batches(inputs.flatten(1), targets, queries)
     names = list(dict.fromkeys(["accuracy", *bench.metrics]))
     return score(names, predictions, bench.test.labels)
-

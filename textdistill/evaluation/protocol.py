@@ -1,4 +1,4 @@
-"""The protocol: fresh networks trained on a distilled set, scored once on the test rows, beside full data and baselines."""
+"""The protocol: fresh networks trained on a distilled set, scored once on the test rows, beside full data."""
 
 from __future__ import annotations
 
@@ -65,7 +65,10 @@ def block(scores: Scores) -> dict[str, dict[str, float | int]]:
 
 
 def score_set(bench: Bench, distilled: DistilledSet, nets: int, what: str) -> tuple[Scores, Tensor]:
-    """Scores of `nets` networks trained by the set's own schedule (one, where the start is fixed), and the first's predictions."""
+    """Scores of `nets` networks trained by the set's own schedule, and the first one's predictions.
+
+    Where the start is fixed there is one network: its result is determined.
+    """
     scores, first = [], None
     for net in range(1 if bench.theta0 is not None else nets):
         bench.tick(what)
@@ -97,9 +100,13 @@ def validator(bench: Bench) -> Callable[[DistilledSet], float]:
         nets = 1 if bench.theta0 is not None else bench.settings.validation_nets
         found = []
         for net in range(nets):
-            start = bench.start(0) if bench.theta0 is not None else bench.learner.init(bench.streams.torch("validate", net))
+            start = (
+                bench.start(0) if bench.theta0 is not None else bench.learner.init(bench.streams.torch("validate", net))
+            )
             params = train_by_schedule(distilled, bench.learner, bench.optimizer, start)
-            found.append(accuracy(predict(bench.learner, params, bench.validation, rows=rows), bench.validation.labels[rows]))
+            found.append(
+                accuracy(predict(bench.learner, params, bench.validation, rows=rows), bench.validation.labels[rows])
+            )
         return sum(found) / len(found)
 
     return validate
@@ -158,6 +165,8 @@ def headline(
         if snap is not None:
             words = replace(distilled, inputs=snap(distilled.inputs))
             snapped.extend(score_set(at, words, bench.settings.nets, "snapped to words")[0])
+    if predictions is None:
+        raise ValueError("no distilled set to score")
     full_mean = summarise([one["accuracy"] for one in full]).mean
     out: dict[str, Any] = {
         "full": block(full),

@@ -20,7 +20,8 @@ BASELINES = (
 class Training:
     """Ordinary training with Adam: on all real rows (with early stopping by validation) or on a distilled set.
 
-    `epochs` passes at most, stopping when validation has not risen for `patience` of them; `dropout` is the network's own.
+    `epochs` passes at most, stopping when validation has not risen for `patience` of them; `dropout` is the network's
+    own.
     """
 
     epochs: int = 15
@@ -43,8 +44,10 @@ class Ordinary:
 class Evaluate:
     """The protocol: `nets` fresh networks (with a fixed start: that one) trained by the distilled set's own schedule.
 
-    `repeats` whole distillations with seeds seed, seed + 1, …; `full_nets` networks trained on all real rows; `draws` sets per
-    baseline; `rates` are the constant inner learning rates from which each baseline's is chosen on validation rows, beside the
+    `repeats` whole distillations with seeds seed, seed + 1, …; `full_nets` networks trained on all real rows; `draws`
+    sets per
+    baseline; `rates` are the constant inner learning rates from which each baseline's is chosen on validation rows,
+    beside the
     distilled schedule's own; `validation_rows` and `validation_nets` are what the outer loop's validation sees.
     """
 

@@ -1,4 +1,4 @@
-"""Training networks for the protocol: by a distilled set's own schedule, by Adam on its samples, and on all real rows."""
+"""Training networks: by a distilled set's own schedule, by Adam on its samples, and on all real rows."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from textdistill.evaluation.settings import Ordinary, Training
 def train_by_schedule(
     distilled: DistilledSet, learner: Learner, optimizer: InnerOptimizer, params: Params, steps: int | None = None
 ) -> Params:
-    """The distilled set's own schedule: its batches in order, each step with its learning rate (Eq. 2). Dropout is off."""
+    """The distilled set's own schedule: its batches in order, each with its learning rate (Eq. 2), no dropout."""
     count = distilled.length if steps is None else steps
     draws = [distilled.draw(t).to(learner.device, learner.dtype) for t in range(count)]
     return Inner(learner, optimizer).run(params, None, draws)[0]
@@ -67,7 +67,7 @@ def train_on_real(
     streams: Streams,
     on_epoch: Callable[[int, float], None] | None = None,
 ) -> tuple[Params, float]:
-    """Adam on all real rows; the weights of the epoch with the best validation accuracy, and that accuracy in percent."""
+    """Adam on all real rows: the weights of the epoch with the best validation accuracy, and that accuracy (%)."""
     weights = {name: value.detach().clone().requires_grad_() for name, value in params.items()}
     optimizer = torch.optim.AdamW(weights.values(), lr=settings.lr, weight_decay=settings.weight_decay)
     best, best_score, since = params, -1.0, 0
