@@ -13,7 +13,7 @@ from torch import Tensor
 from textdistill.core.learner import Params
 from textdistill.core.schedule import DistilledSet
 from textdistill.data import EmbeddedText
-from textdistill.evaluation.metrics import score
+from textdistill.evaluation.scores import score
 from textdistill.evaluation.neighbours import knn_predict_batches
 from textdistill.evaluation.protocol import Bench, Scores, block
 from textdistill.evaluation.statistics import summarise
@@ -134,7 +134,7 @@ def run_baselines(bench: Bench, like: DistilledSet) -> tuple[dict[str, Any], dic
             evaluate("class_average", [average] * (1 if bench.theta0 is not None else draws))[0]
         )
     if "knn_random_real" in wanted:
-        out["knn_random_real"] = block([_neighbours(bench, *one) for one in random[:10]])
+        out["knn_random_real"] = block([_neighbours(bench, *one) for one in random[:5]])
     if "k_centers" in wanted:
         out["k_centers"] = block(evaluate("k_centers", [rows_of(k_centers, "k_centers", d) for d in range(draws)])[0])
     if "herding" in wanted:
