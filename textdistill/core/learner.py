@@ -65,6 +65,11 @@ class Learner:
         """The number of parameters."""
         return sum(math.prod(shape) for shape in self._shapes.values())
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the weights, in the order of `init`."""
+        return tuple(self._shapes)
+
     def init(self, rng: torch.Generator) -> Params:
         """A fresh θ0 from `rng`."""
         params: Params = {}

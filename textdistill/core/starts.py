@@ -153,7 +153,8 @@ class Pool:
         for key, age in state.get("ages", {}).items():
             prefix, states = f"{key}.params.", f"{key}.state."
             tensors: dict[str, Tensor] = state["tensors"]
-            params = {name[len(prefix) :]: value for name, value in tensors.items() if name.startswith(prefix)}
+            # In the learner's own order, which is not that of a file: the optimiser's state goes by it.
+            params = {name: tensors[prefix + name] for name in self.learner.names}
             indices = sorted(int(name[len(states) :]) for name in tensors if name.startswith(states))
             kept = [tensors[f"{states}{i}"] for i in indices]
             self._slots[int(key)] = Start(params, kept or None, int(age), int(key))
