@@ -13,9 +13,9 @@ from torch import Tensor
 from textdistill.core.learner import Params
 from textdistill.core.schedule import DistilledSet
 from textdistill.data import EmbeddedText
-from textdistill.evaluation.scores import score
 from textdistill.evaluation.neighbours import knn_predict_batches
 from textdistill.evaluation.protocol import Bench, Scores, block
+from textdistill.evaluation.scores import score
 from textdistill.evaluation.statistics import summarise
 from textdistill.evaluation.training import accuracy, predict, train_by_schedule
 from textdistill.selection import herding, k_centers, kmeans_centroids, random_rows

@@ -9,7 +9,7 @@ from sklearn.metrics import confusion_matrix
 from torch import Tensor
 
 from textdistill.errors import DataError
-from textdistill.evaluation.metrics import ClassIndices
+from textdistill.evaluation.scores import ClassIndices
 
 
 def confusion(predictions: ClassIndices, references: ClassIndices, classes: Sequence[str]) -> list[list[int]]:

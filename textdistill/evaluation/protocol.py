@@ -19,7 +19,7 @@ from textdistill.core.schedule import DistilledSet
 from textdistill.core.streams import Streams
 from textdistill.data import EmbeddedText
 from textdistill.evaluation.confusion import confusion
-from textdistill.evaluation.metrics import score
+from textdistill.evaluation.scores import score
 from textdistill.evaluation.settings import Evaluate, Training
 from textdistill.evaluation.statistics import ratio, summarise
 from textdistill.evaluation.training import accuracy, predict, train_by_adam, train_by_schedule, train_on_real
