@@ -35,8 +35,16 @@ Source = Annotated[str, typer.Argument(metavar="RECIPE|DIR", show_default=False)
 Words = Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", show_default=False)]
 
 
-def ls(parts: Annotated[bool, typer.Option("--parts", help="The parts instead of the recipes.")] = False) -> None:
+def ls(
+    parts: Annotated[bool, typer.Option("--parts", help="The parts instead of the recipes.")] = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Recorded results as a Markdown table.")] = False,
+) -> None:
     """See LS_HELP."""
+    if markdown:
+        from textdistill.results import results_markdown
+
+        typer.echo(results_markdown())
+        return
     from textdistill.commands.tables import screen
     from textdistill.describe import parts_text, recipes_table
 

@@ -1,0 +1,40 @@
+"""README's table of results is the one that the recipes give."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from textdistill.recipe import list_recipes, read_yaml
+from textdistill.results import BEGIN, END, results_markdown
+
+README = Path(__file__).resolve().parents[1] / "README.md"
+
+
+def test_readme_shows_the_recorded_results_and_no_others() -> None:
+    text = README.read_text(encoding="utf-8")
+    shown = text.split(BEGIN)[1].split(END)[0].strip()
+    assert shown == results_markdown()
+
+
+def test_every_recorded_variant_has_a_row_with_its_accuracy_and_ratio() -> None:
+    table = results_markdown().splitlines()
+    recorded = 0
+    for name, path in list_recipes().items():
+        for variant, ours in ((read_yaml(path).get("results") or {}).get("ours") or {}).items():
+            recorded += 1
+            (row,) = [line for line in table if f"`{name.split('/')[-1]}`" in line and f"| {variant} |" in line]
+            assert f"{ours['accuracy']['mean']:.1f}" in row
+            assert f"{ours['ratio']['mean']:.1f}" in row
+    assert recorded == len(table) - 2 > 0
+
+
+def test_every_record_names_what_it_was_made_with() -> None:
+    for name, path in list_recipes().items():
+        for variant, ours in ((read_yaml(path).get("results") or {}).get("ours") or {}).items():
+            where = f"{name} {variant}"
+            assert ours["commit"], where
+            assert not ours["commit"].endswith("+"), where
+            assert ours["machine"], where
+            assert ours["seeds"], where
+            least = 3 if variant == "fixed" and name != "quickstart" else 1 if variant == "fixed" else 20
+            assert ours["accuracy"]["n"] >= least, where
