@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import yaml
 from typer.testing import CliRunner, Result
 
 from textdistill.cli import app
@@ -76,7 +77,7 @@ def settings() -> dict[str, Any]:
 def recipe_file(folder: Path) -> Path:
     """The settings as a recipe file in `folder`."""
     path = folder / "tiny.yaml"
-    path.write_text(json.dumps(settings(), indent=1), encoding="utf-8")  # JSON is YAML
+    path.write_text(yaml.safe_dump(settings(), sort_keys=False), encoding="utf-8")
     return path
 
 
@@ -88,7 +89,12 @@ def call(*words: str | Path) -> Result:
 
 def process(*words: str | Path) -> subprocess.Popen[str]:
     """The command line in a process of its own, whose figures do not depend on a checkout's commit."""
-    environment = {**os.environ, "GIT_DIR": os.devnull, "OMP_NUM_THREADS": "1", "TEXTDISTILL_CACHE": str(home() / "cache")}
+    environment = {
+        **os.environ,
+        "GIT_DIR": os.devnull,
+        "OMP_NUM_THREADS": "1",
+        "TEXTDISTILL_CACHE": str(home() / "cache"),
+    }
     command = [sys.executable, "-m", "textdistill.cli", *map(str, words)]
     return subprocess.Popen(
         command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

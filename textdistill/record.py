@@ -98,7 +98,7 @@ def _alone_in(folder: Path) -> Iterator[None]:
 
 
 def _rewritten(text: str, path: Path, update: tuple[str, dict[str, Any]] | None) -> str:
-    """The recipe's text with the update in `results.ours`; without an update, `text` once it is checked."""
+    """The recipe's text with the update in `results.ours`; without one, a trial of whether that can be written."""
     values = yaml.safe_load(text)
     results = values.get("results") or {}
     if not isinstance(results, dict) or not isinstance(results.get("ours") or {}, dict):
@@ -109,20 +109,24 @@ def _rewritten(text: str, path: Path, update: tuple[str, dict[str, Any]] | None)
     if at is not None and at != begins[-1]:
         behind = [lines[number].split(":")[0] for number in begins if number > at]
         raise RecipeError([f"results: must be the last key of the file; move {', '.join(behind)} above it"], str(path))
-    if update is None:
-        return text
-    variant, result = update
+    variant, result = update or ("-", {})
     order = list(values.get("variants") or {})
     ours = {**(results.get("ours") or {}), variant: result}
     names = sorted(ours, key=lambda name: (order.index(name) if name in order else len(order), str(name)))
     ours = {name: ours[name] for name in names}
     wanted = {**results, "ours": ours}
     head, block = (lines, ["results:"]) if at is None else (lines[:at], lines[at:])
-    body = "\n".join([*head, *_with_ours(block, ours)]) + "\n"
-    if yaml.safe_load(body) != {**values, "results": wanted}:
-        # The block is not written the way we write it (say, on one line): all of it is written anew.
-        body = "\n".join([*head, *_yaml({"results": wanted})]) + "\n"
-    return body
+    # Where the block is not written the way we write it (say, on one line), all of it is written anew.
+    for tail in (_with_ours(block, ours), _yaml({"results": wanted})):
+        body = "\n".join([*head, *tail]) + "\n"
+        try:
+            if yaml.safe_load(body) == {**values, "results": wanted}:
+                return body
+        except yaml.YAMLError:
+            continue
+    raise RecipeError(
+        ["results: cannot be put at the end of this file; write its keys one a line (no JSON)"], str(path)
+    )
 
 
 def _with_ours(block: Sequence[str], ours: Mapping[str, Any]) -> list[str]:

@@ -112,6 +112,8 @@ def distill(
         )
     streams = Streams(seed, ("distill",))
     parameters = synthetic.parameters()
+    if not parameters:
+        raise RecipeError(["synthetic.learn: nothing is learned (hard labels never are); learn inputs, targets or lr"])
     optimizer = make_optimizer(parameters, outer)
     memory = _Memory()
     if outer.average:
