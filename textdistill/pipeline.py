@@ -157,7 +157,7 @@ def evaluate(
     task = task or prepare_task(recipe, reporter)
     seed = int(artifact.manifest["seed"]) if seed is None else seed
     sets = sets or [
-        _with_cost(one) for one in (folder, *sorted((folder / "repeats").glob("*"), key=lambda p: int(p.name)))
+        _with_cost(one) for one in (folder, *sorted((folder / "repeats").glob("[0-9]*"), key=lambda p: int(p.name)))
     ]
     where = pick_device(device)
     learner = learner_of(recipe, tuple(sets[0].inputs.shape[2:]), len(task.classes)).to(where)
@@ -198,17 +198,24 @@ def evaluate(
         "baseline_rates": notes["rates"],
     }
     write_atomic(folder / METRICS, json.dumps(metrics, indent=1) + "\n")
-    decoded = decode_run(folder, task=task)
+    decoded = decode_run(folder, recipe=recipe, task=task)
     write_report(folder)
     write_readme(folder)
     return Run(folder, load(folder), metrics, decoded)
 
 
-def decode_run(folder: str | Path, *, task: Task | None = None, k: int = 1, metric: str = "cosine") -> Decoded:
+def decode_run(
+    folder: str | Path,
+    *,
+    recipe: Recipe | None = None,
+    task: Task | None = None,
+    k: int = 1,
+    metric: str = "cosine",
+) -> Decoded:
     """The set in words: writes decoded.json, the picture and the references, and returns the sentences."""
     folder = Path(folder)
     artifact = load(folder)
-    recipe = artifact.recipe()
+    recipe = recipe or artifact.recipe()
     task = task or prepare_task(recipe)
     distilled, classes = artifact.distilled, artifact.classes
     decoded = decode(distilled.inputs, distilled.targets, classes, task.words, task.matrix, metric=metric, k=k)  # type: ignore[arg-type]
