@@ -89,12 +89,8 @@ def call(*words: str | Path) -> Result:
 
 def process(*words: str | Path) -> subprocess.Popen[str]:
     """The command line in a process of its own, whose figures do not depend on a checkout's commit."""
-    environment = {
-        **os.environ,
-        "GIT_DIR": os.devnull,
-        "OMP_NUM_THREADS": "1",
-        "TEXTDISTILL_CACHE": str(home() / "cache"),
-    }
+    cache = str(home() / "cache")
+    environment = {**os.environ, "GIT_DIR": os.devnull, "OMP_NUM_THREADS": "1", "TEXTDISTILL_CACHE": cache}
     command = [sys.executable, "-m", "textdistill.cli", *map(str, words)]
     return subprocess.Popen(
         command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
