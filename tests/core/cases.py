@@ -65,7 +65,7 @@ STARTS_CASES: dict[str, Callable[[Learner, Streams], Starts]] = {
 OBJECTIVE_CASES: dict[str, Unrolled] = {
     "unrolled": Unrolled(batch=8),
     "unrolled sweep": Unrolled(batch=8, gradient=Sweep(), optimizer=SGD(momentum=0.5)),
-    "unrolled window": Unrolled(batch=8, gradient=Graph(window=2), optimizer=Adam(eps=0.05)),
+    "unrolled window": Unrolled(batch=8, gradient=Graph(window=2), optimizer=SGD(weight_decay=0.01)),
     "unrolled dropout": Unrolled(batch=8, inner_dropout=True, outer_dropout=True, gradient=Sweep()),
     "unrolled one step, balanced": Unrolled(batch=9, steps=1, balanced=True),
 }
