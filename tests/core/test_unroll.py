@@ -206,6 +206,22 @@ def test_weights_of_the_samples_get_a_gradient_too() -> None:
         assert float(found["Graph"][place]) == pytest.approx(wanted, rel=1e-6)
 
 
+@pytest.mark.parametrize("gradient", GRADIENT_CASES)
+def test_draws_that_share_a_leaf_get_the_sum_of_what_each_would_get_alone(gradient: str) -> None:
+    inner = Inner(learner_of("mlp"), SGD(momentum=0.5))
+    shown = tensors(steps=1).draw(0, grad=False).batch
+    rate = torch.tensor(0.3, dtype=torch.float64)
+    shared = Batch(shown.inputs.clone().requires_grad_(), shown.targets)
+    outcomes = []
+    for batches in ([shared] * 3, [Batch(shown.inputs.clone().requires_grad_(), shown.targets) for _ in range(3)]):
+        draws = [Draw(t, batch, rate) for t, batch in enumerate(batches)]
+        outcomes.append(GRADIENT_CASES[gradient](inner, start_of(inner.learner), None, draws, outer_of(inner.learner)))
+    together, apart = ([found for _, found in sorted(o.gradients, key=lambda pair: pair[0])] for o in outcomes)
+    assert [len(found) for found in together] == [1, 0, 0]
+    assert [len(found) for found in apart] == [1, 1, 1]
+    torch.testing.assert_close(together[0]["inputs"], sum(found["inputs"] for found in apart))
+
+
 @pytest.mark.parametrize("optimizer", OPTIMIZER_CASES)
 def test_plain_training_leaves_no_graph(optimizer: str) -> None:
     inner = Inner(learner_of("text_conv"), OPTIMIZER_CASES[optimizer])

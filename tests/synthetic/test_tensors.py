@@ -81,13 +81,17 @@ def test_leaves_and_parameters_are_what_is_learned(count: int) -> None:
         assert synthetic.draw(0, grad=False).leaves() == {}
 
 
-def test_a_draw_is_a_copy() -> None:
-    synthetic = tensors()
-    drawn = synthetic.draw(0)
+def test_visits_to_a_batch_share_its_leaf_without_a_copy_and_see_it_as_it_is_now() -> None:
+    synthetic = tensors(steps=2, epochs=2)
+    first, other, again = (synthetic.draw(step) for step in range(3))
+    assert first.batch.inputs is again.batch.inputs
+    assert first.batch.targets is again.batch.targets
+    assert first.batch.inputs is not other.batch.inputs
+    assert first.lr is not again.lr  # every visit has its own rate
+    assert first.batch.inputs.data_ptr() == synthetic.parameters()["inputs"].data_ptr()
     with torch.no_grad():
-        drawn.batch.inputs.zero_()
-    assert synthetic.export().inputs[0].abs().min() > 0
-    assert not drawn.batch.inputs.grad_fn
+        synthetic.parameters()["inputs"].add_(1.0)
+    assert torch.equal(first.batch.inputs, synthetic.export().inputs[0])
 
 
 def test_every_step_of_every_epoch_has_its_own_rate_and_every_step_its_own_batch() -> None:

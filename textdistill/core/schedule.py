@@ -18,7 +18,8 @@ FIELDS = ("inputs", "targets", "weights", "lr")
 class Draw:
     """One inner step's batch and learning rate, as leaves: the objective differentiates with respect to them.
 
-    `step` is the position in the schedule, by which the gradient finds its way back.
+    `step` is the position in the schedule, by which the gradient finds its way back. Draws that show the same numbers
+    may share a leaf: it then has one gradient, the sum over all of them.
     """
 
     step: int

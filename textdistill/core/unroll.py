@@ -1,9 +1,8 @@
 """How a meta-gradient is taken through T steps of an inner optimiser: whole graph, or step by step on the way back.
 
-With θ_{t+1} = u(θ_t, s_t, ∇ℓ(x̃_t, ỹ_t; θ_t), η̃_t) and an outer loss ℓ(x, y; θ_T), both give the derivatives
-with respect to every x̃_t, ỹ_t, η̃_t and with respect to θ_0 (Sucholutsky & Schonlau, Eqs. 3 to 7). A window
-differentiates through the last steps only (truncated back-propagation); with a window of T or more both are exact and
-equal.
+With θ_{t+1} = u(θ_t, s_t, ∇ℓ(x̃_t, ỹ_t; θ_t), η̃_t) and an outer loss ℓ(x, y; θ_T), both give the derivatives with
+respect to every x̃_t, ỹ_t and η̃_t (Sucholutsky & Schonlau, Eqs. 3 to 7). A window differentiates through the last
+steps only (truncated back-propagation); with a window of T or more both are exact and equal.
 """
 
 from __future__ import annotations
@@ -91,12 +90,10 @@ class Graph:
         for draw in tracked:
             params, state = inner.step(params, state, draw, graph=True)
         loss = outer(params)
-        leaves = [(draw.step, name, leaf) for draw in tracked for name, leaf in draw.leaves().items()]
-        grads = torch.autograd.grad(loss, [leaf for _, _, leaf in leaves], allow_unused=True)
-        found: list[tuple[int, dict[str, Tensor]]] = [
-            (step, {name: grad}) for (step, name, _), grad in zip(leaves, grads, strict=True) if grad is not None
-        ]
-        return Outcome(float(loss.detach()), found, _plain(params), [s.detach() for s in state])
+        leaves = {id(leaf): leaf for draw in tracked for leaf in draw.leaves().values()}
+        grads = torch.autograd.grad(loss, list(leaves.values()), allow_unused=True)
+        totals = {key: grad for key, grad in zip(leaves, grads, strict=True) if grad is not None}
+        return Outcome(float(loss.detach()), _told(tracked, totals), _plain(params), [s.detach() for s in state])
 
 
 @dataclass(frozen=True)
@@ -124,7 +121,7 @@ class Sweep:
         loss = outer(last)
         adjoint = [*torch.autograd.grad(loss, list(last.values())), *(torch.zeros_like(s) for s in state)]
 
-        found: list[tuple[int, dict[str, Tensor]]] = []
+        totals: dict[int, Tensor] = {}
         while stored:
             old_params, old_state = stored.pop()
             draw = tracked[len(stored)]
@@ -141,9 +138,18 @@ class Sweep:
             adjoint = [
                 torch.zeros_like(w) if g is None else g for w, g in zip(wanted[:count], grads[:count], strict=True)
             ]
-            given = {name: g for name, g in zip(leaves, grads[count:], strict=True) if g is not None}
-            found.append((draw.step, given))
-        return Outcome(float(loss.detach()), found, _plain(params), state)
+            for leaf, grad in zip(leaves.values(), grads[count:], strict=True):
+                if grad is not None:
+                    totals[id(leaf)] = totals[id(leaf)] + grad if id(leaf) in totals else grad
+        return Outcome(float(loss.detach()), _told(tracked, totals), _plain(params), state)
+
+
+def _told(draws: Sequence[Draw], totals: dict[int, Tensor]) -> list[tuple[int, dict[str, Tensor]]]:
+    """Every step with its gradients, that of a leaf which several draws share at the first of them."""
+    return [
+        (draw.step, {name: totals.pop(id(leaf)) for name, leaf in draw.leaves().items() if id(leaf) in totals})
+        for draw in draws
+    ]
 
 
 def _plain(params: Params) -> Params:

@@ -56,6 +56,12 @@ class TensorData:
         for name, value in self._values.items():
             value.requires_grad_(name in self.learned)
         self._steps = int(inputs.shape[0])
+        # What a draw shows is a view of the set, the same leaf at every visit: a schedule of many epochs costs no
+        # copies.
+        self._shown = {
+            name: [part.requires_grad_(name in self.learned) for part in self._values[name].detach().unbind()]
+            for name in ("inputs", "targets")
+        }
 
     def to(self, device: torch.device | str) -> TensorData:
         """The same set on another device."""
@@ -78,15 +84,18 @@ class TensorData:
     def draw(self, step: int, grad: bool = True) -> Draw:
         """The batch and learning rate of step `step`; with `grad`, the learned fields are leaves."""
         epoch, index = divmod(step % self.length, self._steps)
+        inputs, targets = self._shown["inputs"][index], self._shown["targets"][index]
         with torch.no_grad():
-            inputs = self._values["inputs"][index].clone()
-            targets = self._label(self._values["targets"][index]).clone()
             rate = F.softplus(self._values["lr"][epoch, index])
-        if grad:
-            inputs.requires_grad_("inputs" in self.learned)
-            targets.requires_grad_("targets" in self.learned)
-            rate.requires_grad_("lr" in self.learned)
-        return Draw(step, Batch(inputs, targets), rate)
+            if self.labels == "softmax":
+                targets = self._label(targets)
+        if not grad:
+            return Draw(step, Batch(inputs.detach(), targets.detach()), rate)
+        return Draw(
+            step,
+            Batch(inputs, targets.requires_grad_("targets" in self.learned)),
+            rate.requires_grad_("lr" in self.learned),
+        )
 
     def pullback(self, gradients: list[tuple[int, dict[str, Tensor]]]) -> None:
         """Sum the gradients of all visits to a batch, and take them through softplus and softmax."""
