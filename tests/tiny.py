@@ -97,9 +97,13 @@ def process(*words: str | Path) -> subprocess.Popen[str]:
     )
 
 
-@functools.cache
 def finished(variant: str = "fixed") -> Path:
     """The folder of one finished run; tests that change it work on a copy."""
+    return _finished(variant)
+
+
+@functools.cache
+def _finished(variant: str) -> Path:
     folder = home() / f"finished-{variant}"
     result = call("run", recipe_file(home()), "--variant", variant, "--out", folder, "--json")
     assert result.exit_code == 0, result.output

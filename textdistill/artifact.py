@@ -61,7 +61,8 @@ class Artifact:
 
     def learner(self) -> Learner:
         """The network that the set was distilled for."""
-        return learner_of(self.recipe(), tuple(self.distilled.inputs.shape[2:]), len(self.classes))
+        learner = learner_of(self.recipe(), tuple(self.distilled.inputs.shape[2:]), len(self.classes))
+        return fitting(learner, self.distilled)
 
     def train(self, seed: int = 0) -> tuple[Learner, Params]:
         """The network trained on the set by the set's own schedule, and its weights: what the set was distilled for.
@@ -81,6 +82,20 @@ def learner_of(recipe: Recipe, shape: tuple[int, ...], classes: int) -> Learner:
     network, settings = recipe.learner
     kind = getattr(network, "Settings", None)
     return make_learner(network, kind(**settings) if kind is not None else settings, shape, classes)
+
+
+def fitting(learner: Learner, distilled: DistilledSet) -> Learner:
+    """The learner, if the set's stored θ0 (where it has one) are weights of that network; `ArtifactError` if not."""
+    if distilled.theta0 is not None:
+        stored = {name: tuple(value.shape) for name, value in distilled.theta0.items()}
+        wanted = {name: tuple(value.shape) for name, value in learner.init(torch.Generator()).items()}
+        odd = sorted(name for name in stored.keys() | wanted.keys() if stored.get(name) != wanted.get(name))
+        if odd:
+            where = TENSORS if distilled.folder is None else distilled.folder / TENSORS
+            name = odd[0]
+            found = f"{name} is {stored.get(name, 'missing')}, the recipe's network has {wanted.get(name, 'none')}"
+            raise ArtifactError(f"{where}: theta0 does not fit: {found}; distil again")
+    return learner
 
 
 def versions() -> dict[str, str]:
@@ -188,6 +203,8 @@ def _checked(folder: Path, tensors: dict[str, torch.Tensor], manifest: dict[str,
         raise ArtifactError(f"{folder / MANIFEST}: classes must name the {targets.shape[2]} classes of the labels")
     if not isinstance(manifest.get("recipe"), dict):
         raise ArtifactError(f"{folder / MANIFEST}: recipe missing")
+    if not isinstance(manifest.get("seed"), int):
+        raise ArtifactError(f"{folder / MANIFEST}: seed {manifest.get('seed')!r}; a whole number is needed")
     for name, value in tensors.items():
         if not value.is_floating_point() or not bool(value.isfinite().all()):
             raise ArtifactError(f"{where}: {name} holds values that are not finite numbers")

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 import embeddings
-from textdistill.artifact import Artifact, learner_of, load, save
+from textdistill.artifact import Artifact, fitting, learner_of, load, save
 from textdistill.cite import cite, keys_for
 from textdistill.core.checkpoint import write_atomic
 from textdistill.core.device import pick_device
@@ -161,6 +161,8 @@ def evaluate(
     ]
     where = pick_device(device)
     learner = learner_of(recipe, tuple(sets[0].inputs.shape[2:]), len(task.classes)).to(where)
+    for one in sets:
+        fitting(learner, one)
     settings = recipe.evaluate
     with reporter.stage("evaluating", None) as bar:
         bench = make_bench(recipe, task, learner, seed, lambda what: bar.advance(what))
@@ -333,7 +335,7 @@ def _traditional(task: Task, rows: list[int], seed: int) -> dict[str, Any]:
 
 def _name_of(kind: str, recipe: Recipe) -> str:
     value = recipe.raw.get(kind, PART_SECTIONS[kind])
-    return str(value.get("name", "")) if isinstance(value, dict) else str(value)
+    return str(value.get("name", PART_SECTIONS[kind])) if isinstance(value, dict) else str(value)
 
 
 def _note(record: dict[str, float]) -> str:

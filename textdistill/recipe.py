@@ -63,6 +63,7 @@ SECTIONS: dict[str, type] = {
     "evaluate": Evaluate,
 }
 PART_SECTIONS = {"learner": "text_conv", "objective": "unrolled", "starts": "fixed"}
+PAPER = "sucholutsky2021"
 OTHER_KEYS = ("title", "paper", "variants", "results", "command", "notes", "not_run")
 KEYS = ("title", "paper", *SECTIONS, *PART_SECTIONS, *OTHER_KEYS[2:])
 
@@ -162,10 +163,13 @@ def resolve(
         if all(name in filled for name, (_, required) in part_fields(kind).items() if required):
             made[key] = kind(**filled)  # beside faults, too: what could be read is checked all the same
     for key, default in PART_SECTIONS.items():
-        chosen = choose(key, values.get(key, default), key, faults, custom)
+        value = values.get(key, default)
+        if isinstance(value, Mapping) and "name" not in value:
+            value = {"name": default, **value}
+        chosen = choose(key, value, key, faults, custom)
         if chosen is not None:
             made[key] = chosen
-    paper = values.get("paper", "sucholutsky2021")
+    paper = values.get("paper", PAPER)
     check(made, str(paper), faults)
     if faults:
         raise RecipeError(faults, name)
@@ -226,7 +230,7 @@ def table_recipe(
     data = {"name": path, "text": text, "text_pair": text_pair, "label": label}
     return {
         "title": f"Distilled {Path(path).name}",
-        "paper": "sucholutsky2021",
+        "paper": PAPER,
         "data": {key: value for key, value in data.items() if value is not None},
         "representation": {"length": 100},
         "synthetic": {"per_class": 10, "steps": 1, "epochs": 10, "init": "real", "lr": 0.1},

@@ -43,6 +43,8 @@ def claim(folder: Path, resume: bool = False, force: bool = False) -> None:
     if not any((folder / name).is_file() for name in SIGNS):
         raise UserError(f"--out: {folder} holds other files, such as {inside[0].name}; choose a new or empty folder")
     if resume:
+        for path in (*folder.glob(".*.tmp"), *folder.glob("repeats/*/.*.tmp")):  # what a kill left half-written
+            path.unlink()
         return
     if not force:
         state = "a finished run" if (folder / "metrics.json").is_file() else "a run that is not finished"

@@ -1,0 +1,274 @@
+"""Recipes: each one that comes with the package is sound and takes steps; bad ones end in a clear error."""
+
+from __future__ import annotations
+
+import copy
+import functools
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import yaml
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from tests import tiny
+from textdistill import pipeline
+from textdistill.cite import BIBTEX
+from textdistill.data.known import KNOWN
+from textdistill.describe import as_yaml, settings_of
+from textdistill.errors import RecipeError, UserError
+from textdistill.recipe import KEYS, Recipe, list_recipes, load_recipe, read_yaml, resolve, table_recipe
+
+FILES = sorted((tiny.ROOT / "recipes").rglob("*.y*ml"))
+BASE: dict[str, Any] = {"data": {"name": "imdb"}, "synthetic": {"per_class": 2}}
+VARIANTS = [
+    (name, variant) for name, path in list_recipes().items() for variant in read_yaml(path).get("variants") or [None]
+]
+# Two steps of a recipe in little, on a few of its rows.
+SMALL = (
+    *("outer.steps=2", "outer.validate_every=1", "checkpoint.every=1", "evaluate.validation_rows=10"),
+    # Vectors at random are no match for learning rates that suit real ones.
+    *(
+        "synthetic.lr=0.02",
+        "evaluate.validation_nets=1",
+        "representation.length=6",
+        "representation.max_words=300",
+        "objective.batch=4",
+    ),
+)
+
+
+@functools.cache
+def mirror() -> Path:
+    """A folder of local data in place of every data set that the recipes name: real sentences with made-up labels."""
+    folder = tiny.home() / "mirror"
+    for known in KNOWN.values():
+        first, second = known.columns[0]
+        for split, start, rows in (("train", 0, 160), ("validation", 160, 60), ("test", 220, 60)):
+            path = folder / (known.folder or _name(known)) / f"{split}.csv"
+            texts = [text for text, _ in tiny.sentences()[start : start + rows]]
+            table = pd.read_csv(path) if path.is_file() else pd.DataFrame({first: texts})
+            if second is not None:
+                table[second] = texts[::-1]
+            table[known.label] = [number % len(known.classes) for number in range(rows)]
+            path.parent.mkdir(parents=True, exist_ok=True)
+            table.to_csv(path, index=False)
+    return folder
+
+
+def _name(known: Any) -> str:
+    return next(name for name, one in KNOWN.items() if one is known)
+
+
+def test_every_file_of_the_folder_is_a_recipe_that_is_listed_and_tried_here() -> None:
+    assert FILES
+    assert sorted(list_recipes().values()) == FILES
+    assert {name for name, _ in VARIANTS} == set(list_recipes())
+
+
+@pytest.mark.parametrize(("name", "variant"), VARIANTS)
+def test_a_recipe_is_sound_in_every_variant_and_says_where_it_comes_from(name: str, variant: str | None) -> None:
+    recipe = load_recipe(name, variant=variant)
+    assert recipe.title != name
+    assert all(key.strip() in BIBTEX for key in recipe.paper.split(","))
+    assert "paper" in read_yaml(list_recipes()[name])
+    assert list(read_yaml(list_recipes()[name]))[-1] == "results" or "results" not in read_yaml(list_recipes()[name])
+
+
+@pytest.mark.parametrize(("name", "variant"), VARIANTS)
+def test_a_recipe_takes_two_small_steps(name: str, variant: str | None, tmp_path: Path) -> None:
+    vectors = load_recipe(name, variant=variant).representation.vectors
+    small = [*SMALL, "representation.word2vec.dimension=8", "representation.word2vec.epochs=1"]
+    # Trained vectors stay trained, others are those of the sentences at hand.
+    sources = [one if one.startswith("word2vec") else str(tiny.home() / "vectors.txt") for one in vectors]
+    small.append(f"representation.vectors={json.dumps(sources)}")
+    recipe = load_recipe(name, small, variant, str(mirror()))
+    task = pipeline.prepare_task(recipe)
+    made = pipeline.distill_into(tmp_path, recipe, task, seed=0)
+    records = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert [record["step"] for record in records] == [0, 1]
+    assert made.inputs.isfinite().all()
+    assert made.samples == (recipe.synthetic.samples or (recipe.synthetic.per_class or 0) * len(task.classes))
+
+
+def test_a_resolved_recipe_as_text_is_the_same_recipe() -> None:
+    for name, variant in VARIANTS:
+        recipe = load_recipe(name, variant=variant)
+        again = resolve(yaml.safe_load(as_yaml(recipe)))
+        assert settings_of(again) == settings_of(recipe)
+
+
+def test_settings_that_are_switched_off_stay_off_in_the_resolved_recipe() -> None:
+    recipe = resolve(BASE, ["outer.clip=null", "representation.max_words=null"])
+    again = resolve(settings_of(recipe))
+    assert (again.outer.clip, again.representation.max_words) == (None, None)
+
+
+def test_a_variant_is_laid_over_and_overrides_over_it() -> None:
+    values = {
+        **BASE,
+        "starts": {"name": "fixed", "nets": 3},
+        "variants": {
+            "fixed": {},
+            "fresh": {"starts": {"name": "fresh"}, "outer": {"steps": 7}, "learner": {"filters": 5}},
+        },
+    }
+    assert resolve(values).variant == "fixed"
+    fresh = resolve(values, ["outer.steps=9"], "fresh")
+    assert (fresh.variant, fresh.outer.steps, fresh.outer.lr) == ("fresh", 9, 0.01)
+    assert fresh.starts[0].__name__ == "Fresh"
+    assert fresh.starts[1] == {}  # the old part's settings went with it
+    assert fresh.learner[1] == {"filters": 5}
+    assert resolve(values, variant="fixed").starts[1] == {"nets": 3}
+
+
+@pytest.mark.parametrize(
+    ("override", "read"),
+    [
+        ("outer.steps=30", lambda r: r.outer.steps == 30),
+        ("outer.optimizer=sgd", lambda r: r.outer.optimizer == "sgd"),
+        ("outer.scale={lr: 0.5}", lambda r: r.outer.scale == {"lr": 0.5}),
+        ("learner=bi_lstm", lambda r: r.learner[0].__name__ == "BiLSTM"),
+        ("learner.filters=7", lambda r: r.learner[1] == {"filters": 7}),
+        ("objective.optimizer=adam", lambda r: type(r.objective[1]["optimizer"]).__name__ == "Adam"),
+        ("objective.gradient={name: sweep, window: 3}", lambda r: r.objective[1]["gradient"].window == 3),
+        ("evaluate.baselines=herding", lambda r: r.evaluate.baselines == ("herding",)),
+        ("evaluate.full.epochs=2", lambda r: r.evaluate.full.epochs == 2),
+        ("data=sst5", lambda r: r.data.name == "sst5"),
+        ("data.text='1'", lambda r: r.data.text == "1"),
+    ],
+)
+def test_an_override_reaches_its_setting(override: str, read: Any) -> None:
+    assert read(resolve(BASE, [override]))
+
+
+@pytest.mark.parametrize(
+    ("override", "told"),
+    [
+        ("outr.steps=3", "outr: unknown; allowed: .* .did you mean 'outer'"),
+        ("outer.stepz=3", "outer.stepz: unknown; allowed: .* .did you mean 'steps'"),
+        ("outer.steps=1.5", "outer.steps: found 1.5"),
+        ("outer.schedule=cosin", "outer.schedule: 'cosin'; allowed: constant, cosine, step .did you mean 'cosine'"),
+        ("outer.lr=.inf", "outer.lr: inf; allowed: finite"),
+        ("outer.betas=[0.9, 1]", "outer.betas: 1.0; allowed: below 1"),
+        ("outer.scale={inpts: 2}", "outer.scale: 'inpts'; .*did you mean 'inputs'"),
+        ("learner=text_cnn", "learner.name: 'text_cnn'; .*did you mean 'text_conv'"),
+        ("learner.filters=0", "learner.filters: 0; allowed: 1 or more"),
+        ("learner.dropout=1", "learner.dropout: 1.0; allowed: below 1"),
+        ("starts={name: fresh, nets: 0}", "starts.nets: 0"),
+        ("objective.gradient={name: graph, window: 0}", "objective.gradient.window: 0"),
+        ("synthetic.samples=4", "either samples .* or per_class"),
+        ("synthetic.steps=3", "synthetic.per_class: 2; allowed: a multiple of synthetic.steps"),
+        ("synthetic.learn=[inputs, weight]", "synthetic.learn: 'weight'"),
+        ("evaluate.baselines=[herdin]", "did you mean 'herding'"),
+        ("data.test_fraction=2", "data.test_fraction: 2.0"),
+        ("paper=sucholutsky2020", "did you mean 'sucholutsky2021'"),
+        ("learner={name: 'json:dumps'}", "not a class whose settings can be read"),
+        ("learner={name: 'nosuch.module:X'}", "cannot be imported"),
+        ("results=3", "results: 3"),
+        ("variants=3", "variants: 3|variants: unknown"),
+    ],
+)
+def test_a_fault_names_the_key_the_value_and_what_is_allowed(override: str, told: str) -> None:
+    with pytest.raises(RecipeError, match=told):
+        resolve(BASE if not override.startswith("variants") else {**BASE, "variants": 3}, [override])
+
+
+def test_all_faults_come_at_once() -> None:
+    with pytest.raises(RecipeError) as caught:
+        resolve({"outer": {"steps": 0, "stepz": 1}, "learner": "x", "nme": 1, "synthetic": {}}, variant="fresh")
+    told = str(caught.value)
+    assert len(caught.value.faults) == 7
+    for words in (
+        "--variant",
+        "nme: unknown",
+        "data.name: missing",
+        "outer.stepz",
+        "outer.steps: 0",
+        "learner.name",
+        "either samples",
+    ):
+        assert words in told
+
+
+def test_an_unknown_recipe_and_a_file_that_is_none(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="did you mean 'quickstart'"):
+        load_recipe("quickstrt")
+    for text, told in (("a: [", "not YAML"), ("- 1", "holds list"), ("", "holds NoneType"), ("[" * 5000, "nested too")):
+        (tmp_path / "x.yaml").write_text(text)
+        with pytest.raises(RecipeError, match=told):
+            load_recipe(str(tmp_path / "x.yaml"))
+
+
+def test_a_data_folder_reaches_a_recipe_that_names_its_data_in_one_word() -> None:
+    assert resolve({**BASE, "data": "sst5"}, data_dir="here").data.data_dir == "here"
+
+
+def test_a_table_needs_no_recipe() -> None:
+    recipe = resolve(table_recipe("x.csv", text="review", label="stars"), ["synthetic.per_class=7"])
+    assert (recipe.data.name, recipe.data.text, recipe.data.label) == ("x.csv", "review", "stars")
+    assert recipe.synthetic.per_class == 7
+
+
+def told_or_resolved(values: dict[str, Any], *overrides: str) -> Recipe | list[str]:
+    """The recipe, or its faults; anything else that is raised goes through."""
+    try:
+        return resolve(values, overrides)
+    except RecipeError as error:
+        return error.faults
+
+
+def paths(value: Any, here: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    """Every place of a nested mapping."""
+    below = (
+        [path for key, item in value.items() for path in paths(item, (*here, key))] if isinstance(value, dict) else []
+    )
+    return [*([here] if here else []), *below]
+
+
+FULL = settings_of(resolve({**BASE, "variants": {"a": {}}}))
+WORDS = st.sampled_from(
+    [*KEYS, "name", "text_conv", "adam", "sweep", ":x", "os:path", "json:JSONDecoder", "a..b:c", ".:x", "-1", "", "é"]
+)
+SCALARS = st.one_of(st.none(), st.booleans(), st.integers(-3, 3), st.floats(width=16), WORDS, st.text(max_size=4))
+VALUES = st.recursive(
+    SCALARS,
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3), st.dictionaries(st.one_of(WORDS, st.integers(0, 3)), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+
+
+@hypothesis_settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    changes=st.lists(st.tuples(st.sampled_from(paths(FULL)), VALUES), max_size=4),
+    more=st.dictionaries(WORDS, VALUES, max_size=2),
+)
+def test_whatever_a_recipe_holds_it_is_valid_or_a_recipe_error(
+    changes: list[tuple[tuple[str, ...], Any]], more: dict[str, Any]
+) -> None:
+    values = copy.deepcopy({**FULL, **more})
+    for path, value in changes:
+        place = values
+        for key in path[:-1]:
+            place = place[key] if isinstance(place.get(key), dict) else place
+        place[path[-1]] = value
+    found = told_or_resolved(values)
+    if isinstance(found, Recipe):
+        assert settings_of(found)["title"] == found.title
+        assert as_yaml(found).startswith("# recipe")
+    else:
+        assert found
+        assert all(isinstance(fault, str) and fault for fault in found)
+
+
+@hypothesis_settings(max_examples=100, deadline=None)
+@given(text=st.text(max_size=30))
+def test_whatever_an_override_says_it_is_taken_or_told(text: str) -> None:
+    for override in (text, f"outer.{text}"):
+        assert told_or_resolved(BASE, override)
