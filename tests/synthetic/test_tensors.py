@@ -94,6 +94,16 @@ def test_visits_to_a_batch_share_its_leaf_without_a_copy_and_see_it_as_it_is_now
     assert torch.equal(first.batch.inputs, synthetic.export().inputs[0])
 
 
+def test_a_set_moves_with_what_it_shows() -> None:
+    synthetic = tensors(learned=("inputs", "lr"))
+    assert synthetic.to("meta") is synthetic  # a device without numbers: every machine has it
+    draw = synthetic.draw(0)
+    assert draw.lr is not None
+    assert {value.device.type for value in (draw.batch.inputs, draw.batch.targets, draw.lr)} == {"meta"}
+    assert set(draw.leaves()) == {"inputs", "lr"}
+    assert {value.device.type for value in synthetic.parameters().values()} == {"meta"}
+
+
 def test_every_step_of_every_epoch_has_its_own_rate_and_every_step_its_own_batch() -> None:
     synthetic = tensors(steps=2, epochs=3)
     assert synthetic.length == 6

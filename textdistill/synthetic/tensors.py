@@ -56,18 +56,21 @@ class TensorData:
         for name, value in self._values.items():
             value.requires_grad_(name in self.learned)
         self._steps = int(inputs.shape[0])
-        # What a draw shows is a view of the set, the same leaf at every visit: a schedule of many epochs costs no
-        # copies.
-        self._shown = {
-            name: [part.requires_grad_(name in self.learned) for part in self._values[name].detach().unbind()]
-            for name in ("inputs", "targets")
-        }
+        self._show()
 
     def to(self, device: torch.device | str) -> TensorData:
         """The same set on another device."""
         for name, value in self._values.items():
             self._values[name] = value.detach().to(device).requires_grad_(name in self.learned)
+        self._show()
         return self
+
+    def _show(self) -> None:
+        # A draw shows a view of the set, the same leaf at every visit: a schedule of many epochs costs no copies.
+        self._shown = {
+            name: [part.requires_grad_(name in self.learned) for part in self._values[name].detach().unbind()]
+            for name in ("inputs", "targets")
+        }
 
     @property
     def length(self) -> int:
