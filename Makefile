@@ -34,8 +34,8 @@ check-python:
 	@command -v "$(PYTHON)" >/dev/null 2>&1 || { echo "No '$(PYTHON)' here: install Python 3.11 or newer, or say which one: make PYTHON=python3.12" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$(PYTHON) is $$($(PYTHON) -V 2>&1), but Python 3.11 or newer is needed: make PYTHON=python3.12" >&2; exit 1; }
 
-demo: $(STAMP) ## distil IMDB into 20 reviews (the quickstart recipe) into runs/quickstart; DEMO_ARGS="outer.steps=30"
-	$(BIN)/textdistill run quickstart --out runs/quickstart $(DEMO_ARGS)
+demo: $(STAMP) ## distil IMDB into 20 reviews (the quickstart recipe) into runs/quickstart, anew; DEMO_ARGS="outer.steps=30"
+	$(BIN)/textdistill run quickstart --out runs/quickstart --force $(DEMO_ARGS)
 
 test: $(STAMP) ## all tests; TEST_ARGS="-k decode"
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 $(TEST_ARGS)

@@ -43,6 +43,6 @@ def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             meta = json.loads((file.metadata() or {}).get("meta", "{}"))
     except (SafetensorError, OSError, ValueError) as error:
         raise ArtifactError(
-            f"{path}: not a readable checkpoint ({error}); delete it and run again without --resume"
+            f"{path}: not a readable checkpoint ({error}); start anew with --force instead of --resume"
         ) from None
     return tensors, meta

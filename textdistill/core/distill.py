@@ -260,7 +260,7 @@ def _restore(
     if meta.get("identity") != checkpoint.identity:
         raise ArtifactError(
             f"{checkpoint.file}: belongs to another run (recipe, seed or data differ); resume with the same settings, "
-            "choose another --out, or run without --resume to start anew"
+            "choose another --out, or start anew with --force"
         )
 
     def part(prefix: str) -> dict[str, Tensor]:
