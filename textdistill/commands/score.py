@@ -35,7 +35,7 @@ Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a fin
 def evaluate(
     context: typer.Context,
     folder: Folder,
-    words: Annotated[list[str] | None, typer.Argument(metavar="[evaluate.KEY=VALUE]...", show_default=False)] = None,
+    words: Annotated[list[str] | None, typer.Argument(metavar="evaluate.KEY=VALUE", show_default=False)] = None,
     data_dir: DataDir = None,
     device: Device = None,
     threads: Threads = None,
