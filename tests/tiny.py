@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import functools
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -53,6 +55,7 @@ def sentences() -> list[tuple[str, int]]:
 def home() -> Path:
     """A folder for this process's tests, with the table, the recipe and the cache."""
     folder = Path(tempfile.mkdtemp(prefix="textdistill-tests-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     table = pd.DataFrame(sentences(), columns=["review", "stars"])
     table["stars"] = table["stars"].map({0: "bad", 1: "good"})
     table.to_csv(folder / "reviews.csv", index=False)
