@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from textdistill.core.learner import dropout
-from textdistill.learners.recurrent_kernels import LSTM, Cell, Tanh, sequence
+from textdistill.learners.recurrent_kernels import LSTM, Cell, Steps, Tanh, sequence
 
 
 @dataclass(frozen=True)
@@ -58,28 +59,20 @@ class _Bidirectional(nn.Module):
     def forward(self, inputs: Tensor, mask: Tensor | None, drop: torch.Generator | None) -> list[Tensor]:
         """Activations: the pooled states (n, 2h), the features after dropout, the logits."""
         n, length, _ = inputs.shape
-        # A sentence without a word ends behind its first padding: there must be a state to pool.
-        lengths = None if mask is None or bool(mask.all()) else mask.sum(1).clamp_min(1)
-        both = torch.stack([inputs, reverse(inputs, lengths)]).transpose(1, 2)
+        if mask is None or bool(mask.all()):
+            reading = _whole(n, length)
+        else:
+            # A sentence without a word ends behind its first padding: there must be a state to pool.
+            reading = Reading.of(mask.sum(1).clamp_min(1).cpu(), length)
+        rows = reading.rows.to(inputs.device)
+        words = inputs.reshape(n * length, -1).index_select(0, rows.flatten()).view(2, rows.shape[1], -1)
         bias = (self.bias_ih + self.bias_hh).view(2, 1, -1)
-        projected = torch.baddbmm(bias, both.reshape(2, length * n, -1), self.weight_ih.transpose(1, 2))
-        states = sequence(self.kernel, projected.view(2, length, n, -1), self.weight_hh)
-        hidden = self._pool(states, lengths)
+        projected = torch.baddbmm(bias, words, self.weight_ih.transpose(1, 2))
+        states = sequence(self.kernel, projected, self.weight_hh, reading.steps)
+        hidden = reading.pool(states, self.settings.pool)
         pooled = torch.cat([hidden[0], hidden[1]], dim=1)
         features = dropout(pooled, self.settings.dropout, drop)
         return [pooled, features, F.linear(features, self.linear_weight, self.linear_bias)]
-
-    def _pool(self, states: Float[Tensor, "2 length n h"], lengths: Tensor | None) -> Float[Tensor, "2 n h"]:
-        length, n = states.shape[1:3]
-        if self.settings.pool == "last":
-            # Reading backwards also begins at a sentence's own last word, so both directions end at step lengths − 1.
-            return states[:, -1] if lengths is None else states[:, lengths - 1, torch.arange(n, device=states.device)]
-        if lengths is None:
-            return states.amax(1) if self.settings.pool == "max" else states.mean(1)
-        inside = (torch.arange(length, device=states.device)[:, None] < lengths)[None, :, :, None]
-        if self.settings.pool == "max":
-            return states.masked_fill(~inside, -torch.inf).amax(1)
-        return (states * inside).sum(1) / lengths[:, None]
 
 
 class BiRNN(_Bidirectional):
@@ -95,12 +88,49 @@ class BiLSTM(_Bidirectional):
     gates = 4
 
 
-def reverse(inputs: Float[Tensor, "n length d"], lengths: Tensor | None) -> Float[Tensor, "n length d"]:
-    """Each sentence backwards, its padding left where it is."""
-    if lengths is None:
-        return inputs.flip(1)
-    length = inputs.shape[1]
-    place = torch.arange(length, device=inputs.device)
-    source = lengths[:, None] - 1 - place
-    source = torch.where(source >= 0, source, place)
-    return inputs.gather(1, source[:, :, None].expand_as(inputs))
+@dataclass(frozen=True)
+class Reading:
+    """In which order the words of a batch are read, in both directions, each sentence to its own last word.
+
+    `rows` (2, N) are the words in the order of reading, as places among the n · length of the batch; `steps` how many
+    sentences there are at each step, longest first; `place` (n, length) where a sentence's step is among the N, for its
+    own `lengths`, and the last of them beyond.
+    """
+
+    rows: Int[Tensor, "2 words"]
+    steps: Steps
+    place: Int[Tensor, "n length"]
+    lengths: Int[Tensor, " n"]
+
+    @classmethod
+    def of(cls, lengths: Int[Tensor, " n"], length: int) -> Reading:
+        """The order for sentences of these lengths, in a batch padded to `length`."""
+        order = lengths.argsort(descending=True, stable=True)
+        step = torch.arange(int(lengths.max()))
+        inside = step[:, None] < lengths[order]
+        at, which = inside.nonzero(as_tuple=True)
+        sentence = order[which]
+        forth = sentence * length + at
+        back = sentence * length + lengths[sentence] - 1 - at
+        place = torch.zeros(len(lengths), len(step), dtype=torch.int64)
+        place[sentence, at] = torch.arange(len(at))
+        place = place.gather(1, torch.minimum(step, lengths[:, None] - 1))
+        return cls(torch.stack([forth, back]), Steps(tuple(inside.sum(1).tolist())), place, lengths)
+
+    def pool(self, states: Float[Tensor, "2 words h"], pool: str) -> Float[Tensor, "2 n h"]:
+        """One state for each sentence and direction: the `last`, or the `mean` or `max` over its words."""
+        place = self.place.to(states.device)
+        if pool == "last":
+            return states.index_select(1, place[:, -1])
+        every: Tensor = states.index_select(1, place.flatten()).unflatten(1, place.shape)
+        if pool == "max":
+            return every.amax(2)
+        inside = torch.arange(place.shape[1]) < self.lengths[:, None]
+        share = (inside / self.lengths[:, None]).to(states)
+        return (every * share[:, :, None]).sum(2)
+
+
+@lru_cache(maxsize=16)
+def _whole(n: int, length: int) -> Reading:
+    """The order for sentences without padding: the same at every inner step."""
+    return Reading.of(torch.full((n,), length), length)

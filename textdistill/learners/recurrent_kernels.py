@@ -11,16 +11,46 @@ the second derivative let L = ⟨g, H(p, U)⟩ and λ the cotangent of ∇L: the
 λ, and ∂⟨λ, ∇L⟩/∂(p, U) is the tangent of ∇L in direction λ (the Hessian is symmetric). So one tangent pass
 forward and one back are all it takes.
 
-Shapes: p (2, L, n, G) with G = h for the tanh cell and 4h for the LSTM, U (2, G, h), H (2, L, n, h); the first axis is
-the direction of reading.
+Shapes: p (2, N, G) with G = h for the tanh cell and 4h for the LSTM, U (2, G, h), H (2, N, h); the first axis is the
+direction of reading. The N rows are packed: first those of step 0, then those of step 1, which fewer sentences reach,
+and so on, longest sentence first, so that no padding is computed. `Steps` says how many there are at each.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Steps:
+    """How many sentences are still being read at each step: `counts` never grow."""
+
+    counts: tuple[int, ...]
+
+    @cached_property
+    def spans(self) -> list[tuple[int, int]]:
+        """The first row of each step and the first behind it."""
+        out, start = [], 0
+        for count in self.counts:
+            out.append((start, start + count))
+            start += count
+        return out
+
+    def before(self, states: Tensor) -> Tensor:
+        """The state that each row behind step 0 began with, (2, N − n, h)."""
+        if self.counts[0] == self.counts[-1]:
+            return states[:, : -self.counts[0]]
+        rows = [torch.arange(first, first + n) for (first, _), n in zip(self.spans, self.counts[1:], strict=False)]
+        return states.index_select(1, torch.cat(rows).to(states.device))
+
+    def outer(self, left: Tensor, states: Tensor) -> Tensor:
+        """Σ over rows of left ⊗ the state before it: (2, N, a), (2, N, b) → (2, a, b)."""
+        return torch.bmm(left[:, self.counts[0] :].transpose(1, 2), self.before(states))
 
 
 @runtime_checkable
@@ -28,87 +58,75 @@ class Cell(Protocol):
     """The four passes of a recurrent cell."""
 
     @staticmethod
-    def forward(p: Tensor, u: Tensor) -> tuple[Tensor, ...]:
+    def forward(p: Tensor, u: Tensor, steps: Steps) -> tuple[Tensor, ...]:
         """H, then whatever the other passes want to keep."""
         ...
 
     @staticmethod
-    def backward(g: Tensor, u: Tensor, kept: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    def backward(g: Tensor, u: Tensor, kept: tuple[Tensor, ...], steps: Steps) -> tuple[Tensor, ...]:
         """∂L/∂a for all steps, then what the tangent wants to keep."""
         ...
 
     @staticmethod
     def tangent(
-        dp: Tensor, u: Tensor, du: Tensor, kept: tuple[Tensor, ...], back: tuple[Tensor, ...]
+        dp: Tensor, u: Tensor, du: Tensor, kept: tuple[Tensor, ...], back: tuple[Tensor, ...], steps: Steps
     ) -> tuple[Tensor, Tensor]:
         """The tangents of H and of ∂L/∂a, when p moves along `dp` and U along `du`."""
         ...
 
 
-def _before(states: Tensor) -> Tensor:
-    """The state that each step began with: H shifted by one, zero at first."""
-    return torch.cat([torch.zeros_like(states[:, :1]), states[:, :-1]], dim=1)
-
-
-def _outer(left: Tensor, right: Tensor) -> Tensor:
-    """Σ over steps and rows of left ⊗ right: (2, L, n, a), (2, L, n, b) → (2, a, b)."""
-    return torch.bmm(left.flatten(1, 2).transpose(1, 2), right.flatten(1, 2))
-
-
-def _apply(values: Tensor, matrix: Tensor) -> Tensor:
-    """Each row times a matrix per direction: (2, L, n, a), (2, a, b) → (2, L, n, b)."""
-    return torch.bmm(values.flatten(1, 2), matrix).view(*values.shape[:3], -1)
+def _drive(dp: Tensor, du: Tensor, states: Tensor, steps: Steps) -> Tensor:
+    """The part of the pre-activations' tangent that does not go through the state: dp_t + dU h_{t−1}."""
+    first = steps.counts[0]
+    return torch.cat([dp[:, :first], torch.baddbmm(dp[:, first:], steps.before(states), du.transpose(1, 2))], dim=1)
 
 
 class Tanh:
     """h_t = tanh(a_t)."""
 
     @staticmethod
-    def forward(p: Tensor, u: Tensor) -> tuple[Tensor, ...]:
+    def forward(p: Tensor, u: Tensor, steps: Steps) -> tuple[Tensor, ...]:
         """H alone is enough."""
-        out = torch.empty_like(p)
-        ut, h = u.transpose(1, 2), p.new_zeros(p[:, 0].shape)
-        for t in range(p.shape[1]):
-            h = torch.baddbmm(p[:, t], h, ut).tanh_()
-            out[:, t] = h
+        out, ut = torch.empty_like(p), u.transpose(1, 2)
+        h = p[:, :0]
+        for first, last in steps.spans:
+            at = p[:, first:last]
+            h = torch.baddbmm(at, h[:, : last - first], ut).tanh_() if first else at.tanh()
+            out[:, first:last] = h
         return (out,)
 
     @staticmethod
-    def backward(g: Tensor, u: Tensor, kept: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    def backward(g: Tensor, u: Tensor, kept: tuple[Tensor, ...], steps: Steps) -> tuple[Tensor, ...]:
         """∂L/∂a_t = (1 − h_t²) ∂L/∂h_t; keeps ∂L/∂h."""
         (h,) = kept
-        slope = 1 - h * h
-        da, dh = torch.empty_like(h), torch.empty_like(h)
-        step = g[:, -1]
-        for t in range(h.shape[1] - 1, -1, -1):
-            dh[:, t] = step
-            a = step * slope[:, t]
-            da[:, t] = a
-            if t:
-                step = torch.baddbmm(g[:, t - 1], a, u)
+        slope, da, dh = 1 - h * h, torch.empty_like(h), g.clone()
+        a = h[:, :0]
+        for first, last in reversed(steps.spans):
+            if a.shape[1]:
+                dh[:, first : first + a.shape[1]].baddbmm_(a, u)
+            a = dh[:, first:last] * slope[:, first:last]
+            da[:, first:last] = a
         return da, dh
 
     @staticmethod
     def tangent(
-        dp: Tensor, u: Tensor, du: Tensor, kept: tuple[Tensor, ...], back: tuple[Tensor, ...]
+        dp: Tensor, u: Tensor, du: Tensor, kept: tuple[Tensor, ...], back: tuple[Tensor, ...], steps: Steps
     ) -> tuple[Tensor, Tensor]:
         """Both recursions, differentiated."""
         (h,), (da, dh) = kept, back
-        ut, slope = u.transpose(1, 2), 1 - h * h
-        drive = dp + _apply(_before(h), du.transpose(1, 2))
-        moved = torch.empty_like(h)
-        state = torch.zeros_like(h[:, 0])
-        for t in range(h.shape[1]):
-            state = torch.baddbmm(drive[:, t], state, ut).mul_(slope[:, t])
-            moved[:, t] = state
-        push, bend = _apply(da, du), -2 * h * moved * dh
-        out = torch.empty_like(h)
-        step = torch.zeros_like(h[:, 0])
-        for t in range(h.shape[1] - 1, -1, -1):
-            a = torch.addcmul(bend[:, t], step, slope[:, t])
-            out[:, t] = a
-            if t:
-                step = torch.baddbmm(push[:, t], a, u)
+        ut, slope, drive, moved = u.transpose(1, 2), 1 - h * h, _drive(dp, du, h, steps), torch.empty_like(h)
+        state = h[:, :0]
+        for first, last in steps.spans:
+            at = drive[:, first:last]
+            state = (torch.baddbmm(at, state[:, : last - first], ut) if first else at) * slope[:, first:last]
+            moved[:, first:last] = state
+        push, out = torch.bmm(da, du), -2 * h * moved * dh
+        behind = slice(0, 0)
+        for first, last in reversed(steps.spans):
+            some = slice(first, first + behind.stop - behind.start)
+            if first != some.stop:
+                out[:, some].addcmul_(torch.baddbmm(push[:, behind], out[:, behind], u), slope[:, some])
+            behind = slice(first, last)
         return moved, out
 
 
@@ -116,131 +134,137 @@ class LSTM:
     """i, f, o = σ(a), z = tanh(a); c_t = f c_{t−1} + i z; h_t = o tanh(c_t). Gates in the order i, f, z, o."""
 
     @staticmethod
-    def forward(p: Tensor, u: Tensor) -> tuple[Tensor, ...]:
-        """H, the gates' values (2, L, n, 4, h), and the memory C."""
-        two, length, n, rows = p.shape
+    def forward(p: Tensor, u: Tensor, steps: Steps) -> tuple[Tensor, ...]:
+        """H, the gates' values (2, N, 4, h), and the memory C."""
+        _, count, rows = p.shape
         size = rows // 4
-        gates, memory, states = p.new_empty(two, length, n, 4, size), *(p.new_empty(two, length, n, size) for _ in "ch")
-        ut = u.transpose(1, 2)
-        h = c = p.new_zeros(two, n, size)
-        for t in range(length):
-            z = torch.baddbmm(p[:, t], h, ut).view(two, n, 4, size)
-            at = gates[:, t]
-            torch.sigmoid(z, out=at)
+        gates, memory, states = p.new_empty(2, count, 4, size), *(p.new_empty(2, count, size) for _ in "ch")
+        ut, h = u.transpose(1, 2), p[:, :0]
+        c = h
+        for first, last in steps.spans:
+            n, x = last - first, p[:, first:last]
+            z = (torch.baddbmm(x, h[:, :n], ut) if first else x).unflatten(2, (4, size))
+            at = torch.sigmoid(z)
             at[:, :, 2] = torch.tanh(z[:, :, 2])
-            c = torch.addcmul(at[:, :, 1] * c, at[:, :, 0], at[:, :, 2])
-            memory[:, t] = c
+            new = at[:, :, 0] * at[:, :, 2]
+            c = torch.addcmul(new, at[:, :, 1], c[:, :n]) if first else new
             h = torch.tanh(c).mul_(at[:, :, 3])
-            states[:, t] = h
+            gates[:, first:last], memory[:, first:last], states[:, first:last] = at, c, h
         return states, gates, memory
 
     @staticmethod
-    def _coefficients(kept: tuple[Tensor, ...]) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-        """Gate slopes D, partners K (∂c/∂a = K D for i, f, z; ∂h/∂a = K D for o), tanh C, q = ∂h/∂c, C_{t−1}."""
+    def _coefficients(kept: tuple[Tensor, ...], steps: Steps) -> tuple[Tensor, ...]:
+        """Gate slopes D, partners K (∂c/∂a = K D for i, f, z; ∂h/∂a = K D for o), K D, tanh C, and q = ∂h/∂c."""
         _, gates, memory = kept
-        squashed, before = torch.tanh(memory), _before(memory)
-        slopes = gates * (1 - gates)
-        slopes[:, :, :, 2] = 1 - gates[:, :, :, 2] ** 2
-        partners = torch.stack([gates[:, :, :, 2], before, gates[:, :, :, 0], squashed], dim=3)
-        return slopes, partners, squashed, gates[:, :, :, 3] * (1 - squashed * squashed), before
+        squashed, first = torch.tanh(memory), steps.counts[0]
+        slopes = torch.addcmul(gates, gates, gates, value=-1)
+        slopes[:, :, 2].add_(1 - gates[:, :, 2])  # z − z² + 1 − z
+        partners = torch.empty_like(gates)
+        partners[:, :, 0], partners[:, :, 2], partners[:, :, 3] = gates[:, :, 2], gates[:, :, 0], squashed
+        partners[:, :first, 1], partners[:, first:, 1] = 0, steps.before(memory)
+        q = torch.addcmul(gates[:, :, 3], gates[:, :, 3], squashed * squashed, value=-1)
+        return slopes, partners, partners * slopes, squashed, q
 
     @staticmethod
-    def backward(g: Tensor, u: Tensor, kept: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    def backward(g: Tensor, u: Tensor, kept: tuple[Tensor, ...], steps: Steps) -> tuple[Tensor, ...]:
         """∂L/∂a, keeping ∂L/∂h and ∂L/∂c."""
         gates = kept[1]
-        slopes, partners, _, q, _ = LSTM._coefficients(kept)
-        weight, forget = partners * slopes, gates[:, :, :, 1]
-        da, dh, dc = torch.empty_like(gates), torch.empty_like(g), torch.empty_like(g)
-        two, length, n, size = g.shape
-        step, carried = g[:, -1], torch.zeros_like(g[:, 0])
-        for t in range(length - 1, -1, -1):
-            carried = torch.addcmul(carried, step, q[:, t])
-            dh[:, t], dc[:, t] = step, carried
-            at, w = da[:, t], weight[:, t]
-            torch.mul(w[:, :, :3], carried[:, :, None], out=at[:, :, :3])
-            torch.mul(w[:, :, 3], step, out=at[:, :, 3])
-            if t:
-                step = torch.baddbmm(g[:, t - 1], at.view(two, n, 4 * size), u)
-                carried = carried * forget[:, t]
-        return da.flatten(3), dh, dc
+        _, _, weight, _, q = LSTM._coefficients(kept, steps)
+        da, dh, dc = torch.empty_like(gates), g.clone(), torch.zeros_like(g)
+        behind = slice(0, 0)
+        for first, last in reversed(steps.spans):
+            here, count = slice(first, last), behind.stop - behind.start
+            step, carried = dh[:, here], dc[:, here]
+            if count:
+                step[:, :count].baddbmm_(da[:, behind].flatten(2), u)
+                torch.mul(dc[:, behind], gates[:, behind, 1], out=carried[:, :count])
+            carried.addcmul_(step, q[:, here])
+            torch.mul(weight[:, here, :3], carried[:, :, None], out=da[:, here, :3])
+            torch.mul(weight[:, here, 3], step, out=da[:, here, 3])
+            behind = here
+        return da.flatten(2), dh, dc
 
     @staticmethod
     def tangent(
-        dp: Tensor, u: Tensor, du: Tensor, kept: tuple[Tensor, ...], back: tuple[Tensor, ...]
+        dp: Tensor, u: Tensor, du: Tensor, kept: tuple[Tensor, ...], back: tuple[Tensor, ...], steps: Steps
     ) -> tuple[Tensor, Tensor]:
         """Both recursions, differentiated."""
         (states, gates, _), (da, dh, dc) = kept, back
-        two, length, n, size = states.shape
-        slopes, partners, squashed, q, _ = LSTM._coefficients(kept)
-        weight, forget, ut = partners * slopes, gates[:, :, :, 1], u.transpose(1, 2)
+        slopes, partners, weight, squashed, q = LSTM._coefficients(kept, steps)
+        drive, ut = _drive(dp, du, states, steps).unflatten(2, gates.shape[2:]), u.transpose(1, 2)
+        moved, moved_h, moved_c = torch.empty_like(gates), torch.empty_like(states), torch.empty_like(states)
+        h = c = states[:, :0]
+        for first, last in steps.spans:
+            n, x = last - first, drive[:, first:last]
+            a = torch.baddbmm(x.flatten(2), h[:, :n], ut).view_as(x) if first else x
+            part = a * weight[:, first:last]
+            new = part[:, :, :3].sum(2)
+            c = new.addcmul_(c[:, :n], gates[:, first:last, 1]) if first else new
+            h = torch.addcmul(part[:, :, 3], c, q[:, first:last])
+            moved[:, first:last], moved_c[:, first:last], moved_h[:, first:last] = a, c, h
 
-        drive = dp + _apply(_before(states), du.transpose(1, 2))
-        moved_a, moved_h, moved_c = torch.empty_like(gates), torch.empty_like(states), torch.empty_like(states)
-        h = c = torch.zeros_like(states[:, 0])
-        for t in range(length):
-            a = torch.baddbmm(drive[:, t], h, ut).view(two, n, 4, size)
-            moved_a[:, t] = a
-            part = a * weight[:, t]
-            c = torch.addcmul(part[:, :, :3].sum(2), c, forget[:, t])
-            moved_c[:, t] = c
-            h = torch.addcmul(part[:, :, 3], c, q[:, t])
-            moved_h[:, t] = h
+        # What ∂L/∂a and ∂L/∂c gain at each step from the moved states, before anything comes back from later steps:
+        # the tangents of K D and of q = o (1 − tanh² C), times what is already there.
+        moved.mul_(slopes)
+        bent = torch.addcmul(moved, gates, moved, value=-2)
+        bent[:, :, 2].sub_(moved[:, :, 2])
+        squared = squashed * squashed
+        moved_squashed = torch.addcmul(moved_c, moved_c, squared, value=-1)
+        moved_partners, start = torch.empty_like(gates), steps.counts[0]
+        moved_partners[:, :, 0], moved_partners[:, :, 2] = moved[:, :, 2], moved[:, :, 0]
+        moved_partners[:, :start, 1], moved_partners[:, start:, 1] = 0, steps.before(moved_c)
+        moved_partners[:, :, 3] = moved_squashed
+        out = bent.mul_(partners).addcmul_(moved_partners, slopes)
+        out[:, :, :3].mul_(dc[:, :, None])
+        out[:, :, 3].mul_(dh)
+        moved_q = torch.addcmul(moved[:, :, 3], moved[:, :, 3], squared, value=-1)
+        moved_q.addcmul_(gates[:, :, 3] * squashed, moved_squashed, value=-2)
+        gain, back_to_c = moved_q.mul_(dh), dc * moved[:, :, 1]
 
-        moved_gates = slopes * moved_a
-        bent = (1 - 2 * gates) * moved_gates
-        bent[:, :, :, 2] = -2 * gates[:, :, :, 2] * moved_gates[:, :, :, 2]
-        moved_squashed = (1 - squashed * squashed) * moved_c
-        moved_partners = torch.stack(
-            [moved_gates[:, :, :, 2], _before(moved_c), moved_gates[:, :, :, 0], moved_squashed], dim=3
-        )
-        moved_weight = moved_partners * slopes + partners * bent
-        moved_q = (
-            moved_gates[:, :, :, 3] * (1 - squashed * squashed) - 2 * gates[:, :, :, 3] * squashed * moved_squashed
-        )
-
-        upstream = torch.cat([dc[:, :, :, None].expand(-1, -1, -1, 3, -1), dh[:, :, :, None]], dim=3)
-        bend, bend_c, bend_next = upstream * moved_weight, dh * moved_q, dc * moved_gates[:, :, :, 1]
-        push = _apply(da, du)
-        out = torch.empty_like(gates)
-        step = carried = torch.zeros_like(states[:, 0])
-        for t in range(length - 1, -1, -1):
-            carried = torch.addcmul(carried + bend_c[:, t], step, q[:, t])
-            at, w, b = out[:, t], weight[:, t], bend[:, t]
-            at[:, :, :3] = torch.addcmul(b[:, :, :3], w[:, :, :3], carried[:, :, None])
-            at[:, :, 3] = torch.addcmul(b[:, :, 3], w[:, :, 3], step)
-            if t:
-                step = torch.baddbmm(push[:, t], at.view(two, n, 4 * size), u)
-                carried = torch.addcmul(bend_next[:, t], carried, forget[:, t])
-        return moved_h, out.flatten(3)
+        push, behind = torch.bmm(da, du), slice(0, 0)
+        for first, last in reversed(steps.spans):
+            here, count = slice(first, last), behind.stop - behind.start
+            carried = gain[:, here]
+            if count:
+                some = slice(first, first + count)
+                step = torch.baddbmm(push[:, behind], out[:, behind].flatten(2), u)
+                carried[:, :count].add_(back_to_c[:, behind]).addcmul_(gain[:, behind], gates[:, behind, 1])
+                carried[:, :count].addcmul_(step, q[:, some])
+                out[:, some, 3].addcmul_(weight[:, some, 3], step)
+            out[:, here, :3].addcmul_(weight[:, here, :3], carried[:, :, None])
+            behind = here
+        return moved_h, out.flatten(2)
 
 
 class _Backward(torch.autograd.Function):
     """(g, p, U) → (∂L/∂p, ∂L/∂U), differentiable once more by the tangent pass."""
 
     @staticmethod
-    def forward(ctx: Any, cell: type[Cell], g: Tensor, p: Tensor, u: Tensor, *kept: Tensor) -> tuple[Tensor, Tensor]:
-        back = cell.backward(g, u, kept)
-        ctx.cell, ctx.count = cell, len(kept)
+    def forward(
+        ctx: Any, cell: type[Cell], steps: Steps, g: Tensor, p: Tensor, u: Tensor, *kept: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        back = cell.backward(g, u, kept, steps)
+        ctx.cell, ctx.steps, ctx.count = cell, steps, len(kept)
         ctx.save_for_backward(u, *kept, *back)
-        return back[0], _outer(back[0], _before(kept[0]))
+        return back[0], steps.outer(back[0], kept[0])
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, dp: Tensor, du: Tensor) -> tuple[Tensor | None, ...]:
         u, *rest = ctx.saved_tensors
         kept, back = tuple(rest[: ctx.count]), tuple(rest[ctx.count :])
-        moved, out = ctx.cell.tangent(dp, u, du, kept, back)
-        grad_u = _outer(out, _before(kept[0])) + _outer(back[0], _before(moved))
-        return (None, moved, out, grad_u, *([None] * ctx.count))
+        moved, out = ctx.cell.tangent(dp, u, du, kept, back, ctx.steps)
+        grad_u = ctx.steps.outer(out, kept[0]) + ctx.steps.outer(back[0], moved)
+        return (None, None, moved, out, grad_u, *([None] * ctx.count))
 
 
 class _Forward(torch.autograd.Function):
     """(p, U) → H."""
 
     @staticmethod
-    def forward(ctx: Any, cell: type[Cell], p: Tensor, u: Tensor) -> Tensor:
-        states, *others = cell.forward(p, u)
-        ctx.cell = cell
+    def forward(ctx: Any, cell: type[Cell], steps: Steps, p: Tensor, u: Tensor) -> Tensor:
+        states, *others = cell.forward(p, u, steps)
+        ctx.cell, ctx.steps = cell, steps
         ctx.save_for_backward(p, u, states, *others)
         return states
 
@@ -248,10 +272,10 @@ class _Forward(torch.autograd.Function):
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
         p, u, *kept = ctx.saved_tensors
         # What is kept is a function of p and U; its part in the second derivative is inside the tangent pass already.
-        grad_p, grad_u = _Backward.apply(ctx.cell, g, p, u, *(k.detach() for k in kept))
-        return None, grad_p, grad_u
+        grad_p, grad_u = _Backward.apply(ctx.cell, ctx.steps, g, p, u, *(k.detach() for k in kept))
+        return None, None, grad_p, grad_u
 
 
-def sequence(cell: type[Cell], p: Tensor, u: Tensor) -> Tensor:
-    """All states H (2, L, n, h) of `cell` on projected inputs `p` (2, L, n, G), recurrent weights `u` (2, G, h)."""
-    return _Forward.apply(cell, p, u)  # type: ignore[no-any-return]
+def sequence(cell: type[Cell], p: Tensor, u: Tensor, steps: Steps) -> Tensor:
+    """All states H (2, N, h) of `cell` on packed projected inputs `p` (2, N, G), recurrent weights `u` (2, G, h)."""
+    return _Forward.apply(cell, steps, p, u)  # type: ignore[no-any-return]
