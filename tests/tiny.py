@@ -7,6 +7,7 @@ import functools
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -96,8 +97,19 @@ def process(*words: str | Path) -> subprocess.Popen[str]:
     environment = {**os.environ, "GIT_DIR": os.devnull, "OMP_NUM_THREADS": "1", "TEXTDISTILL_CACHE": cache}
     command = [sys.executable, "-m", "textdistill.cli", *map(str, words)]
     return subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command,
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=_heed_interrupts,
     )
+
+
+def _heed_interrupts() -> None:
+    # Tests that run in the background (CI, nohup) ignore interrupts, and what they start would inherit that.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def finished(variant: str = "fixed") -> Path:
