@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from textdistill.core.batch import Batch
+from textdistill.errors import RecipeError
 from textdistill.learners import TextConvNet, make_learner, text_conv
 from textdistill.learners.text_conv import TextConvSettings, max_over_time, search
 
@@ -157,3 +158,9 @@ def test_a_batch_cut_to_its_longest_sentence_and_margin_is_the_whole_batch() -> 
     short = learner.logits(params, Batch(inputs[:, :cut], targets, mask=mask[:, :cut]))
     torch.testing.assert_close(short, learner.logits(params, Batch(inputs, targets, mask=mask)))
     torch.testing.assert_close(short, learner.logits(params, Batch(inputs, targets)))
+
+
+@pytest.mark.parametrize("widths", [(), (0, 3), (3, 3)])
+def test_widths_that_make_no_network_are_a_fault_of_the_recipe(widths: tuple[int, ...]) -> None:
+    with pytest.raises(RecipeError, match=r"learner\.widths"):
+        TextConvNet(TextConvSettings(filters=2, widths=widths), (5, 4), 2)

@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from textdistill.core.learner import dropout
+from textdistill.errors import RecipeError
 from textdistill.learners.windows import Chosen, known_scores
 
 
@@ -40,6 +41,8 @@ class TextConvNet(nn.Module):
 
     def __init__(self, settings: TextConvSettings, shape: Sequence[int], classes: int):
         super().__init__()
+        if len(set(settings.widths)) != len(settings.widths) or min(settings.widths, default=0) < 1:
+            raise RecipeError([f"learner.widths: {list(settings.widths)}; allowed: different widths of 1 or more"])
         self.settings = settings
         dimension = shape[1]
         self.widths = settings.widths
