@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from textdistill.core.batch import RealData
-from textdistill.core.checkpoint import load_checkpoint, save_checkpoint
+from textdistill.core.checkpoint import load_checkpoint, save_checkpoint, write_atomic
 from textdistill.core.learner import Learner
 from textdistill.core.outer import Outer, learning_rate, make_optimizer
 from textdistill.core.schedule import DistilledSet, Outcome, Synthetic
@@ -301,6 +301,4 @@ def _rewind_log(log: Path, step: int) -> None:
             if record["step"] >= step:
                 break
             kept.append(line)
-    temporary = log.with_suffix(".jsonl.tmp")
-    temporary.write_text("".join(line + "\n" for line in kept))
-    temporary.replace(log)
+    write_atomic(log, "".join(line + "\n" for line in kept))

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from textdistill.core.learner import Params
 from textdistill.core.schedule import DistilledSet
-from textdistill.data import EmbeddedText
+from textdistill.data import EmbeddedText, spread
 from textdistill.evaluation.neighbours import knn_predict_batches
 from textdistill.evaluation.protocol import Bench, Scores, block
 from textdistill.evaluation.scores import score
@@ -35,12 +35,6 @@ def mean_vectors(text: EmbeddedText, batch: int = 512) -> Float[Tensor, "n d"]:
         inside = values.mask.to(values.inputs)[:, :, None]
         out[rows.cpu()] = ((values.inputs * inside).sum(1) / inside.sum(1)).cpu().float()
     return out
-
-
-def counts_like(distilled: DistilledSet, classes: int) -> list[int]:
-    """How many samples each class gets when M is spread evenly, as for the distilled set."""
-    base, rest = divmod(distilled.samples, classes)
-    return [base + (label < rest) for label in range(classes)]
 
 
 def as_schedule(like: DistilledSet, inputs: Tensor, labels: Int[Tensor, " m"], rate: float | None) -> DistilledSet:
@@ -86,7 +80,7 @@ def run_baselines(bench: Bench, like: DistilledSet) -> tuple[dict[str, Any], dic
     train, settings = bench.train, bench.settings
     features = mean_vectors(train).numpy()
     labels = train.labels.numpy()
-    counts = counts_like(like, len(train.classes))
+    counts = spread(like.samples, len(train.classes))
     draws = settings.draws
     wanted = set(settings.baselines)
     out: dict[str, Any] = {}

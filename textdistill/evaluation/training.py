@@ -18,12 +18,9 @@ from textdistill.data import EmbeddedText
 from textdistill.evaluation.settings import Ordinary, Training
 
 
-def train_by_schedule(
-    distilled: DistilledSet, learner: Learner, optimizer: InnerOptimizer, params: Params, steps: int | None = None
-) -> Params:
+def train_by_schedule(distilled: DistilledSet, learner: Learner, optimizer: InnerOptimizer, params: Params) -> Params:
     """The distilled set's own schedule: its batches in order, each with its learning rate (Eq. 2), no dropout."""
-    count = distilled.length if steps is None else steps
-    draws = [distilled.draw(t).to(learner.device, learner.dtype) for t in range(count)]
+    draws = [distilled.draw(t).to(learner.device, learner.dtype) for t in range(distilled.length)]
     return Inner(learner, optimizer).run(params, None, draws)[0]
 
 
