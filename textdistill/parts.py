@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from textdistill.core.inner import INNER_OPTIMIZERS
-from textdistill.core.starts import STARTS
+from textdistill.core.start_kinds import STARTS
 from textdistill.core.unroll import META_GRADIENTS
 from textdistill.errors import did_you_mean
 from textdistill.learners import LEARNERS
@@ -26,7 +26,7 @@ PARTS: dict[str, dict[str, type]] = {
 }
 
 # Arguments that the pipeline gives and a recipe cannot.
-GIVEN = frozenset({"learner", "streams", "trains", "separable"})
+GIVEN = frozenset({"learner", "streams"})
 
 
 def settings_type(kind: str, part: type) -> type:

@@ -15,7 +15,8 @@ from torch import Tensor
 from textdistill.core.batch import Batch
 from textdistill.core.inner import SGD, Adam, InnerOptimizer
 from textdistill.core.learner import Learner
-from textdistill.core.starts import Fixed, Fresh, Pool, Starts, Trained
+from textdistill.core.pool import Pool
+from textdistill.core.starts import Fixed, Fresh, Starts, Trained
 from textdistill.core.streams import Streams
 from textdistill.core.unroll import Graph, MetaGradient, Sweep
 from textdistill.learners import LEARNERS, make_learner

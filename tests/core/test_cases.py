@@ -6,7 +6,7 @@ import pytest
 
 from tests.core import cases
 from textdistill.core.inner import INNER_OPTIMIZERS
-from textdistill.core.starts import STARTS
+from textdistill.core.start_kinds import STARTS
 from textdistill.core.streams import Streams
 from textdistill.core.unroll import META_GRADIENTS
 from textdistill.learners import LEARNERS

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import torch
@@ -165,7 +165,10 @@ def test_what_is_not_learned_stays() -> None:
 
 
 def test_a_learned_field_that_the_objective_does_not_train_is_refused() -> None:
-    objective = replace(Unrolled(), trains=frozenset({"targets"}))
+    class LabelsOnly(Unrolled):
+        trains: ClassVar[frozenset[str]] = frozenset({"targets"})
+
+    objective = LabelsOnly()
     with pytest.raises(RecipeError, match=r"synthetic\.learn: \['inputs', 'lr'\].*Unrolled.*\['targets'\]"):
         run(objective=objective)
 

@@ -11,8 +11,9 @@ from torch import Tensor
 from tests.core.cases import STARTS_CASES, learner_of, real_rows, tensors
 from textdistill.core.checkpoint import load_checkpoint, save_checkpoint
 from textdistill.core.inner import SGD, Adam
+from textdistill.core.pool import Pool
 from textdistill.core.schedule import Outcome
-from textdistill.core.starts import Fixed, Fresh, Pool, Start, Starts, Trained
+from textdistill.core.starts import Fixed, Fresh, Start, Starts, Trained
 from textdistill.core.streams import Streams
 from textdistill.core.unroll import Inner
 from textdistill.objectives import Unrolled

@@ -8,7 +8,7 @@ import resource
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -30,7 +30,10 @@ from textdistill.errors import ArtifactError, DivergenceError, RecipeError
 class Objective(Protocol):
     """What is minimised. It sends gradients to the fields in `trains`, and to no other."""
 
-    trains: frozenset[str]
+    @property
+    def trains(self) -> frozenset[str]:
+        """Which of inputs, targets, weights and lr it can teach."""
+        ...
 
     def inner(self, learner: Learner, streams: Streams) -> Inner:
         """How networks are trained on the distilled set here: starts that train need to know."""
@@ -40,6 +43,15 @@ class Objective(Protocol):
         self, synthetic: Synthetic, real: RealData, learner: Learner, starts: Sequence[Start], streams: Streams
     ) -> list[Outcome]:
         """One outcome for each start: the loss, and its gradients at the leaves that `synthetic` drew."""
+        ...
+
+
+@runtime_checkable
+class ClosedForm(Protocol):
+    """An objective whose minimum is known: nothing is iterated."""
+
+    def solve(self, synthetic: Synthetic, real: RealData, learner: Learner, streams: Streams) -> dict[str, Tensor]:
+        """The value of each learned field, shaped as in `synthetic.parameters()`."""
         ...
 
 
@@ -114,6 +126,8 @@ def distill(
     parameters = synthetic.parameters()
     if not parameters:
         raise RecipeError(["synthetic.learn: nothing is learned (hard labels never are); learn inputs, targets or lr"])
+    if isinstance(objective, ClosedForm):
+        return _solved(synthetic, objective, real, learner, starts, streams)
     optimizer = make_optimizer(parameters, outer)
     memory = _Memory()
     if outer.average:
@@ -149,7 +163,7 @@ def distill(
         record: dict[str, float] = {"step": step, "loss": loss, "gradient_norm": norm, "lr": learning_rate(outer, step)}
         if validate is not None and (memory.step % outer.validate_every == 0 or memory.step == outer.steps):
             with _swapped(parameters, memory.average):
-                score = validate(synthetic.export())
+                score = validate(synthetic.export().lasting(starts.train_steps()))
                 record["validation"] = score
                 if score > memory.best:
                     memory.best, memory.best_step = score, memory.step
@@ -162,6 +176,10 @@ def distill(
                 _save(checkpoint, parameters, optimizer, starts, memory)
         if on_step is not None:
             on_step(step, record)
+        if outer.stop_below is not None and loss < outer.stop_below:
+            if checkpoint is not None:
+                _save(checkpoint, parameters, optimizer, starts, memory)
+            break
 
     kept = memory.best_tensors if outer.keep == "best" and memory.best_tensors else memory.average
     with _swapped(parameters, kept):
@@ -172,8 +190,26 @@ def distill(
                 "validation": memory.best if memory.best_step >= 0 else None,
             }
         )
-    cost = {"distill_seconds": time.perf_counter() - began, "outer_steps": memory.step, "peak_rss_mib": peak_rss_mib()}
-    return DistilledSet(result.inputs, result.targets, result.rates, starts.theta0(), {**result.meta, "cost": cost})
+    return _finished(result, starts, memory.step, time.perf_counter() - began)
+
+
+def _finished(result: DistilledSet, starts: Starts, steps: int, seconds: float) -> DistilledSet:
+    cost = {"distill_seconds": seconds, "outer_steps": steps, "peak_rss_mib": peak_rss_mib()}
+    result = result.lasting(starts.train_steps())
+    return replace(result, theta0=starts.theta0(), meta={**result.meta, "cost": cost})
+
+
+def _solved(
+    synthetic: Synthetic, objective: ClosedForm, real: RealData, learner: Learner, starts: Starts, streams: Streams
+) -> DistilledSet:
+    began = time.perf_counter()
+    found = objective.solve(synthetic, real, learner, streams)
+    with torch.no_grad():
+        for name, value in synthetic.parameters().items():
+            value.copy_(found[name])
+    synthetic.project_()
+    result = synthetic.export({"outer_steps": 0, "kept_step": 0, "validation": None})
+    return _finished(result, starts, 0, time.perf_counter() - began)
 
 
 def peak_rss_mib() -> float:

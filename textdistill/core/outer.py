@@ -18,7 +18,7 @@ class Outer:
     `cosine` (to `lr × floor`) or `step` (× `decay` every `decay_every` steps, the paper's 0.5 every 40 epochs).
     `clip` bounds the gradient's global norm; `average` is the rate of an exponential average of the parameters (0 for
     none); `keep` what is returned: the `last` set or the `best` by validation, looked at every `validate_every` steps;
-    `runaway` how many times its first value the loss may reach.
+    `runaway` how many times its first value the loss may reach; `stop_below` the loss at which all is done.
     """
 
     steps: int = 500
@@ -37,6 +37,7 @@ class Outer:
     keep: str = "last"
     validate_every: int = 100
     runaway: float = 1000.0
+    stop_below: float | None = None
 
 
 OUTER_OPTIMIZERS = ("adam", "sgd")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import math
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -111,6 +112,13 @@ class DistilledSet:
         """The batch and learning rate of step `step` of the set's own schedule."""
         epoch, index = divmod(step % self.length, self.inputs.shape[0])
         return Draw(step, Batch(self.inputs[index], self.targets[index]), self.rates[epoch, index])
+
+    def lasting(self, steps: int | None) -> DistilledSet:
+        """The same set with its schedule gone through as often as makes `steps` inner steps (as it is when `None`)."""
+        if steps is None:
+            return self
+        epochs = max(1, math.ceil(steps / self.inputs.shape[0]))
+        return replace(self, rates=self.rates[torch.arange(epochs) % self.rates.shape[0]])
 
     def pooled(self) -> Batch:
         """All M samples as one batch, for an ordinary optimiser."""

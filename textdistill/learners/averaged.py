@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -24,6 +25,7 @@ class AveragedMLP(nn.Module):
     """Mean over the real words, then linear layers with ReLU between them."""
 
     Settings = AveragedSettings
+    takes: ClassVar[frozenset[str]] = frozenset({"words"})
 
     def __init__(self, settings: AveragedSettings, shape: Sequence[int], classes: int):
         super().__init__()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -37,6 +38,7 @@ class _Bidirectional(nn.Module):
     """
 
     Settings = RecurrentSettings
+    takes: ClassVar[frozenset[str]] = frozenset({"words"})
     kernel: type[Cell] = Tanh
     gates = 1
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -38,6 +39,7 @@ class TextConvNet(nn.Module):
     """
 
     Settings = TextConvSettings
+    takes: ClassVar[frozenset[str]] = frozenset({"words"})
 
     def __init__(self, settings: TextConvSettings, shape: Sequence[int], classes: int):
         super().__init__()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import torch
 
@@ -33,8 +34,7 @@ class Unrolled:
     inner_dropout: bool = False
     outer_dropout: bool = False
 
-    trains: frozenset[str] = frozenset({"inputs", "targets", "lr"})
-    separable: bool = False
+    trains: ClassVar[frozenset[str]] = frozenset({"inputs", "targets", "lr"})
 
     def inner(self, learner: Learner, streams: Streams) -> Inner:
         """The inner problem of one outer step; `streams` is that step's own."""

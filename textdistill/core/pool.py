@@ -1,0 +1,64 @@
+"""A pool of networks that grow older as outer steps use them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from textdistill.core.learner import Learner, Params
+from textdistill.core.schedule import Outcome, Synthetic
+from textdistill.core.starts import Start
+from textdistill.core.streams import Streams
+from textdistill.core.unroll import Inner
+
+
+class Pool:
+    """`size` networks that grow older as they are used, each begun anew once it is older than `most` inner steps."""
+
+    def __init__(self, learner: Learner, streams: Streams, size: int = 8, most: int = 40):
+        self.learner, self.streams, self.size, self.most = learner, streams, size, most
+        self._slots: dict[int, Start] = {}
+
+    def next(self, step: int, synthetic: Synthetic, inner: Inner) -> Sequence[Start]:
+        """A network of the pool, chosen at random."""
+        slot = int(torch.randint(self.size, (), generator=self.streams.torch("slot", step)))
+        if slot not in self._slots or self._slots[slot].age > self.most:
+            self._slots[slot] = Start(self.learner.init(self.streams.torch("theta0", step)), slot=slot)
+        return [self._slots[slot]]
+
+    def after_step(self, step: int, start: Start, outcome: Outcome) -> None:
+        """The network stays as the step left it, older by the schedule steps it took."""
+        if outcome.params is not None:
+            age = max([start.age, *(at + 1 for at, _ in outcome.gradients)])
+            self._slots[start.slot] = Start(outcome.params, outcome.state, age, start.slot)
+
+    def theta0(self) -> Params | None:
+        """No weights belong to the distilled set."""
+        return None
+
+    def train_steps(self) -> int | None:
+        """The set's own schedule says."""
+        return None
+
+    def state_dict(self) -> dict[str, Any]:
+        """Every network of the pool with its age: tensors by name, ages as numbers."""
+        tensors: dict[str, Tensor] = {}
+        for slot, start in self._slots.items():
+            tensors.update({f"{slot}.params.{name}": value for name, value in start.params.items()})
+            tensors.update({f"{slot}.state.{i}": value for i, value in enumerate(start.state or [])})
+        return {"tensors": tensors, "ages": {str(slot): start.age for slot, start in self._slots.items()}}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """The pool as it was."""
+        self._slots = {}
+        for key, age in state.get("ages", {}).items():
+            prefix, states = f"{key}.params.", f"{key}.state."
+            tensors: dict[str, Tensor] = state["tensors"]
+            # In the learner's own order, which is not that of a file: the optimiser's state goes by it.
+            params = {name: tensors[prefix + name] for name in self.learner.names}
+            indices = sorted(int(name[len(states) :]) for name in tensors if name.startswith(states))
+            kept = [tensors[f"{states}{i}"] for i in indices]
+            self._slots[int(key)] = Start(params, kept or None, int(age), int(key))

@@ -1,0 +1,8 @@
+"""Every source of inner weights by the name that recipes give: one visible dict of parts."""
+
+from __future__ import annotations
+
+from textdistill.core.pool import Pool
+from textdistill.core.starts import Fixed, Fresh, Trained
+
+STARTS: dict[str, type] = {"fixed": Fixed, "fresh": Fresh, "trained": Trained, "pool": Pool}
