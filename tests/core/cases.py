@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from textdistill.core.batch import Batch
+from textdistill.core.distill import Objective
 from textdistill.core.inner import SGD, Adam, InnerOptimizer
 from textdistill.core.learner import Learner
 from textdistill.core.pool import Pool
@@ -21,9 +22,12 @@ from textdistill.core.streams import Streams
 from textdistill.core.unroll import Graph, MetaGradient, Sweep
 from textdistill.learners import LEARNERS, make_learner
 from textdistill.objectives import Unrolled
+from textdistill.objectives.distribution_matching import DistributionMatching
 from textdistill.synthetic.tensors import TensorData
 
 LENGTH, DIMENSION, CLASSES = 5, 3, 3
+IMAGE = (2, 8, 8)  # channels, height, width
+SHAPES: dict[str, tuple[int, ...]] = {"words": (LENGTH, DIMENSION), "pixels": IMAGE}
 
 LEARNER_CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "text_conv": ("text_conv", {"filters": 4, "widths": (2, 3)}),
@@ -37,6 +41,12 @@ LEARNER_CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "mlp": ("mlp", {"hidden": (4,)}),
     "mlp linear": ("mlp", {"hidden": ()}),
     "mlp deep": ("mlp", {"hidden": (5, 4)}),
+    "lenet": ("lenet", {"filters": (2, 3), "hidden": (5, 4)}),
+    "convnet": ("convnet", {"width": 3, "depth": 2}),
+    "convnet layer, max": ("convnet", {"width": 3, "depth": 2, "norm": "layer", "pooling": "max", "padding": 3}),
+    "convnet group": ("convnet", {"width": 4, "depth": 1, "norm": "group", "pooling": "none"}),
+    "convnet batch": ("convnet", {"width": 3, "depth": 2, "norm": "batch-statistics"}),
+    "convnet prepended": ("convnet", {"width": 3, "depth": 2, "norm": "none", "prepend": True}),
 }
 
 # ε is large where Adam is differentiated: its first step is g/√(g² + ε²), which bends on the scale of ε.
@@ -63,20 +73,29 @@ STARTS_CASES: dict[str, Callable[[Learner, Streams], Starts]] = {
     "pool": lambda learner, streams: Pool(learner, streams, size=2, most=4),
 }
 
-OBJECTIVE_CASES: dict[str, Unrolled] = {
+OBJECTIVE_CASES: dict[str, Objective] = {
     "unrolled": Unrolled(batch=8),
     "unrolled sweep": Unrolled(batch=8, gradient=Sweep(), optimizer=SGD(momentum=0.5)),
     "unrolled window": Unrolled(batch=8, gradient=Graph(window=2), optimizer=SGD(weight_decay=0.01)),
     "unrolled dropout": Unrolled(batch=8, inner_dropout=True, outer_dropout=True, gradient=Sweep()),
     "unrolled one step, balanced": Unrolled(batch=9, steps=1, balanced=True),
+    "distribution matching": DistributionMatching(batch=8),
+    "distribution matching, covariances": DistributionMatching(batch=8, covariance=0.5, normalise=True),
 }
 
 
-def learner_of(case: str, dtype: torch.dtype = torch.float64) -> Learner:
-    """The learner of a case, for inputs of LENGTH × DIMENSION."""
+def kinds_of(case: str) -> list[str]:
+    """What the network of a case can take, the first of it what `learner_of` gives it."""
+    takes = LEARNERS[LEARNER_CASES[case][0]].takes
+    return [kind for kind in SHAPES if kind in takes]
+
+
+def learner_of(case: str, dtype: torch.dtype = torch.float64, kind: str | None = None) -> Learner:
+    """The learner of a case, for words of LENGTH × DIMENSION or for pixels of the shape IMAGE, whichever it takes."""
     name, settings = LEARNER_CASES[case]
     network: Any = LEARNERS[name]
-    return make_learner(network, network.Settings(**settings), (LENGTH, DIMENSION), CLASSES).to("cpu", dtype)
+    shape = SHAPES[kind or kinds_of(case)[0]]
+    return make_learner(network, network.Settings(**settings), shape, CLASSES).to("cpu", dtype)
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -89,25 +108,31 @@ def randn(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float64) -> Ten
 
 @dataclass
 class Rows:
-    """Real data in memory, two clouds for each class, of sentences of several lengths."""
+    """Real data in memory, a cloud for each class: sentences of several lengths, or pixels."""
 
     inputs: Tensor
     labels: Tensor
-    lengths: Tensor
+    lengths: Tensor | None
     classes: tuple[str, ...] = ("a", "b", "c")
-    shape: tuple[int, ...] = (LENGTH, DIMENSION)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return tuple(self.inputs.shape[1:])
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def batch(self, rows: Tensor) -> Batch:
         targets = torch.eye(len(self.classes), dtype=self.inputs.dtype)[self.labels[rows]]
-        mask = torch.arange(LENGTH) < self.lengths[rows, None]
+        mask = None if self.lengths is None else torch.arange(LENGTH) < self.lengths[rows, None]
         return Batch(self.inputs[rows], targets, mask=mask)
 
 
-def real_rows(count: int = 60, dtype: torch.dtype = torch.float64) -> Rows:
+def real_rows(count: int = 60, dtype: torch.dtype = torch.float64, kind: str = "words") -> Rows:
     labels = torch.arange(count) % CLASSES
+    if kind == "pixels":
+        centres = 1.5 * randn(CLASSES, *IMAGE, seed=8, dtype=dtype)
+        return Rows(centres[labels] + 0.5 * randn(count, *IMAGE, seed=7, dtype=dtype), labels, None)
     lengths = 2 + torch.arange(count) % (LENGTH - 1)
     centres = 1.5 * torch.eye(CLASSES, DIMENSION, dtype=dtype)
     inputs = centres[labels][:, None] + 0.5 * randn(count, LENGTH, DIMENSION, seed=7, dtype=dtype)
@@ -124,11 +149,17 @@ def tensors(
     learned: tuple[str, ...] = ("inputs", "targets", "lr"),
     dtype: torch.dtype = torch.float64,
     seed: int = 1,
+    kind: str = "words",
 ) -> TensorData:
     """A small distilled set of noise, with a rate of its own for every step of every epoch."""
     rates = lr * (1 + 0.1 * torch.arange(epochs * steps, dtype=dtype)).view(epochs, steps)
     targets = torch.eye(CLASSES, dtype=dtype)[torch.arange(steps * each) % CLASSES].view(steps, each, CLASSES)
     if labels == "unrestricted":
         targets = targets + 0.3 * randn(steps, each, CLASSES, seed=seed + 1, dtype=dtype)
-    inputs = randn(steps, each, LENGTH, DIMENSION, seed=seed, dtype=dtype)
+    inputs = randn(steps, each, *SHAPES[kind], seed=seed, dtype=dtype)
     return TensorData(inputs, targets, rates, learned=frozenset(learned), labels=labels)
+
+
+def taught(objective: Objective, **more: Any) -> TensorData:
+    """A small distilled set that learns all that the objective can teach tensors."""
+    return tensors(learned=tuple(sorted(objective.trains & {"inputs", "targets", "lr"})), **more)

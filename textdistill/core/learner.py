@@ -36,7 +36,8 @@ class Network(Protocol):
 class Learner:
     """A network whose weights are arguments.
 
-    `init(rng)` draws θ0 ~ p(θ0): Xavier normal for weights, zero for biases (Sucholutsky & Schonlau, section IV.B).
+    `init(rng)` draws θ0 ~ p(θ0): Xavier normal for weights, zero for biases (Sucholutsky & Schonlau, section IV.B). A
+    network with a method `constant(name)` says which weights start elsewhere: the gains of its norms, at one.
     The loss of a batch is the soft cross-entropy Σ_i a_i Σ_c y_ic · (−log softmax(z_i))_c with a_i = 1/n unless
     the batch has weights; the labels may be any real vectors, as in the paper.
     """
@@ -74,13 +75,19 @@ class Learner:
         """A fresh θ0 from `rng`."""
         params: Params = {}
         for name, shape in self._shapes.items():
-            if len(shape) < 2:
-                value = torch.zeros(shape)
+            constant = self._constant(name, shape)
+            if constant is not None:
+                value = torch.full(shape, constant)
             else:
                 fan_in, fan_out = self.module.fans(name, shape)  # type: ignore[operator]
                 value = torch.randn(shape, generator=rng) * math.sqrt(2.0 / (fan_in + fan_out))
             params[name] = value.to(self.device, self.dtype)
         return params
+
+    def _constant(self, name: str, shape: tuple[int, ...]) -> float | None:
+        told = getattr(self.module, "constant", None)
+        value: float | None = told(name) if told is not None else None
+        return 0.0 if value is None and len(shape) < 2 else value
 
     def activations(self, params: Params, batch: Batch, drop: torch.Generator | None = None) -> list[Tensor]:
         """Every layer's activation; the last is the logits (n, c), the last but one the features (n, f)."""

@@ -9,6 +9,8 @@ from torch import nn
 
 from textdistill.core.learner import Learner
 from textdistill.learners.averaged import AveragedMLP
+from textdistill.learners.convnet import ConvNet
+from textdistill.learners.lenet import LeNet
 from textdistill.learners.recurrent import BiLSTM, BiRNN
 from textdistill.learners.text_conv import TextConvNet
 
@@ -17,9 +19,11 @@ LEARNERS: dict[str, type[nn.Module]] = {
     "bi_rnn": BiRNN,
     "bi_lstm": BiLSTM,
     "mlp": AveragedMLP,
+    "lenet": LeNet,
+    "convnet": ConvNet,
 }
 
 
 def make_learner(network: type[nn.Module], settings: Any, shape: Sequence[int], classes: int) -> Learner:
-    """A learner for inputs of `shape` (length, dimension) and that many classes."""
+    """A learner for inputs of `shape`, (length, dimension) or (channels, height, width), and that many classes."""
     return Learner(network(settings, tuple(shape), classes), classes)

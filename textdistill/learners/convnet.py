@@ -1,0 +1,78 @@
+"""ConvNet: the network of gradient matching, distribution matching and KIP: blocks of convolution, norm, ReLU, pooling."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from textdistill.errors import RecipeError
+from textdistill.learners.pixel_layers import GROUPS, PixelNetwork, convolve, pool
+
+
+@dataclass(frozen=True)
+class ConvNetSettings:
+    """`depth` blocks of `width` filters. The defaults are DC's; KIP's is `norm: none, prepend: true`.
+
+    `padding` is that of the first convolution: DC's code takes 3 on 28 × 28 digits, which makes them 32 × 32. `prepend`
+    puts one more 3 × 3 convolution with ReLU in front.
+    """
+
+    width: int = 128
+    depth: int = 3
+    norm: Literal["instance", "none", "batch-statistics", "layer", "group"] = "instance"
+    pooling: Literal["avg", "max", "none"] = "avg"
+    prepend: bool = False
+    padding: int = 1
+
+
+class ConvNet(PixelNetwork):
+    """[conv 3 × 3, norm, ReLU, pooling 2 × 2] × depth, then a linear layer.
+
+    With DC's settings 317,706 parameters on 1 × 28 × 28 (padding 3) and 320,010 on 3 × 32 × 32, for 10 classes.
+    """
+
+    Settings = ConvNetSettings
+
+    def __init__(self, settings: ConvNetSettings, shape: Sequence[int], classes: int):
+        super().__init__(shape)
+        self.settings = settings
+        channels, *sides = shape
+        if settings.norm == "group" and settings.width % GROUPS:
+            raise RecipeError([f"learner.width: {settings.width}; allowed with norm group: a multiple of {GROUPS}"])
+        sides = [side + 2 * settings.padding - 2 for side in sides]
+        self.names = [*(["front"] if settings.prepend else []), *(f"conv{i + 1}" for i in range(settings.depth))]
+        for i, name in enumerate(self.names):
+            self.layer(name, settings.width, settings.width if i else channels, 3, 3)
+            if name == "front":
+                continue
+            here = (settings.width, *sides) if settings.norm == "layer" else (settings.width,)
+            self.norm(name.replace("conv", "norm"), settings.norm, *here)
+            if settings.pooling != "none":
+                sides = [side // 2 for side in sides]
+                if min(sides) < 1:
+                    most = int(name[4:]) - 1
+                    raise RecipeError(
+                        [
+                            f"learner.depth: {settings.depth}; allowed on images of {shape[1]} × {shape[2]}: at most "
+                            f"{most} poolings, so a depth of {most} or pooling none"
+                        ]
+                    )
+        self.layer("linear", classes, settings.width * sides[0] * sides[1])
+
+    def forward(self, inputs: Tensor, mask: Tensor | None, drop: torch.Generator | None) -> list[Tensor]:
+        """Every block's output, the last of them flattened, the logits. Nothing is dropped."""
+        out = [inputs]
+        for i, name in enumerate(self.names):
+            values = convolve(out[-1], *self.of(name), 1 if i else self.settings.padding)
+            if name == "front":
+                out.append(F.relu(values))
+                continue
+            values = F.relu(self.normalised(name.replace("conv", "norm"), self.settings.norm, values))
+            out.append(pool(self.settings.pooling, values))
+        features = out[-1].flatten(1)
+        return [*out[1:], features, F.linear(features, *self.of("linear"))]

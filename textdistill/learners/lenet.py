@@ -1,0 +1,56 @@
+"""LeNet, as DD and SLDD train it: two convolutions with max pooling, three linear layers, ReLU between them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from textdistill.errors import RecipeError
+from textdistill.learners.pixel_layers import PixelNetwork, convolve, max_pool
+
+
+@dataclass(frozen=True)
+class LeNetSettings:
+    """Filters of the two 5 × 5 convolutions and widths of the two hidden linear layers; the defaults are LeNet's."""
+
+    filters: tuple[int, int] = (6, 16)
+    hidden: tuple[int, int] = (120, 84)
+
+
+class LeNet(PixelNetwork):
+    """conv 5 × 5, ReLU, max pooling, twice; then three linear layers: 61,706 parameters on 1 × 28 × 28 and 10 classes.
+
+    LeNet wants 32 × 32 pixels: smaller images are padded by 2 on each side of the first convolution (28 × 28 then
+    counts as 32 × 32), and by 2 in the second where 5 × 5 would leave nothing to pool. The smallest is 4 × 4.
+    """
+
+    Settings = LeNetSettings
+
+    def __init__(self, settings: LeNetSettings, shape: Sequence[int], classes: int):
+        super().__init__(shape)
+        channels, height, width = shape
+        if min(height, width) < 4:
+            raise RecipeError([f"learner.name: lenet on images of {height} × {width}; allowed: 4 × 4 or more"])
+        first, second = settings.filters
+        padding = [2 if min(height, width) < 32 else 0]
+        height, width = ((side + 2 * padding[0] - 4) // 2 for side in (height, width))
+        padding.append(2 if min(height, width) < 6 else 0)
+        height, width = ((side + 2 * padding[1] - 4) // 2 for side in (height, width))
+        self.padding = tuple(padding)
+        self.layer("conv1", first, channels, 5, 5)
+        self.layer("conv2", second, first, 5, 5)
+        self.layer("linear1", settings.hidden[0], second * height * width)
+        self.layer("linear2", settings.hidden[1], settings.hidden[0])
+        self.layer("linear3", classes, settings.hidden[1])
+
+    def forward(self, inputs: Tensor, mask: Tensor | None, drop: torch.Generator | None) -> list[Tensor]:
+        """Both pooled convolutions, the two hidden layers, the logits. Nothing is dropped."""
+        one = max_pool(F.relu(convolve(inputs, *self.of("conv1"), self.padding[0])))
+        two = max_pool(F.relu(convolve(one, *self.of("conv2"), self.padding[1])))
+        three = F.relu(F.linear(two.flatten(1), *self.of("linear1")))
+        four = F.relu(F.linear(three, *self.of("linear2")))
+        return [one, two, three, four, F.linear(four, *self.of("linear3"))]

@@ -1,0 +1,99 @@
+"""Layers of image networks as functions of their weights: normalisation, pooling, and a module that names its weights."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from textdistill.errors import RecipeError
+
+POOLS = ("avg", "max", "none")
+NORMS = ("instance", "none", "batch-statistics", "layer", "group")
+GROUPS = 4  # of the group norm, as in DC's code
+
+
+class PixelNetwork(nn.Module):
+    """Weights by name: NAME_weight (out, in, k, k) or (out, in), NAME_bias, and NAME_gain of a norm, which starts at one.
+
+    Fans are those of torch's own layers: channels times the kernel's area.
+    """
+
+    takes: ClassVar[frozenset[str]] = frozenset({"pixels"})
+
+    def __init__(self, shape: Sequence[int]):
+        super().__init__()
+        if len(shape) != 3:
+            raise RecipeError([f"learner: inputs of shape {list(shape)}; this network takes channels × height × width"])
+
+    def layer(self, name: str, *shape: int) -> None:
+        """A weight of this shape, with a bias for each of its outputs."""
+        self.register_parameter(f"{name}_weight", nn.Parameter(torch.empty(shape)))
+        self.register_parameter(f"{name}_bias", nn.Parameter(torch.empty(shape[0])))
+
+    def norm(self, name: str, kind: str, *shape: int) -> None:
+        """Gain and bias of a norm, of this shape; none where there is no norm."""
+        if kind != "none":
+            self.register_parameter(f"{name}_gain", nn.Parameter(torch.empty(shape)))
+            self.register_parameter(f"{name}_bias", nn.Parameter(torch.empty(shape)))
+
+    def of(self, name: str) -> tuple[Tensor, Tensor]:
+        """Weight and bias of a layer."""
+        return getattr(self, f"{name}_weight"), getattr(self, f"{name}_bias")
+
+    def fans(self, name: str, shape: Sequence[int]) -> tuple[int, int]:
+        """Fan-in and fan-out, a kernel's area times its channels."""
+        area = 1
+        for side in shape[2:]:
+            area *= side
+        return shape[1] * area, shape[0] * area
+
+    def constant(self, name: str) -> float | None:
+        """Where a norm's gain and bias start."""
+        if name.endswith("_gain"):
+            return 1.0
+        return 0.0 if name.endswith("_bias") else None
+
+    def normalised(self, name: str, kind: str, values: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
+        """The values after the norm called `name`."""
+        if kind == "none":
+            return values
+        return normalise(kind, values, getattr(self, f"{name}_gain"), getattr(self, f"{name}_bias"))
+
+
+def normalise(kind: str, values: Float[Tensor, "n c h w"], gain: Tensor, bias: Tensor) -> Float[Tensor, "n c h w"]:
+    """(x − mean)/√(variance + 10⁻⁵)·gain + bias over what the `kind` says; all differentiate twice.
+
+    instance: each image and channel; group: GROUPS groups of channels of each image; layer: each image; batch-statistics:
+    each channel over the batch at hand, in training and in evaluation, as DC's code does.
+    """
+    if kind == "instance":
+        return F.group_norm(values, values.shape[1], gain, bias)
+    if kind == "group":
+        return F.group_norm(values, GROUPS, gain, bias)
+    if kind == "layer":
+        return F.layer_norm(values, list(values.shape[1:]), gain, bias)
+    return F.batch_norm(values, None, None, gain, bias, training=True)
+
+
+def pool(kind: str, values: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h2 w2"]:
+    """Pooling over 2 × 2 pixels; an odd last row or column is left out."""
+    if kind == "none":
+        return values
+    return F.avg_pool2d(values, 2) if kind == "avg" else max_pool(values)
+
+
+def max_pool(values: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h2 w2"]:
+    """The maximum over 2 × 2 pixels."""
+    return F.max_pool2d(values, 2)
+
+
+def convolve(
+    values: Float[Tensor, "n c h w"], weight: Float[Tensor, "f c k l"], bias: Float[Tensor, " f"], padding: int = 0
+) -> Float[Tensor, "n f h2 w2"]:
+    """Σ over channels and the kernel's window, plus a bias."""
+    return F.conv2d(values, weight, bias, padding=padding)
