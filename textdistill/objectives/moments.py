@@ -1,0 +1,117 @@
+"""What statistics of a class are matched: real rows by class, activations without a graph, means and covariances."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Literal
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from textdistill.core.batch import Batch, RealData
+from textdistill.core.learner import Learner, Params
+from textdistill.core.schedule import Draw, Outcome, Synthetic
+
+RealType = Literal["float32", "bfloat16"]
+# Rows sent through the network at once without a graph: few enough for a layer to stay near the processor.
+CHUNK_ROWS = 64
+
+
+def whole_set(synthetic: Synthetic) -> list[Draw]:
+    """The draws of one epoch of the schedule: every batch of the set once."""
+    draws: list[Draw] = []
+    seen: set[int] = set()
+    for step in range(synthetic.length):
+        draw = synthetic.draw(step)
+        if draw.batch.inputs.data_ptr() in seen:
+            break  # a later epoch shows the same numbers again
+        seen.add(draw.batch.inputs.data_ptr())
+        draws.append(draw)
+    return draws
+
+
+def sent_back(loss: Tensor, draws: Sequence[Draw], trains: frozenset[str]) -> Outcome:
+    """The loss and its gradients at those leaves of the draws that the objective trains."""
+    leaves = [(index, name, leaf) for index, draw in enumerate(draws) for name, leaf in draw.leaves().items()]
+    leaves = [one for one in leaves if one[1] in trains]
+    found = torch.autograd.grad(loss, [leaf for _, _, leaf in leaves])
+    gradients: list[tuple[int, dict[str, Tensor]]] = [(draw.step, {}) for draw in draws]
+    for (index, name, _), gradient in zip(leaves, found, strict=True):
+        gradients[index][1][name] = gradient
+    return Outcome(float(loss.detach()), gradients)
+
+
+def joined(batches: Sequence[Batch]) -> Batch:
+    """The rows of several batches as one; those without weights weigh alike."""
+    if len(batches) == 1:
+        return batches[0]
+    weights = None
+    if any(batch.weights is not None for batch in batches):
+        weights = torch.cat([_weights(batch) for batch in batches])
+    masks = [batch.mask for batch in batches if batch.mask is not None]
+    return Batch(
+        torch.cat([batch.inputs for batch in batches]),
+        torch.cat([batch.targets for batch in batches]),
+        weights,
+        torch.cat(masks) if len(masks) == len(batches) else None,
+    )
+
+
+def _weights(batch: Batch) -> Tensor:
+    return batch.inputs.new_full((len(batch),), 1 / len(batch)) if batch.weights is None else batch.weights
+
+
+def part_of(batch: Batch, rows: Int[Tensor, " b"] | slice) -> Batch:
+    """These rows of a batch."""
+    return Batch(
+        batch.inputs[rows],
+        batch.targets[rows],
+        None if batch.weights is None else batch.weights[rows],
+        None if batch.mask is None else batch.mask[rows],
+    )
+
+
+def rows_by_class(real: RealData, most: int, rng: torch.Generator) -> dict[int, Int[Tensor, " b"]]:
+    """Up to `most` rows of every class that has any, drawn without replacement."""
+    found = {}
+    for label in range(len(real.classes)):
+        rows = torch.nonzero(real.labels.cpu() == label)[:, 0]
+        if len(rows):
+            found[label] = rows[torch.randperm(len(rows), generator=rng)[:most]]
+    return found
+
+
+@torch.no_grad()
+def real_activations(learner: Learner, params: Params, batch: Batch, dtype: RealType) -> Iterator[list[Tensor]]:
+    """Every layer's activations of real rows, a few rows at a time, without a graph.
+
+    `bfloat16` runs the network in that type, which is faster where the processor multiplies it; `float32` in the
+    learner's own. What comes out has the learner's type either way.
+    """
+    own = next(iter(params.values())).dtype
+    inner = torch.bfloat16 if dtype == "bfloat16" else own
+    params = {name: value.detach().to(inner) for name, value in params.items()}
+    for first in range(0, len(batch), CHUNK_ROWS):
+        rows = part_of(batch, slice(first, first + CHUNK_ROWS)).to(batch.inputs.device, inner)
+        yield [layer.to(own) for layer in learner.activations(params, rows)]
+
+
+def shares(batch: Batch) -> Float[Tensor, "c n"]:
+    """The share of each row in the mean of its class, the largest target's: its weight over that of the whole class."""
+    members = torch.nn.functional.one_hot(batch.targets.detach().argmax(1), batch.targets.shape[1])
+    weighted = members.t().to(batch.inputs) * _weights(batch)
+    return weighted / weighted.sum(1, keepdim=True).clamp_min(torch.finfo(weighted.dtype).tiny)
+
+
+def class_means(values: Tensor, share: Float[Tensor, "c n"]) -> Float[Tensor, "c f"]:
+    """μ_c = Σ_i a_ci v_i for rows v_i of any shape, flattened."""
+    return share @ values.flatten(1)
+
+
+def class_covariance(
+    values: Float[Tensor, "n f"], share: Float[Tensor, " n"], mean: Float[Tensor, " f"]
+) -> Float[Tensor, "f f"]:
+    """Σ_i a_i (v_i − μ)(v_i − μ)ᵀ: of one row alone it is zero."""
+    centred = values - mean
+    return (centred * share[:, None]).t() @ centred
