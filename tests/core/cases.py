@@ -16,6 +16,7 @@ from textdistill.core.batch import Batch
 from textdistill.core.distill import Objective
 from textdistill.core.inner import SGD, Adam, InnerOptimizer
 from textdistill.core.learner import Learner
+from textdistill.core.plateau import Plateau
 from textdistill.core.pool import Pool
 from textdistill.core.starts import Fixed, Fresh, Starts, Trained
 from textdistill.core.streams import Streams
@@ -71,6 +72,7 @@ STARTS_CASES: dict[str, Callable[[Learner, Streams], Starts]] = {
     "fresh three": lambda learner, streams: Fresh(learner, streams, nets=3),
     "trained": lambda learner, streams: Trained(learner, streams, most=3),
     "pool": lambda learner, streams: Pool(learner, streams, size=2, most=4),
+    "plateau": lambda learner, streams: Plateau(learner, streams, window=3, patience=2),
 }
 
 OBJECTIVE_CASES: dict[str, Objective] = {

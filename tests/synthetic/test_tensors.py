@@ -14,7 +14,14 @@ from torch import Tensor
 
 from tests.core.cases import CLASSES, DIMENSION, LENGTH, randn, tensors
 from textdistill.core.schedule import Synthetic
-from textdistill.synthetic.tensors import LABEL_KINDS, TensorData, inverse_softplus, project_simplex
+from textdistill.synthetic.tensors import (
+    LABEL_KINDS,
+    PROJECTIONS,
+    TensorData,
+    inverse_softplus,
+    normalise,
+    project_simplex,
+)
 
 
 def plain_draw(raw: dict[str, Tensor], labels: str, step: int) -> dict[str, Tensor]:
@@ -174,11 +181,15 @@ def test_labels_of_a_simplex_are_brought_back_to_it_and_others_are_left_alone() 
         before = synthetic._values["targets"].clone()
         synthetic.project_()
         after = synthetic._values["targets"]
-        assert torch.equal(after, project_simplex(before) if labels == "simplex" else before)
-    fixed = tensors(labels="simplex", learned=("inputs",))
-    before = fixed.export().targets
-    fixed.project_()
-    assert torch.equal(fixed.export().targets, before)
+        assert torch.equal(after, PROJECTIONS.get(labels, lambda rows: rows)(before))
+        if labels in PROJECTIONS:
+            torch.testing.assert_close(after.sum(-1), torch.ones(2, 3, dtype=after.dtype))
+            assert after.min() >= 0
+    for labels in PROJECTIONS:
+        fixed = tensors(labels=labels, learned=("inputs",))
+        before = fixed.export().targets
+        fixed.project_()
+        assert torch.equal(fixed.export().targets, before)
 
 
 def test_an_unknown_kind_of_label_is_refused() -> None:
@@ -247,3 +258,20 @@ def test_projections_keep_leading_dimensions() -> None:
     found = project_simplex(rows)
     assert found.shape == rows.shape
     torch.testing.assert_close(found[1, 2], project_simplex(rows[1, 2:3])[0])
+
+
+@pytest.mark.parametrize(
+    ("row", "wanted"),
+    [
+        ([0.2, 0.3, 0.5], [0.2, 0.3, 0.5]),
+        ([0.2, 0.2, 0.4], [0.25, 0.25, 0.5]),
+        ([-3.0, 0.3, 0.9], [0.0, 0.25, 0.75]),
+        ([1.5, 1.0, 0.0], [0.5, 0.5, 0.0]),
+        ([0.0, -1.0, -2.0], [1 / 3, 1 / 3, 1 / 3]),
+        ([1e-40, 0.0, 0.0], [1.0, 0.0, 0.0]),
+    ],
+)
+def test_labels_clamped_and_divided_by_their_sum(row: list[float], wanted: list[float]) -> None:
+    found = normalise(torch.tensor([[row]], dtype=torch.float64))
+    assert found.shape == (1, 1, 3)
+    assert found[0, 0].tolist() == pytest.approx(wanted)

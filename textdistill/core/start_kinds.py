@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from textdistill.core.plateau import Plateau
 from textdistill.core.pool import Pool
 from textdistill.core.starts import Fixed, Fresh, Trained
 
-STARTS: dict[str, type] = {"fixed": Fixed, "fresh": Fresh, "trained": Trained, "pool": Pool}
+STARTS: dict[str, type] = {"fixed": Fixed, "fresh": Fresh, "trained": Trained, "pool": Pool, "plateau": Plateau}

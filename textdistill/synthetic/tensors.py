@@ -28,7 +28,15 @@ def project_simplex(rows: Float[Tensor, "*batch c"]) -> Float[Tensor, "*batch c"
     return (rows - shift).clamp_min(0)
 
 
-LABEL_KINDS = ("unrestricted", "softmax", "simplex", "hard")
+def normalise(rows: Float[Tensor, "*batch c"]) -> Float[Tensor, "*batch c"]:
+    """Each row clamped to [0, 1] and divided by its sum (Bohdal et al. 2020); uniform where nothing is above zero."""
+    rows = rows.clamp(0, 1)
+    total = rows.sum(-1, keepdim=True)
+    return torch.where(total > 0, rows / total.clamp_min(torch.finfo(rows.dtype).tiny), 1.0 / rows.shape[-1])
+
+
+PROJECTIONS = {"simplex": project_simplex, "clamped": normalise}
+LABEL_KINDS = ("unrestricted", "softmax", *PROJECTIONS, "hard")
 
 
 class TensorData:
@@ -36,7 +44,7 @@ class TensorData:
 
     `inputs` (S, m, *shape); `targets` (S, m, c), the labels' own numbers (logits for `softmax`); `rates` (E, S) > 0,
     one learning rate for each step of each epoch, kept raw and used through softplus. `learned` says which of them the
-    outer loop changes.
+    outer loop changes. `rows` (S, m) are the numbers of the real rows that the inputs are (-1: none), if they are such.
     """
 
     def __init__(
@@ -47,11 +55,13 @@ class TensorData:
         *,
         learned: frozenset[str] = frozenset({"inputs", "targets", "lr"}),
         labels: str = "unrestricted",
+        rows: Tensor | None = None,
     ):
         if labels not in LABEL_KINDS:
             raise ValueError(f"labels must be one of {LABEL_KINDS}, not {labels!r}")
         self.learned = learned - {"targets"} if labels == "hard" else learned
         self.labels = labels
+        self.rows = rows
         self._values = {"inputs": inputs.clone(), "targets": targets.clone(), "lr": inverse_softplus(rates)}
         for name, value in self._values.items():
             value.requires_grad_(name in self.learned)
@@ -121,15 +131,18 @@ class TensorData:
     @torch.no_grad()
     def project_(self) -> None:
         """Labels back onto the simplex, where that is where they live."""
-        if self.labels == "simplex" and "targets" in self.learned:
-            self._values["targets"].copy_(project_simplex(self._values["targets"]))
+        if self.labels in PROJECTIONS and "targets" in self.learned:
+            self._values["targets"].copy_(PROJECTIONS[self.labels](self._values["targets"]))
 
     def export(self, meta: dict[str, Any] | None = None) -> DistilledSet:
         """The set as learners train on it: labels as they are used, learning rates after the softplus."""
+        meta = dict(meta or {})
+        if self.rows is not None and "inputs" not in self.learned:
+            meta["rows"] = self.rows.flatten().tolist()
         with torch.no_grad():
             return DistilledSet(
                 self._values["inputs"].clone(),
                 self._label(self._values["targets"]).clone(),
                 F.softplus(self._values["lr"]).clone(),
-                meta=dict(meta or {}),
+                meta=meta,
             )
