@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json as jsonlib
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
-from textdistill.commands.options import Variant, split_words, stored_or_recipe
+from textdistill.commands.options import Json, Variant, split_words, stored_or_recipe
 from textdistill.errors import RecipeError, UserError
 
 LS_HELP = """List the recipes with published and own results, or the parts that a recipe can name.
 
 [bold]textdistill ls[/bold]
 
-[bold]textdistill ls --parts[/bold]   learners, objectives, starts, …, with their settings and defaults"""
+[bold]textdistill ls --parts[/bold]   what works with what; learners, objectives, starts, …, with settings and defaults
+
+[bold]textdistill ls --parts --json[/bold]   what works with what, as data"""
 
 SHOW_HELP = """Print a recipe, or that of a finished run, with every setting filled in, as YAML.
 
@@ -38,6 +42,7 @@ Words = Annotated[list[str] | None, typer.Argument(metavar="KEY=VALUE", show_def
 def ls(
     parts: Annotated[bool, typer.Option("--parts", help="The parts instead of the recipes.")] = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Recorded results as a Markdown table.")] = False,
+    json: Json = False,
 ) -> None:
     """See LS_HELP."""
     if markdown:
@@ -45,11 +50,22 @@ def ls(
 
         typer.echo(results_markdown())
         return
-    from textdistill.commands.tables import screen
+    if json and not parts:
+        raise UserError("ls --json: there is no such list of recipes; add --parts, or use --markdown")
+    from textdistill.commands.tables import screen, works
     from textdistill.describe import parts_text, recipes_table
 
     console = screen()
-    console.print(parts_text() if parts else recipes_table(), soft_wrap=parts, markup=False if parts else None)
+    if not parts:
+        console.print(recipes_table())
+        return
+    from textdistill.compat import table
+
+    if json:
+        typer.echo(jsonlib.dumps([asdict(row) for row in table()], indent=1))
+        return
+    console.print(works(table()))
+    console.print(parts_text(), soft_wrap=True, markup=False)
 
 
 def show(source: Source, words: Words = None, variant: Variant = None) -> None:

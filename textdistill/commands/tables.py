@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 if TYPE_CHECKING:
+    from textdistill.compat import Row
     from textdistill.pipeline import Run
     from textdistill.size import Search
 
@@ -70,6 +72,20 @@ def show_run(run: Run, sentences: int = 3) -> None:
     cost = run.metrics["cost"]
     console.print(f"distilled in {cost['distill_seconds'] / 60:.1f} minutes, {cost['outer_steps']} outer steps")
     console.print(f"report: {Path(run.folder) / 'report.html'}", soft_wrap=True)
+
+
+def works(rows: Sequence[Row]) -> Table:
+    """What works with what: a line for each pair of representation and objective, impossible ones with the reason."""
+    table = Table(title="What works with what", title_justify="left", pad_edge=False)
+    for name in ("representation", "objective", "starts", "learns", "learners"):
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        pair = (row.representation, row.objective + (" (closed form)" if row.closed_form else ""))
+        if row.refused is not None:
+            table.add_row(*pair, Text(f"impossible: {row.refused}"), style="dim")
+        else:
+            table.add_row(*pair, *(", ".join(names) for names in (row.starts, row.learned, row.learners)))
+    return table
 
 
 def sizes(found: Search) -> None:
