@@ -8,8 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from textdistill.cite import BIBTEX
+from textdistill.compat import refusal
 from textdistill.core.outer import OUTER_OPTIMIZERS, SCHEDULES
-from textdistill.errors import did_you_mean
+from textdistill.errors import RecipeError, UserError, did_you_mean
 from textdistill.evaluation.settings import BASELINES
 from textdistill.learners.recurrent import POOLS
 from textdistill.synthetic.settings import INITS, LABEL_INITS
@@ -126,10 +127,21 @@ def _sizes(synthetic: Any, faults: list[str]) -> None:
 
 def _together(made: Mapping[str, Any], faults: list[str]) -> None:
     """What one section asks of another."""
-    if "objective" in made and "synthetic" in made:
-        trains = frozenset(getattr(made["objective"][0], "trains", FIELDS))
-        unreached = sorted(set(made["synthetic"].learn) & set(FIELDS) - set(trains))
-        if unreached:
-            faults.append(
-                f"synthetic.learn: {unreached} get no gradient from this objective; it trains {sorted(trains)}"
-            )
+    if "objective" not in made or "synthetic" not in made:
+        return
+    part, settings = made["objective"]
+    try:
+        objective = part(**settings)  # what it can do may follow from its settings
+    except UserError as error:
+        faults.extend(error.faults if isinstance(error, RecipeError) else [f"objective: {error}"])
+        return
+    except (TypeError, ValueError):  # settings are missing or of the wrong type, as told above
+        objective = part
+    learn = set(made["synthetic"].learn) & set(FIELDS)
+    if made["synthetic"].labels == "hard":
+        learn -= {"targets"}  # they stay as they are
+    kind = getattr(made["representation"], "kind", "words") if "representation" in made else None
+    starts, learner = (made[key][0] if key in made else None for key in ("starts", "learner"))
+    refused = refusal(kind, objective, starts, learner, learn)
+    if refused is not None:
+        faults.append(refused)
