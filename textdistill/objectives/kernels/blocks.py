@@ -1,0 +1,109 @@
+"""Kernels in blocks that fit a budget of memory, and never more than one block's graph at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from textdistill.objectives.kernels.base import Kernel
+
+# A block of this many floats stays in a core's cache: larger ones are slower, however much memory there is.
+CACHED_FLOATS = 2**20
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows of inputs with their masks."""
+
+    inputs: Tensor
+    mask: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+    def part(self, rows: range | slice) -> Rows:
+        """Some of them."""
+        at = rows if isinstance(rows, slice) else slice(rows.start, rows.stop)
+        return Rows(self.inputs[at], None if self.mask is None else self.mask[at])
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """A kernel whose graph over a block of pairs takes at most about `memory_mib` MiB.
+
+    Blocks are cut over rows of the left side, and over the right side only where one row is too much already. How they
+    are cut changes nothing but rounding.
+    """
+
+    kernel: Kernel
+    memory_mib: float = 512.0
+
+    def cut(self, left: Rows, right: Rows) -> tuple[int, int]:
+        """How many rows of the left and of the right make a block."""
+        each = max(1, self.kernel.floats(left.inputs.shape[1:], right.inputs.shape[1:]))
+        pairs = max(1, int(self.memory_mib * 2**20 / 8) // each)
+        columns = min(len(right), pairs)
+        return max(1, min(len(left), max(pairs, 1) // max(1, columns), CACHED_FLOATS // (each * columns) or 1)), columns
+
+    @torch.no_grad()
+    def values(self, left: Rows, right: Rows) -> Float[Tensor, "n m"]:
+        """The kernel without a graph."""
+        out = torch.empty(len(left), len(right), dtype=torch.float64, device=left.inputs.device)
+        for rows, columns in self._places(left, right):
+            out[rows, columns] = self._block(left.part(rows), right.part(columns))
+        return out
+
+    def pullback(
+        self, left: Rows, right: Rows, adjoint: Float[Tensor, "n m"], wanted: Sequence[Tensor]
+    ) -> list[Tensor]:
+        """Σ adjoint · ∂K/∂(each of `wanted`), which `left` and `right` are made of; every block computed anew."""
+        totals = [torch.zeros_like(leaf) for leaf in wanted]
+        for rows, columns in self._places(left, right):
+            with torch.enable_grad():
+                block = self._block(left.part(rows), right.part(columns))
+            _add(totals, torch.autograd.grad(block, wanted, adjoint[rows, columns]))
+        return totals
+
+    def stream(
+        self,
+        left: Rows,
+        right: Rows,
+        wanted: Sequence[Tensor],
+        adjoint: Callable[[slice, Float[Tensor, "b m"]], Float[Tensor, "b m"]],
+    ) -> list[Tensor]:
+        """The derivative where `adjoint(rows, K[rows])` needs no more than those rows of K: each block is made once.
+
+        Calls `adjoint` for all rows in turn, even when nothing is wanted.
+        """
+        totals = [torch.zeros_like(leaf) for leaf in wanted]
+        size, columns = self.cut(left, right)
+        for start in range(0, len(left), size):
+            rows = slice(start, min(start + size, len(left)))
+            some = left.part(rows)
+            if not wanted or columns < len(right):
+                over = adjoint(rows, self.values(some, right))
+                if wanted:
+                    _add(totals, self.pullback(some, right, over, wanted))
+                continue
+            with torch.enable_grad():
+                block = self._block(some, right)
+            _add(totals, torch.autograd.grad(block, wanted, adjoint(rows, block.detach())))
+        return totals
+
+    def _block(self, left: Rows, right: Rows) -> Tensor:
+        return self.kernel(left.inputs, right.inputs, left.mask, right.mask)
+
+    def _places(self, left: Rows, right: Rows) -> Iterator[tuple[slice, slice]]:
+        rows, columns = self.cut(left, right)
+        for top in range(0, len(left), rows):
+            for first in range(0, len(right), columns):
+                yield slice(top, min(top + rows, len(left))), slice(first, min(first + columns, len(right)))
+
+
+def _add(totals: list[Tensor], found: Sequence[Tensor]) -> None:
+    for total, gradient in zip(totals, found, strict=True):
+        total += gradient

@@ -1,0 +1,59 @@
+"""What a ReLU does to covariances: the arc-cosine kernels, with derivatives that are finite where inputs coincide."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+# Below this sin²θ two inputs count as parallel: what is left is rounding, and the kernel's cusp has no derivative.
+PARALLEL = 1e-13
+
+
+class _ReLU(torch.autograd.Function):
+    """(K, Θ, v, v') → (E[φφ'], Θ · E[φ'φ']) for (a, a') ~ N(0, [[v, K], [K, v']]) and φ the ReLU.
+
+    With p = √(vv' − K²) = √(vv') sin θ and κ₀ = (π − θ)/2π = atan2(p, −K)/2π (Cho & Saul 2009, Eqs. 3, 6 and 7):
+    E[φφ'] = p/2π + κ₀K and E[φ'φ'] = κ₀. By hand ∂E[φφ']/∂K = κ₀ and ∂κ₀/∂K = 1/2πp; the latter is taken as 0 where
+    the inputs are parallel (the kernel has a symmetric cusp there).
+    """
+
+    @staticmethod
+    def forward(ctx: Any, cov: Tensor, tangent: Tensor | None, left: Tensor, right: Tensor) -> Any:
+        limit = left * right
+        root = torch.addcmul(limit, cov, cov, value=-1.0)
+        root = root.masked_fill_(root <= limit.mul_(PARALLEL), 0.0).sqrt_()
+        active = torch.atan2(root, -cov).mul_(0.5 / math.pi)
+        ctx.save_for_backward(cov, tangent, left, right, root, active)
+        return (active * cov).add_(root, alpha=0.5 / math.pi), None if tangent is None else active * tangent
+
+    @staticmethod
+    @once_differentiable  # type: ignore[untyped-decorator]
+    def backward(ctx: Any, of_cov: Tensor | None, of_tangent: Tensor | None) -> Any:
+        cov, tangent, left, right, root, active = ctx.saved_tensors
+        zero = torch.zeros_like(cov)
+        to_cov = zero if of_cov is None else of_cov * active
+        scaled = zero if of_cov is None else of_cov * root * (0.5 / math.pi)
+        to_tangent = None
+        if tangent is not None and of_tangent is not None:
+            to_tangent = of_tangent * active
+            bend = (of_tangent * tangent).div_(root).mul_(0.5 / math.pi).masked_fill_(root == 0, 0.0)
+            to_cov, scaled = to_cov + bend, scaled - bend * cov
+        # ∂/∂v at fixed K: both results depend on v v' through p alone, whence the factor 1/2v.
+        sides = [
+            (scaled.sum_to_size(side.shape) / (2 * side).clamp_min(torch.finfo(side.dtype).tiny)) if needed else None
+            for side, needed in zip((left, right), ctx.needs_input_grad[2:], strict=True)
+        ]
+        return to_cov, to_tangent, *sides
+
+
+def through_relu(cov: Tensor, tangent: Tensor | None, left: Tensor, right: Tensor) -> tuple[Tensor, Tensor | None]:
+    """Covariance and tangent kernel after a ReLU, from those before it and the variances of the two sides.
+
+    All broadcast against each other; a `tangent` of `None` stays so. A weight variance of σ² is the caller's factor.
+    """
+    after: tuple[Tensor, Tensor | None] = _ReLU.apply(cov, tangent, left, right)
+    return after

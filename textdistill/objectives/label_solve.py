@@ -1,0 +1,71 @@
+"""Label solve: the labels of given rows from which kernel ridge regression predicts the real ones best."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from textdistill.core.batch import RealData
+from textdistill.core.learner import Learner
+from textdistill.core.processes import own_share, rows_of_processes
+from textdistill.core.ridge import penalised_factor
+from textdistill.core.schedule import Synthetic
+from textdistill.core.streams import Streams
+from textdistill.errors import RecipeError
+from textdistill.objectives.kernels.blocks import Rows
+from textdistill.objectives.kip import KIP
+from textdistill.objectives.moments import whole_set
+
+
+@dataclass(frozen=True)
+class LabelSolve(KIP):
+    """argmin over ỹ of KIP's loss: the least-squares solution of A ỹ = y_t, A = K_ts (K_ss + λI)⁻¹.
+
+    (Nguyen et al. 2021, Eq. 8.) The shortest such ỹ where several are as good. Every real row counts unless `batch`
+    says how many. The rows of [A | y_t] are folded into one triangle as they pass by (QR, so that the condition number
+    is not squared), those of other processes at the end.
+    """
+
+    batch: int | None = None
+
+    trains: ClassVar[frozenset[str]] = frozenset({"targets"})
+
+    def solve(self, synthetic: Synthetic, real: RealData, learner: Learner, streams: Streams) -> dict[str, Tensor]:
+        """The labels' own numbers. Errors: `RecipeError` where those are not the labels themselves (softmax)."""
+        raw = synthetic.parameters()["targets"]
+        draws = whole_set(synthetic)
+        if not torch.equal(raw.detach().flatten(0, -2), torch.cat([d.batch.targets for d in draws]).detach()):
+            raise RecipeError(["synthetic.labels: a closed form is for the labels themselves; choose unrestricted"])
+        rows = self.real_rows(real, streams)
+        share = own_share(len(rows))
+        support = Rows(torch.cat([draw.batch.inputs for draw in draws]).detach().double())
+        centre = 1.0 / raw.shape[-1]
+        blocks = self.blocks(support, learner, None)
+        within = blocks.values(support, support)
+        factor = penalised_factor(within, self.penalty(within))
+        triangle = support.inputs.new_zeros(len(support) + raw.shape[-1], len(support) + raw.shape[-1])
+        if len(share):
+            batch = real.batch(rows[share.start : share.stop])
+            wanted = batch.targets.double() - centre
+
+            def fold(some: slice, cross: Float[Tensor, "b n"]) -> Float[Tensor, "b n"]:
+                design = torch.cholesky_solve(cross.T, factor).T
+                triangle.copy_(_triangle(torch.cat([triangle, torch.cat([design, wanted[some]], 1)])))
+                return cross
+
+            blocks.stream(Rows(batch.inputs, batch.mask), support, [], fold)
+        triangle = _triangle(rows_of_processes(triangle))
+        size = len(support)
+        # On the CPU, where a solver for systems without full rank can be had.
+        left, right = triangle[:size, :size].cpu(), triangle[:size, size:].cpu()
+        solved = torch.linalg.lstsq(left, right, driver="gelsd").solution
+        return {"targets": (solved + centre).view(raw.shape).to(raw)}
+
+
+def _triangle(rows: Float[Tensor, "b f"]) -> Float[Tensor, "f f"]:
+    """R of the QR decomposition of at least as many rows as columns."""
+    return torch.linalg.qr(rows, mode="r").R
