@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from textdistill.core.batch import Batch
+from textdistill.core.chain import Chain
 from textdistill.core.distill import Objective
 from textdistill.core.inner import SGD, Adam, InnerOptimizer
 from textdistill.core.learner import Learner
@@ -24,6 +25,7 @@ from textdistill.core.unroll import Graph, MetaGradient, Sweep
 from textdistill.learners import LEARNERS, make_learner
 from textdistill.objectives import Unrolled
 from textdistill.objectives.distribution_matching import DistributionMatching
+from textdistill.objectives.gradient_matching import GradientMatching
 from textdistill.synthetic.tensors import TensorData
 
 LENGTH, DIMENSION, CLASSES = 5, 3, 3
@@ -73,6 +75,7 @@ STARTS_CASES: dict[str, Callable[[Learner, Streams], Starts]] = {
     "trained": lambda learner, streams: Trained(learner, streams, most=3),
     "pool": lambda learner, streams: Pool(learner, streams, size=2, most=4),
     "plateau": lambda learner, streams: Plateau(learner, streams, window=3, patience=2),
+    "chain": lambda learner, streams: Chain(learner, streams, matches=3, steps=2),
 }
 
 OBJECTIVE_CASES: dict[str, Objective] = {
@@ -83,6 +86,9 @@ OBJECTIVE_CASES: dict[str, Objective] = {
     "unrolled one step, balanced": Unrolled(batch=9, steps=1, balanced=True),
     "distribution matching": DistributionMatching(batch=8),
     "distribution matching, covariances": DistributionMatching(batch=8, covariance=0.5, normalise=True),
+    "gradient matching": GradientMatching(batch=8),
+    "gradient matching, augmented": GradientMatching(batch=8, distance="cosine", augment=("shift", "noise")),
+    "gradient matching, last layer": GradientMatching(batch=8, distance="euclidean", layers=("last",)),
 }
 
 

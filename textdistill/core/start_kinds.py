@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+from textdistill.core.chain import Chain
 from textdistill.core.plateau import Plateau
 from textdistill.core.pool import Pool
 from textdistill.core.starts import Fixed, Fresh, Trained
 
-STARTS: dict[str, type] = {"fixed": Fixed, "fresh": Fresh, "trained": Trained, "pool": Pool, "plateau": Plateau}
+STARTS: dict[str, type] = {
+    "fixed": Fixed,
+    "fresh": Fresh,
+    "trained": Trained,
+    "pool": Pool,
+    "plateau": Plateau,
+    "chain": Chain,
+}

@@ -1,0 +1,67 @@
+"""One network at a time, matched and trained in turn, until a fresh one takes its place (DC's two nested loops)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from torch import Tensor
+
+from textdistill.core.learner import Learner, Params
+from textdistill.core.schedule import Outcome, Synthetic
+from textdistill.core.starts import Start
+from textdistill.core.streams import Streams
+from textdistill.core.unroll import Inner
+
+
+class Chain:
+    """A fresh network every `matches` outer steps, trained `steps` inner steps on the set between two of them.
+
+    Gradient matching's outer loop is `matches` long and its inner one `steps` (Zhao et al. 2021, Algorithm 1); the
+    paper's code takes (1, 1) for one sample per class, (10, 50) for 10 and (50, 10) for 50. The training follows the set
+    as the outer step has left it, at the set's own learning rates.
+    """
+
+    def __init__(self, learner: Learner, streams: Streams, matches: int = 10, steps: int = 50):
+        self.learner, self.streams, self.matches, self.steps = learner, streams, matches, steps
+        self._now: Start | None = None
+
+    def next(self, step: int, synthetic: Synthetic, inner: Inner) -> Sequence[Start]:
+        """The network of this outer step."""
+        begun = self._now
+        if begun is None or step % self.matches == 0:
+            self._now = Start(self.learner.init(self.streams.torch("theta0", step)))
+        else:
+            draws = [synthetic.draw(begun.age + t, grad=False) for t in range(self.steps)]
+            params, state = inner.run(begun.params, begun.state, draws)
+            self._now = Start(params, state, begun.age + self.steps)
+        return [self._now]
+
+    def after_step(self, step: int, start: Start, outcome: Outcome) -> None:
+        """Nothing: the network is trained on the set as this step leaves it, and so only at the next."""
+
+    def theta0(self) -> Params | None:
+        """No weights belong to the distilled set."""
+        return None
+
+    def train_steps(self) -> int | None:
+        """The set's own schedule says."""
+        return None
+
+    def state_dict(self) -> dict[str, Any]:
+        """The network as it was matched last, the optimiser's memory, and its age."""
+        if self._now is None:
+            return {}
+        tensors: dict[str, Tensor] = {f"params.{name}": value for name, value in self._now.params.items()}
+        tensors.update({f"state.{i}": value for i, value in enumerate(self._now.state or [])})
+        return {"tensors": tensors, "age": self._now.age}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """The network as it was."""
+        self._now = None
+        if "age" in state:
+            tensors: dict[str, Tensor] = state["tensors"]
+            # In the learner's own order, which is not that of a file: the optimiser's state goes by it.
+            params = {name: tensors[f"params.{name}"] for name in self.learner.names}
+            count = sum(name.startswith("state.") for name in tensors)
+            self._now = Start(params, [tensors[f"state.{i}"] for i in range(count)] or None, int(state["age"]))

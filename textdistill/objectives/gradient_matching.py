@@ -1,0 +1,158 @@
+"""Gradient matching: each class of the distilled set moves a network as real rows of that class do (DC, DSA)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from textdistill.core.batch import Batch, RealData
+from textdistill.core.inner import SGD, InnerOptimizer, State
+from textdistill.core.learner import Learner, Params
+from textdistill.core.schedule import Draw, Outcome, Synthetic
+from textdistill.core.starts import Start
+from textdistill.core.streams import Streams
+from textdistill.core.unroll import Inner
+from textdistill.errors import RecipeError, did_you_mean
+from textdistill.objectives.augment import AUGMENTATIONS, augment, name_faults
+from textdistill.objectives.distances import DISTANCES
+from textdistill.objectives.moments import RealType, joined, part_of, rows_by_class, whole_set
+from textdistill.objectives.real_gradients import real_gradient
+
+
+@dataclass(frozen=True)
+class GradientMatching:
+    """Σ_c D(∇_θ ℓ(S_c; θ), ∇_θ ℓ(T_c; θ)) over the classes c of the set S and as many real rows T_c of each.
+
+    DC (Zhao et al. 2021, Eq. 9 and Algorithm 1); with `augment` it is DSA (Zhao & Bilen 2021, Eq. 7): one random
+    transformation, the same for both sides, drawn anew for every class. `distance` is `layerwise` (DC), `cosine` or
+    `euclidean`. A synthetic row belongs to the class of its largest label; its soft label and its weight, normalised
+    within the class, enter the loss. `batch` is how many real rows of each class are drawn, without replacement (a
+    larger batch is the average over several). `layers` restricts θ to the weights whose names begin so, and `last`
+    to those of the last layer. `real_dtype` `bfloat16` multiplies in that type on the real side, which is a constant
+    here. `optimizer` is how starts that train do so (`chain`, DC's own).
+    """
+
+    distance: str = "layerwise"
+    batch: int = 256
+    augment: tuple[str, ...] = ()
+    layers: tuple[str, ...] = ()
+    real_dtype: RealType = "float32"
+    optimizer: InnerOptimizer = field(default_factory=SGD)
+
+    trains: ClassVar[frozenset[str]] = frozenset({"inputs", "targets", "weights"})
+    # A pool grows old by the training that an objective does; this one does none.
+    starts: ClassVar[frozenset[str]] = frozenset({"fixed", "fresh", "trained", "chain"})
+
+    def __post_init__(self) -> None:
+        faults = []
+        if self.distance not in DISTANCES:
+            known = ", ".join(DISTANCES)
+            hint = did_you_mean(self.distance, DISTANCES)
+            faults.append(f"objective.distance: {self.distance!r}; allowed: {known}{hint}")
+        if not self.takes:
+            faults.extend(name_faults(self.augment))
+        if faults:
+            raise RecipeError(faults)
+
+    @property
+    def takes(self) -> frozenset[str]:
+        """The kinds of inputs that know all the transformations of `augment`."""
+        return frozenset(kind for kind, known in AUGMENTATIONS.items() if set(self.augment) <= set(known))
+
+    def inner(self, learner: Learner, streams: Streams) -> Inner:
+        """Plain training on the distilled set, which DSA transforms at every step."""
+        if not self.augment:
+            return Inner(learner, self.optimizer)
+        return AugmentedInner(learner, self.optimizer, names=self.augment, streams=streams.child("inner-augment"))
+
+    def evaluate(
+        self, synthetic: Synthetic, real: RealData, learner: Learner, starts: Sequence[Start], streams: Streams
+    ) -> list[Outcome]:
+        """One outcome for each start, all on the same real rows; a class's graph is gone before the next one's."""
+        rows = rows_by_class(real, self.batch, streams.torch("real"))
+        draws = whole_set(synthetic)
+        leaves = [(at, name, leaf) for at, draw in enumerate(draws) for name, leaf in draw.leaves().items()]
+        leaves = [found for found in leaves if found[1] in self.trains]
+        members = torch.cat([draw.batch.targets for draw in draws]).argmax(1)
+        present = [label for label in rows if bool((members == label).any())]
+        if not present:
+            raise RecipeError(["synthetic: no sample belongs to a class that has real rows; nothing can be matched"])
+        outcomes = []
+        for start in starts:
+            matched = matched_names(learner, self.layers)
+            loss, totals = 0.0, [torch.zeros_like(leaf) for _, _, leaf in leaves]
+            for label in present:
+                ours = part_of(joined([draw.batch for draw in draws]), torch.nonzero(members == label)[:, 0])
+                term = self.term(ours, real.batch(rows[label]), learner, start.params, matched, streams.child(label))
+                loss += float(term.detach())
+                found = torch.autograd.grad(term, [leaf for _, _, leaf in leaves], allow_unused=True)
+                for total, gradient in zip(totals, found, strict=True):
+                    if gradient is not None:
+                        total += gradient
+            gradients: list[tuple[int, dict[str, Tensor]]] = [(draw.step, {}) for draw in draws]
+            for (at, name, _), total in zip(leaves, totals, strict=True):
+                gradients[at][1][name] = total
+            outcomes.append(Outcome(loss, gradients))
+        return outcomes
+
+    def term(
+        self, ours: Batch, theirs: Batch, learner: Learner, params: Params, matched: Sequence[str], streams: Streams
+    ) -> Tensor:
+        """The distance of one class, as a function of the synthetic rows `ours`."""
+        if self.augment:
+            ours = augment(ours, self.augment, streams.torch("augment"))
+            theirs = augment(theirs, self.augment, streams.torch("augment"))
+        wanted = real_gradient(learner, params, theirs, matched, self.real_dtype)
+        params = {name: value.detach().requires_grad_(name in matched) for name, value in params.items()}
+        loss = learner.loss(params, within_class(ours))
+        gradient = torch.autograd.grad(loss, [params[name] for name in matched], create_graph=True)
+        return DISTANCES[self.distance](gradient, wanted)
+
+
+@dataclass(frozen=True)
+class AugmentedInner(Inner):
+    """Training on random transformations of the distilled set, one for all rows of a step."""
+
+    names: tuple[str, ...] = ()
+    streams: Streams = field(default_factory=lambda: Streams(0))
+
+    def step(self, params: Params, state: State, draw: Draw, graph: bool) -> tuple[Params, State]:
+        """One update on the transformed batch of `draw`."""
+        batch = augment(draw.batch, self.names, self.streams.torch(draw.step))
+        return super().step(params, state, replace(draw, batch=batch), graph)
+
+
+def within_class(batch: Batch) -> Batch:
+    """The rows of one class with weights that sum to one, differentiably."""
+    if batch.weights is None:
+        return batch
+    return replace(batch, weights=batch.weights / batch.weights.sum())
+
+
+def matched_names(learner: Learner, layers: Sequence[str]) -> list[str]:
+    """The weights whose gradients are compared, in the learner's order: all, or those whose names begin as `layers` say.
+
+    `last` are the last weight of two dimensions or more, and what follows it: its bias.
+    """
+    if not layers:
+        return list(learner.names)
+    shapes = dict(learner.module.named_parameters())
+    last = max(at for at, name in enumerate(learner.names) if shapes[name].dim() > 1)
+    chosen: set[str] = set()
+    faults = []
+    for layer in layers:
+        found = learner.names[last:] if layer == "last" else [name for name in learner.names if name.startswith(layer)]
+        if not found:
+            allowed = ("last", *learner.names)
+            faults.append(
+                f"objective.layers: {layer!r} begins no weight's name; allowed: {', '.join(allowed)}"
+                f"{did_you_mean(layer, allowed)}"
+            )
+        chosen.update(found)
+    if faults:
+        raise RecipeError(faults)
+    return [name for name in learner.names if name in chosen]
