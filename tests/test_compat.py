@@ -1,0 +1,343 @@
+"""What works with what: the table follows the parts, refusals name the nearest possible, and what it allows works."""
+
+from __future__ import annotations
+
+import functools
+import json
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+import torch
+from sklearn.datasets import load_digits
+from torch import Tensor
+
+import embeddings
+from tests import tiny
+from textdistill.compat import Parts, Row, refusal, says, table
+from textdistill.core.batch import Batch, RealData
+from textdistill.core.distill import ClosedForm, distill
+from textdistill.core.learner import Learner
+from textdistill.core.outer import Outer
+from textdistill.core.start_kinds import STARTS
+from textdistill.core.starts import Starts
+from textdistill.core.streams import Streams
+from textdistill.data import EmbeddedText
+from textdistill.data.words import tokenise
+from textdistill.errors import RecipeError
+from textdistill.learners import LEARNERS, make_learner
+from textdistill.objectives import OBJECTIVES
+from textdistill.parts import PARTS
+from textdistill.recipe import resolve
+from textdistill.synthetic.tensors import TensorData
+
+# Settings that make an objective small enough for fifty steps here, by its name; without an entry, its defaults.
+SMALL: dict[str, dict[str, Any]] = {
+    "unrolled": {"batch": 64},
+    "distribution_matching": {"batch": 32},
+}
+# The learner and its settings for each kind of representation.
+NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
+    "words": ("mlp", {"hidden": (16,)}),
+    "pixels": ("convnet", {"width": 16, "depth": 2}),
+}
+STEPS = 50
+
+
+class Words:
+    takes: ClassVar[frozenset[str]] = frozenset({"words"})
+
+
+class Pixels:
+    takes: ClassVar[frozenset[str]] = frozenset({"pixels"})
+
+
+class Silent:
+    """A part that says nothing of itself."""
+
+
+class LabelsOfPixels(Pixels):
+    trains: ClassVar[frozenset[str]] = frozenset({"targets"})
+    starts: ClassVar[frozenset[str]] = frozenset({"fresh"})
+
+    def solve(self) -> None:
+        """A closed form."""
+
+
+class Inputs:
+    trains: ClassVar[frozenset[str]] = frozenset({"inputs"})
+
+
+@dataclass(frozen=True)
+class BySetting:
+    """What it can do follows from its settings."""
+
+    field: str = "lr"
+
+    @property
+    def trains(self) -> frozenset[str]:
+        return frozenset({self.field})
+
+
+@dataclass(frozen=True)
+class Needy:
+    """It cannot be made without settings."""
+
+    field: str
+
+    @property
+    def trains(self) -> frozenset[str]:
+        return frozenset({self.field})
+
+
+MADE_UP: Parts = {
+    "learner": {"text": Words, "image": Pixels, "both": Silent},
+    "objective": {"silent": Silent, "labels": LabelsOfPixels, "inputs": Inputs, "setting": BySetting},
+    "starts": {"fixed": Words, "fresh": Pixels},
+}
+
+
+def told(*asked: Any) -> str | None:
+    return refusal(*asked, parts=MADE_UP)
+
+
+def row(kind: str, objective: str) -> Row:
+    (found,) = [one for one in table(MADE_UP) if (one.representation, one.objective) == (kind, objective)]
+    return found
+
+
+def test_a_part_that_says_nothing_can_do_all() -> None:
+    assert says(Silent, "takes") is None
+    assert row("words", "silent") == Row(
+        "words", "silent", ("fixed", "fresh"), ("inputs", "targets", "weights", "lr"), ("text", "both"), False
+    )
+    assert told("pixels", Silent, Words, Silent, {"inputs", "targets", "lr"}) is None
+
+
+def test_the_table_has_every_pair_with_what_goes_with_it_or_why_nothing_does() -> None:
+    assert [(one.representation, one.objective) for one in table(MADE_UP)] == [
+        (kind, objective) for kind in ("words", "pixels") for objective in MADE_UP["objective"]
+    ]
+    assert row("pixels", "labels") == Row("pixels", "labels", ("fresh",), ("targets",), ("image", "both"), True)
+    assert row("words", "labels").refused == (
+        "objective: labels takes pixels, not words; nearest possible: words with silent"
+    )
+    lonely = {**MADE_UP, "learner": {"text": Words}}
+    assert next(one.refused for one in table(lonely) if one.representation == "pixels") == (
+        "learner: none of text takes pixels"
+    )
+
+
+def test_abilities_that_follow_from_settings_are_those_of_the_instance_and_for_the_table_of_the_defaults() -> None:
+    assert row("words", "setting").learned == ("lr",)
+    assert told("words", BySetting("inputs"), None, None, {"inputs"}) is None
+    assert told("words", BySetting, None, None, {"inputs"}) is not None
+    assert says(Needy, "trains") is None  # not known, so nothing is refused
+    assert says(Needy("inputs"), "trains") == {"inputs"}
+
+
+def test_a_kind_that_only_a_part_knows_has_its_lines_too() -> None:
+    class Ids:
+        takes: ClassVar[frozenset[str]] = frozenset({"ids"})
+
+    more = {**MADE_UP, "learner": {**MADE_UP["learner"], "encoder": Ids}}
+    assert next(one.learners for one in table(more) if one.representation == "ids") == ("both", "encoder")
+
+
+@pytest.mark.parametrize(
+    ("asked", "reason", "nearest"),
+    [
+        (
+            ("words", Inputs, None, Pixels, {"inputs"}),
+            "learner: image takes pixels, not words",
+            "words with inputs, learner text",
+        ),
+        (
+            ("pixels", LabelsOfPixels, Words, None, {"targets"}),
+            "starts: fixed makes no sense with labels; allowed: fresh",
+            "pixels with labels, starts fresh",
+        ),
+        (
+            ("words", Inputs, None, None, {"inputs", "lr"}),
+            "synthetic.learn: ['lr'] get no gradient from inputs; it trains ['inputs']",
+            "words with inputs, learning inputs",
+        ),
+        # labels alone are wanted, so another objective is nearer than other fields
+        (
+            ("words", Inputs, None, None, {"targets"}),
+            "synthetic.learn: ['targets'] get no gradient from inputs; it trains ['inputs']",
+            "words with silent",
+        ),
+        (
+            ("words", LabelsOfPixels, Words, Pixels, {"targets"}),
+            "objective: labels takes pixels, not words; learner: image takes pixels, not words; "
+            "starts: fixed makes no sense with labels; allowed: fresh",
+            "words with silent, learner text",
+        ),
+        (
+            (None, Inputs, None, None, {"lr"}),
+            "synthetic.learn: ['lr'] get no gradient from inputs; it trains ['inputs']",
+            "silent",
+        ),
+    ],
+)
+def test_a_refusal_says_why_and_what_is_nearest(asked: tuple[Any, ...], reason: str, nearest: str) -> None:
+    assert told(*asked) == f"{reason}; nearest possible: {nearest}"
+
+
+def test_a_user_s_own_part_is_called_by_its_place() -> None:
+    assert told("words", Needy("lr"), None, None, {"inputs", "lr"}) == (
+        "synthetic.learn: ['inputs'] get no gradient from tests.test_compat:Needy; it trains ['lr']; "
+        "nearest possible: words with tests.test_compat:Needy, learning lr"
+    )
+
+
+def test_where_nothing_works_it_is_said() -> None:
+    only = {"learner": {"text": Words}, "objective": {"labels": LabelsOfPixels}, "starts": {"fresh": Pixels}}
+    assert refusal("words", LabelsOfPixels, None, Words, parts=only) == (
+        "objective: labels takes pixels, not words; nothing known here works with it"
+    )
+
+
+def test_validation_refuses_what_does_not_work_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(PARTS["objective"], "inputs_alone", Inputs)
+    monkeypatch.setitem(PARTS["objective"], "by_setting", BySetting)
+    settings = {**tiny.settings(), "objective": {"name": "inputs_alone"}}
+    with pytest.raises(RecipeError) as caught:
+        resolve(settings)
+    (fault,) = caught.value.faults
+    assert fault == (
+        "synthetic.learn: ['lr', 'targets'] get no gradient from inputs_alone; it trains ['inputs']; "
+        "nearest possible: words with inputs_alone, learning inputs"
+    )
+    assert resolve(settings, ["synthetic.learn=[inputs]"]).synthetic.learn == ("inputs",)
+    assert resolve(settings, ["synthetic.learn=[inputs, targets]", "synthetic.labels=hard"])  # hard labels never learn
+    assert resolve(settings, ["synthetic.learn=[targets]", "objective={name: by_setting, field: targets}"])
+    with pytest.raises(RecipeError, match=r"\['targets'\] get no gradient from by_setting; it trains \['lr'\]"):
+        resolve(settings, ["synthetic.learn=[targets]", "objective=by_setting"])
+
+
+def test_ls_shows_the_table_and_gives_it_as_data() -> None:
+    shown = tiny.call("ls", "--parts").stdout
+    assert shown.startswith("What works with what")
+    assert all(name in shown.split("learner:")[0] for name in (*OBJECTIVES, *STARTS, *LEARNERS))
+    data = json.loads(tiny.call("ls", "--parts", "--json").stdout)
+    assert [(one["representation"], one["objective"]) for one in data] == [
+        (one.representation, one.objective) for one in table()
+    ]
+    assert data[0]["learned"] == ["inputs", "targets", "lr"]
+    assert tiny.call("ls", "--json").exit_code == 2
+
+
+class Digits:
+    """The 8 × 8 digits of scikit-learn, each pixel with mean 0 and variance 1 over all of them."""
+
+    def __init__(self) -> None:
+        images, labels = load_digits(return_X_y=True)
+        values = torch.from_numpy(images).float().view(-1, 1, 8, 8)
+        self.inputs = (values - values.mean()) / values.std()
+        self.labels = torch.from_numpy(labels)
+        self.classes, self.shape = tuple(map(str, range(10))), (1, 8, 8)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def batch(self, rows: Tensor) -> Batch:
+        return Batch(self.inputs[rows], torch.eye(10)[self.labels[rows]])
+
+
+@functools.cache
+def real(kind: str) -> RealData:
+    """Real sentences as GloVe vectors, or real digits."""
+    if kind == "pixels":
+        return Digits()
+    glove = embeddings.load("glove-6b-50d", max_words=5000)
+    texts, labels = zip(*tiny.sentences(), strict=True)
+    matrix = torch.from_numpy(np.array(glove.matrix))
+    return EmbeddedText([tokenise(text) for text in texts], labels, ("bad", "good"), glove.words, matrix, 12)
+
+
+def objective_of(name: str) -> Any:
+    try:
+        return OBJECTIVES[name](**SMALL.get(name, {}))
+    except TypeError as error:
+        pytest.fail(f"objective {name} needs settings ({error}): give small ones in SMALL above")
+
+
+def learner_of(kind: str) -> Learner:
+    name, settings = NETWORKS[kind]
+    network: Any = LEARNERS[name]
+    return make_learner(network, network.Settings(**settings), real(kind).shape, len(real(kind).classes))
+
+
+def start_of(name: str, learner: Learner) -> Starts:
+    made: Starts = STARTS[name](learner, Streams(0, ("starts",)))
+    return made
+
+
+def beginning(pair: Row) -> TensorData:
+    """Two samples of each class in one step, visited three times: noise where inputs are learned, else real rows."""
+    data, count = real(pair.representation), len(real(pair.representation).classes)
+    owners = torch.arange(2 * count) % count
+    rows = torch.stack([torch.nonzero(data.labels == label)[k // count, 0] for k, label in enumerate(owners.tolist())])
+    inputs = data.batch(rows).inputs
+    if "inputs" in pair.learned:
+        inputs = inputs.std() * torch.randn(inputs.shape, generator=torch.Generator().manual_seed(0))
+    learned = frozenset(pair.learned) & {"inputs", "targets", "lr"}
+    if not learned:
+        pytest.fail(f"objective {pair.objective} trains {pair.learned}, which no distilled set held in tensors has")
+    return TensorData(inputs[None], torch.eye(count)[owners][None], torch.full((3, 1), 0.1), learned=learned)
+
+
+def mean_loss(pair: Row, objective: Any, synthetic: TensorData, learner: Learner, starts: str) -> float:
+    """The objective on real batches and starts that are the same whenever this is called."""
+    losses = []
+    for turn in range(4):
+        streams = Streams(1, ("judging",)).child(turn)
+        begun = start_of(starts, learner).next(turn, synthetic, objective.inner(learner, streams.child("start")))
+        outcomes = objective.evaluate(synthetic, real(pair.representation), learner, begun, streams)
+        losses += [outcome.loss for outcome in outcomes]
+    return sum(losses) / len(losses)
+
+
+PAIRS = [pytest.param(one, id=f"{one.representation} {one.objective}") for one in table() if one.refused is None]
+
+
+@pytest.mark.parametrize("pair", PAIRS)
+def test_what_the_table_calls_possible_takes_fifty_real_steps_and_lowers_its_loss(pair: Row) -> None:
+    objective, learner, synthetic = objective_of(pair.objective), learner_of(pair.representation), beginning(pair)
+    starts = pair.starts[0]
+    before = mean_loss(pair, objective, synthetic, learner, starts)
+    losses: list[float] = []
+    distill(
+        synthetic,
+        objective,
+        real(pair.representation),
+        learner=learner,
+        starts=start_of(starts, learner),
+        outer=Outer(steps=STEPS, lr=0.02, schedule="constant"),
+        on_step=lambda step, record: losses.append(record["loss"]),
+    )
+    assert len(losses) == (0 if isinstance(objective, ClosedForm) else STEPS)
+    after = mean_loss(pair, objective, synthetic, learner, starts)
+    assert after < before
+
+
+@pytest.mark.parametrize("pair", PAIRS)
+def test_every_start_that_the_table_allows_takes_steps(pair: Row) -> None:
+    objective, learner = objective_of(pair.objective), learner_of(pair.representation)
+    for starts in pair.starts:
+        synthetic = beginning(pair)
+        before = {name: value.detach().clone() for name, value in synthetic.parameters().items()}
+        outer = Outer(steps=2)
+        distill(
+            synthetic,
+            objective,
+            real(pair.representation),
+            learner=learner,
+            starts=start_of(starts, learner),
+            outer=outer,
+        )
+        moved = {name for name, value in synthetic.parameters().items() if not torch.equal(value, before[name])}
+        assert moved & set(pair.learned), starts
