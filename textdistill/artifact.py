@@ -17,6 +17,8 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
 from textdistill.core.checkpoint import write_atomic
+from textdistill.core.distill import Objective
+from textdistill.core.inner import InnerOptimizer
 from textdistill.core.learner import Learner, Params
 from textdistill.core.schedule import DistilledSet
 from textdistill.core.streams import Streams
@@ -24,7 +26,6 @@ from textdistill.describe import settings_of
 from textdistill.errors import ArtifactError
 from textdistill.evaluation.training import train_by_schedule
 from textdistill.learners import make_learner
-from textdistill.objectives.unrolled import Unrolled
 from textdistill.recipe import Recipe, resolve
 
 FORMAT = 1
@@ -71,10 +72,11 @@ class Artifact:
         those of the evaluation's first network). `learner.logits(params, batch)` then classifies embedded texts.
         """
         learner = self.learner()
-        objective = self.recipe().objective[0](**self.recipe().objective[1])
-        optimizer = objective.optimizer if isinstance(objective, Unrolled) else Unrolled().optimizer
-        start = self.distilled.theta0 or learner.init(Streams(seed, ("protocol",)).torch("evaluate", 0))
-        return learner, train_by_schedule(self.distilled, learner, optimizer, start)
+        recipe = self.recipe()
+        streams = Streams(seed, ("protocol",))
+        start = self.distilled.theta0 or learner.init(streams.torch("evaluate", 0))
+        optimizer, streams = inner_optimizer(recipe, learner), streams.child("training", 0)
+        return learner, train_by_schedule(self.distilled, learner, optimizer, start, recipe.train, streams)
 
 
 def learner_of(recipe: Recipe, shape: tuple[int, ...], classes: int) -> Learner:
@@ -82,6 +84,12 @@ def learner_of(recipe: Recipe, shape: tuple[int, ...], classes: int) -> Learner:
     network, settings = recipe.learner
     kind = getattr(network, "Settings", None)
     return make_learner(network, kind(**settings) if kind is not None else settings, shape, classes)
+
+
+def inner_optimizer(recipe: Recipe, learner: Learner) -> InnerOptimizer:
+    """The update rule by which networks train on the finished set: the recipe's own, or that of its objective."""
+    objective: Objective = recipe.objective[0](**recipe.objective[1])
+    return recipe.train.optimizer or objective.inner(learner, Streams(0)).optimizer
 
 
 def fitting(learner: Learner, distilled: DistilledSet) -> Learner:

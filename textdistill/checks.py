@@ -15,7 +15,6 @@ from textdistill.evaluation.settings import BASELINES
 from textdistill.learners.recurrent import POOLS
 from textdistill.synthetic.settings import INITS, LABEL_INITS
 from textdistill.synthetic.tensors import LABEL_KINDS
-from textdistill.task import SCALES
 
 FIELDS = ("inputs", "targets", "lr")
 # Setting by its dotted key (a list means each of its values) -> the names it may take.
@@ -24,8 +23,6 @@ NAMES: dict[str, Sequence[str]] = {
     "outer.schedule": SCHEDULES,
     "outer.keep": ("last", "best"),
     "outer.scale": FIELDS,
-    "representation.scale": SCALES,
-    "representation.unknown": ("skip", "zero"),
     "synthetic.init": INITS,
     "synthetic.labels": LABEL_KINDS,
     "synthetic.label_init": LABEL_INITS,
@@ -44,6 +41,11 @@ LEAST: dict[str, float] = {
     "synthetic.noise": 0,
     **dict.fromkeys((f"evaluate.{key}" for key in ("nets", "repeats", "full_nets", "draws", "batch")), 1),
     **dict.fromkeys(("evaluate.validation_rows", "evaluate.validation_nets"), 1),
+    "evaluate.label_steps": 1,
+    "train.epochs": 1,
+    "train.decay": 0,
+    "train.decay_at": 0,
+    **dict.fromkeys((f"train.optimizer.{key}" for key in ("momentum", "weight_decay", "beta1", "beta2", "eps")), 0),
     **dict.fromkeys((f"evaluate.full.{key}" for key in ("epochs", "batch", "patience")), 1),
     "evaluate.full.weight_decay": 0,
     "evaluate.ordinary.steps": 1,
@@ -57,21 +59,29 @@ LEAST: dict[str, float] = {
 }
 BELOW_ONE = (
     *("outer.betas", "outer.momentum", "outer.average", "learner.dropout"),
+    *("train.decay_at", "train.optimizer.momentum", "train.optimizer.beta1", "train.optimizer.beta2"),
     *("objective.optimizer.momentum", "objective.optimizer.beta1", "objective.optimizer.beta2"),
 )
 ABOVE_ZERO = (
     *("outer.lr", "outer.clip", "outer.runaway", "synthetic.lr", "evaluate.rates"),
-    *("evaluate.full.lr", "evaluate.ordinary.lr"),
+    *("evaluate.full.lr", "evaluate.ordinary.lr", "train.lr", "outer.stop_below"),
 )
 
 
 def check(made: Mapping[str, Any], paper: str, faults: list[str]) -> None:
     """Add to `faults` one line for each setting of `made` (sections and parts by name) that cannot be used."""
+    # What a setting may be called stands in the table here, or with the settings it belongs to (`choices`).
+    own = {
+        f"{key}.{name}": allowed
+        for key, value in made.items()
+        for name, allowed in getattr(value[0] if isinstance(value, tuple) else value, "choices", {}).items()
+    }
+    names = {**NAMES, **own}
     for path, value in _settings(made):
         if isinstance(value, float) and not math.isfinite(value) and path != "outer.runaway":
             faults.append(f"{path}: {value}; allowed: finite numbers")
-        elif isinstance(value, str) and path in NAMES:
-            allowed = NAMES[path]
+        elif isinstance(value, str) and path in names:
+            allowed = names[path]
             if value not in allowed:
                 faults.append(f"{path}: {value!r}; allowed: {', '.join(allowed)}{did_you_mean(value, allowed)}")
         elif isinstance(value, int | float):

@@ -22,9 +22,11 @@ def settings_of(recipe: Recipe) -> dict[str, Any]:
         section = getattr(recipe, name)
         values = {field.name: _plain(getattr(section, field.name)) for field in dataclasses.fields(section)}
         out[name] = _given(SECTIONS[name], values)
+    out["representation"] = _plain(recipe.representation)
     for name in PART_SECTIONS:
-        part, settings = getattr(recipe, name)
-        out[name] = _part(name, part, settings)
+        if name not in out:
+            part, settings = getattr(recipe, name)
+            out[name] = _part(name, part, settings)
     return out
 
 

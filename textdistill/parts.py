@@ -16,13 +16,17 @@ from textdistill.core.unroll import META_GRADIENTS
 from textdistill.errors import did_you_mean
 from textdistill.learners import LEARNERS
 from textdistill.objectives import OBJECTIVES
+from textdistill.objectives.kernels import KERNELS
+from textdistill.representations import REPRESENTATIONS
 
 PARTS: dict[str, dict[str, type]] = {
+    "representation": REPRESENTATIONS,
     "learner": dict(LEARNERS),
     "objective": OBJECTIVES,
     "starts": STARTS,
     "optimizer": INNER_OPTIMIZERS,
     "gradient": META_GRADIENTS,
+    "kernel": KERNELS,
 }
 
 # Arguments that the pipeline gives and a recipe cannot.

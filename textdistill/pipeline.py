@@ -9,12 +9,11 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 import embeddings
-from textdistill.artifact import Artifact, fitting, learner_of, load, save
+from textdistill.artifact import Artifact, fitting, inner_optimizer, learner_of, load, save
 from textdistill.cite import cite, keys_for
 from textdistill.core.checkpoint import write_atomic
 from textdistill.core.device import pick_device
@@ -22,21 +21,22 @@ from textdistill.core.distill import Checkpoint, distill
 from textdistill.core.learner import Learner
 from textdistill.core.schedule import DistilledSet
 from textdistill.core.streams import Streams
-from textdistill.data import Trimmed
-from textdistill.evaluation.baselines import averages, centroids_of, mean_vectors, run_baselines
-from textdistill.evaluation.decode import Decoded, decode, nearest_sentences, snap
-from textdistill.evaluation.pictures import embedding_picture
+from textdistill.evaluation.baselines import run_baselines
+from textdistill.evaluation.decode import Decoded, snap
 from textdistill.evaluation.protocol import Bench, block, full_data, headline, validator
 from textdistill.evaluation.report import write_readme, write_report
 from textdistill.evaluation.traditional import tfidf_logistic
-from textdistill.objectives.unrolled import Unrolled
+from textdistill.evaluation.training import scheduled
+from textdistill.initial_rows import base_task, owners_of, source_of
 from textdistill.progress import Reporter
+from textdistill.readable import read_set, write_samples
 from textdistill.recipe import PART_SECTIONS, Recipe
-from textdistill.selection import k_centers, random_rows
-from textdistill.synthetic.initial import Source, make_tensors
-from textdistill.task import Task, prepare
+from textdistill.representations import prepare
+from textdistill.synthetic.initial import make_tensors
+from textdistill.task import Task
+from textdistill.words_task import WordTask
 
-METRICS, DECODED, PICTURE, BIBTEX = "metrics.json", "decoded.json", "picture.json", "references.bib"
+METRICS, BIBTEX = "metrics.json", "references.bib"
 
 
 @dataclass(frozen=True)
@@ -77,9 +77,9 @@ def run(
 
 
 def prepare_task(recipe: Recipe, reporter: Reporter | None = None) -> Task:
-    """The recipe's data, embedded."""
+    """The recipe's data in its representation."""
     if reporter is not None:
-        reporter.say(f"reading {recipe.data.name} and its word vectors")
+        reporter.say(f"reading {recipe.data.name}")
     return prepare(recipe.data, recipe.representation)
 
 
@@ -103,13 +103,14 @@ def distill_into(
             return replace(stored, meta={**stored.meta, "cost": finished["cost"]})
     where = pick_device(device)
     streams = Streams(seed)
-    shape = (recipe.synthetic.length or task.shape[0], task.shape[1])
+    shape = task.shaped(recipe.synthetic.length)
+    base = base_task(recipe, task)
     learner = learner_of(recipe, shape, len(task.classes)).to(where)
     synthetic = make_tensors(
         recipe.synthetic,
         shape,
         len(task.classes),
-        _source(recipe, task, shape[0], streams),
+        source_of(recipe, task, base, streams),
         streams.torch("initial"),
     ).to(where)
     bench = make_bench(recipe, task, learner, seed)
@@ -119,7 +120,7 @@ def distill_into(
         result = distill(
             synthetic,
             recipe.objective[0](**recipe.objective[1]),
-            Trimmed(task.train.to(where), learner.margin),
+            task.seen_by(learner, where),
             learner=learner,
             starts=starts,
             outer=recipe.outer,
@@ -128,8 +129,14 @@ def distill_into(
             checkpoint=Checkpoint(folder, recipe.checkpoint.every, resume, identity),
             on_step=lambda step, record: bar.advance(_note(record)),
         )
+    result = scheduled(result, recipe.train)
+    rows = result.meta.get("rows")
+    if rows is not None and base is task:
+        result = replace(result, meta={**result.meta, "owners": owners_of(rows, base)})
     data = {**task.data, "classes": task.classes}
-    save(folder, result, recipe, seed, data, task.vectors)
+    save(folder, result, recipe, seed, data, task.facts)
+    if rows is not None and -1 not in rows:
+        write_samples(folder, load(folder), base.readable(rows))
     write_atomic(cost_file, json.dumps({"identity": identity, "cost": result.meta["cost"]}))
     return result
 
@@ -172,9 +179,10 @@ def evaluate(
             _full_key(recipe, task),
             embeddings.default_cache_dir() if cache is None else cache,
         )
-        metrics = headline(bench, sets, full, _snapper(task) if settings.snapped else None)
+        snapper = _snapper(task) if settings.snapped and "inputs" in recipe.synthetic.learn else None
+        metrics = headline(bench, sets, full, snapper)
         metrics["baselines"], notes = run_baselines(bench, sets[0])
-        if settings.traditional:
+        if settings.traditional and isinstance(task, WordTask):
             bar.advance("TF-IDF")
             metrics["traditional"] = _traditional(task, notes.pop("random_rows"), seed)
     costs = [one.meta.get("cost", {}) for one in sets]
@@ -198,6 +206,7 @@ def evaluate(
         "seeds": [seed + k for k in range(len(sets))],
         "ordinary": asdict(settings.ordinary),
         "baseline_rates": notes["rates"],
+        "baseline_steps": notes["steps"],
     }
     write_atomic(folder / METRICS, json.dumps(metrics, indent=1) + "\n")
     decoded = decode_run(folder, recipe=recipe, task=task)
@@ -213,27 +222,13 @@ def decode_run(
     task: Task | None = None,
     k: int = 1,
     metric: str = "cosine",
-) -> Decoded:
-    """The set in words: writes decoded.json, the picture and the references, and returns the sentences."""
+) -> Decoded | None:
+    """The set made readable (words, or a grid of images), with the picture and the references; returns sentences."""
     folder = Path(folder)
-    artifact = load(folder)
-    recipe = recipe or artifact.recipe()
+    recipe = recipe or load(folder).recipe()
     task = task or prepare_task(recipe)
-    distilled, classes = artifact.distilled, artifact.classes
-    decoded = decode(distilled.inputs, distilled.targets, classes, task.words, task.matrix, metric=metric, k=k)  # type: ignore[arg-type]
-    means = mean_vectors(task.train)
-    labels = [classes[label] for label in task.train.labels.tolist()]
-    decoded = decoded.with_nearest_real(nearest_sentences(distilled.inputs, means, task.splits.train.texts, labels))
-    picture = embedding_picture(
-        means.numpy(),
-        task.train.labels.numpy(),
-        distilled.inputs.flatten(0, 1).mean(1).numpy(),
-        distilled.targets.flatten(0, 1).argmax(1).numpy(),
-    )
-    write_atomic(folder / DECODED, json.dumps(decoded.as_dict(), ensure_ascii=False) + "\n")
-    write_atomic(folder / PICTURE, json.dumps(picture) + "\n")
     write_atomic(folder / BIBTEX, references(recipe))
-    return decoded
+    return read_set(folder, task, k, metric)
 
 
 def references(recipe: Recipe) -> str:
@@ -244,7 +239,7 @@ def references(recipe: Recipe) -> str:
         "data": recipe.data.name,
     }
     keys = [key.strip() for key in recipe.paper.split(",") if key.strip()]
-    for source in recipe.representation.vectors:
+    for source in getattr(recipe.representation, "vectors", ()):
         keys.extend(keys_for({**names, "vectors": source}))
     return cite(list(dict.fromkeys(keys)))
 
@@ -253,11 +248,9 @@ def make_bench(
     recipe: Recipe, task: Task, learner: Learner, seed: int, tick: Callable[[str], None] = lambda what: None
 ) -> Bench:
     """The protocol's fixtures for a recipe."""
-    objective = recipe.objective[0](**recipe.objective[1])
-    optimizer = objective.optimizer if isinstance(objective, Unrolled) else Unrolled().optimizer
     return Bench(
-        learner, optimizer, task.train, task.validation, task.test, recipe.evaluate, task.splits.metrics,
-        Streams(seed, ("protocol",)), None, tick,
+        learner, inner_optimizer(recipe, learner), task.train, task.validation, task.test, recipe.evaluate,
+        task.metrics, Streams(seed, ("protocol",)), task.features, recipe.train, None, tick,
     )  # fmt: skip
 
 
@@ -266,7 +259,7 @@ def _identity(recipe: Recipe, task: Task, seed: int) -> str:
     distilling = {key: value for key, value in recipe.raw.items() if key not in unrelated}
     # Where the data lie is nothing to what they are, which their fingerprint says.
     distilling["data"] = {key: value for key, value in recipe.raw["data"].items() if key != "data_dir"}
-    facts = [distilling, recipe.variant, seed, task.data["fingerprint"], task.vectors["fingerprint"]]
+    facts = [distilling, recipe.variant, seed, task.data["fingerprint"], task.facts["fingerprint"]]
     return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()
 
 
@@ -274,40 +267,16 @@ def _full_key(recipe: Recipe, task: Task) -> dict[str, Any]:
     network, settings = recipe.learner
     return {
         "data": task.data["fingerprint"],
-        "vectors": task.vectors["fingerprint"],
+        "vectors": task.facts["fingerprint"],
         "representation": asdict(recipe.representation),
         "network": f"{network.__module__}:{network.__qualname__}",
         "settings": settings,
     }
 
 
-def _source(recipe: Recipe, task: Task, length: int, streams: Streams) -> Source | None:
-    """Where the first inputs come from, as `synthetic.init` says; `None` is noise."""
-    name = recipe.synthetic.init
-    if name == "noise":
-        return None
-    train, rng = task.train, streams.numpy("source")
-
-    def fitted(values: Tensor) -> Tensor:
-        values = values[:, :length]
-        return torch.nn.functional.pad(values, (0, 0, 0, length - values.shape[1]))
-
-    def rows(counts: list[int]) -> tuple[Tensor, Tensor]:
-        select = random_rows if name == "real" else k_centers
-        features = np.zeros((len(train), 1)) if name == "real" else mean_vectors(train).numpy()
-        # A class smaller than asked gives what it has; a class without rows begins as noise.
-        chosen = torch.from_numpy(select(features, train.labels.numpy(), counts, rng))
-        return fitted(train.batch(chosen).inputs), train.labels[chosen]
-
-    def points(counts: list[int]) -> tuple[Tensor, Tensor]:
-        values, owners = centroids_of(train, counts, rng) if name == "kmeans" else averages(train, counts)
-        return fitted(values), owners
-
-    return rows if name in ("real", "k_centers") else points
-
-
-def _snapper(task: Task) -> Callable[[Tensor], Tensor]:
-    return lambda inputs: snap(inputs, task.matrix)
+def _snapper(task: Task) -> Callable[[Tensor], Tensor] | None:
+    """For word vectors: each replaced by that of the nearest word."""
+    return (lambda inputs: snap(inputs, task.matrix)) if isinstance(task, WordTask) else None
 
 
 def _with_cost(folder: Path) -> DistilledSet:
@@ -319,13 +288,13 @@ def _with_cost(folder: Path) -> DistilledSet:
     return replace(stored, meta={**stored.meta, "cost": cost})
 
 
-def _traditional(task: Task, rows: list[int], seed: int) -> dict[str, Any]:
+def _traditional(task: WordTask, rows: list[int], seed: int) -> dict[str, Any]:
     train, test = task.splits.train, task.splits.test
     joined = [
         [text if table.pairs is None else f"{text} {table.pairs[k]}" for k, text in enumerate(table.texts)]
         for table in (train, test)
     ]
-    names = list(dict.fromkeys(["accuracy", *task.splits.metrics]))
+    names = list(dict.fromkeys(["accuracy", *task.metrics]))
     few = ([joined[0][row] for row in rows], train.labels[rows])
     out = {}
     for name, (texts, labels) in {"tfidf_full": (joined[0], train.labels), "tfidf_random_real": few}.items():

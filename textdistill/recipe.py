@@ -14,12 +14,11 @@ from textdistill.checks import check
 from textdistill.core.outer import Outer
 from textdistill.data import DataSettings
 from textdistill.errors import RecipeError, UserError, did_you_mean
-from textdistill.evaluation.settings import Evaluate
+from textdistill.evaluation.settings import Evaluate, Train
 from textdistill.parts import choose, fill
 from textdistill.parts import fields as part_fields
 from textdistill.paths import recipes_dir
 from textdistill.synthetic.settings import SyntheticSettings
-from textdistill.task import Representation
 
 
 @dataclass(frozen=True)
@@ -40,13 +39,14 @@ class Recipe:
     title: str
     paper: str
     data: DataSettings
-    representation: Representation
+    representation: Any
     synthetic: SyntheticSettings
     learner: tuple[type, dict[str, Any]]
     objective: tuple[type, dict[str, Any]]
     starts: tuple[type, dict[str, Any]]
     outer: Outer
     checkpoint: CheckpointSettings
+    train: Train
     evaluate: Evaluate
     raw: dict[str, Any]
     variant: str | None = None
@@ -56,13 +56,14 @@ class Recipe:
 
 SECTIONS: dict[str, type] = {
     "data": DataSettings,
-    "representation": Representation,
     "synthetic": SyntheticSettings,
     "outer": Outer,
     "checkpoint": CheckpointSettings,
+    "train": Train,
     "evaluate": Evaluate,
 }
-PART_SECTIONS = {"learner": "text_conv", "objective": "unrolled", "starts": "fixed"}
+PART_SECTIONS = {"representation": "words", "learner": "text_conv", "objective": "unrolled", "starts": "fixed"}
+IMAGE_SECTIONS = {"representation": "pixels", "learner": "lenet"}
 PAPER = "sucholutsky2021"
 OTHER_KEYS = ("title", "paper", "variants", "results", "command", "notes", "not_run")
 KEYS = ("title", "paper", *SECTIONS, *PART_SECTIONS, *OTHER_KEYS[2:])
@@ -162,13 +163,14 @@ def resolve(
         filled = fill(kind, values.get(key) or {}, key, faults, custom)
         if all(name in filled for name, (_, required) in part_fields(kind).items() if required):
             made[key] = kind(**filled)  # beside faults, too: what could be read is checked all the same
-    for key, default in PART_SECTIONS.items():
+    defaults = PART_SECTIONS if not _of_images(values.get("data")) else {**PART_SECTIONS, **IMAGE_SECTIONS}
+    for key, default in defaults.items():
         value = values.get(key, default)
         if isinstance(value, Mapping) and "name" not in value:
             value = {"name": default, **value}
         chosen = choose(key, value, key, faults, custom)
         if chosen is not None:
-            made[key] = chosen
+            made[key] = chosen if key != "representation" else chosen[0](**chosen[1])
     paper = values.get("paper", PAPER)
     check(made, str(paper), faults)
     if faults:
@@ -184,6 +186,12 @@ def resolve(
         results=dict(results),
         **made,
     )
+
+
+def _of_images(data: Any) -> bool:
+    """Whether a recipe's data are images: then other representation and network are usual."""
+    name = data.get("name") if isinstance(data, Mapping) else None
+    return False and isinstance(name, str)
 
 
 def _lay_over(values: dict[str, Any], other: Any, path: str, faults: list[str]) -> None:

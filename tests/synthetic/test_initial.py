@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from tests.core.cases import generator
-from textdistill.synthetic.initial import Source, class_plan, initial_labels, make_tensors
+from textdistill.synthetic.initial import Found, Source, class_plan, initial_labels, make_tensors
 from textdistill.synthetic.settings import INITS, LABEL_INITS, SyntheticSettings
 from textdistill.synthetic.tensors import LABEL_KINDS
 
@@ -18,12 +18,12 @@ def rows_of(have: int | list[int], classes: int = 3) -> tuple[Source, list[list[
     """A source with so many rows of each class, row k of class c being 10 c + k; and what it is asked for."""
     asked: list[list[int]] = []
 
-    def source(counts: list[int]) -> tuple[Tensor, Tensor]:
+    def source(counts: list[int]) -> Found:
         asked.append(counts)
         there = [have] * classes if isinstance(have, int) else have
         pairs = [(c, k) for c, count in enumerate(counts) for k in range(min(count, there[c]))]
         values = torch.tensor([10.0 * c + k for c, k in pairs]).view(-1, 1, 1).expand(-1, 2, 2)
-        return values, torch.tensor([c for c, _ in pairs])
+        return Found(values, torch.tensor([c for c, _ in pairs]))
 
     return source, asked
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
@@ -48,6 +49,7 @@ class Learner:
         self._shapes = {name: tuple(p.shape) for name, p in module.named_parameters()}
         self.device = torch.device("cpu")
         self.dtype = torch.float32
+        self.criterion = "cross_entropy"
 
     def to(self, device: torch.device | str, dtype: torch.dtype | None = None) -> Learner:
         """Draw and keep weights on this device, as this floating type."""
@@ -55,6 +57,12 @@ class Learner:
         self.dtype = dtype or self.dtype
         self.module.to(self.device, self.dtype)
         return self
+
+    def measured_by(self, criterion: str) -> Learner:
+        """The same learner with `loss` as the `cross_entropy` or the `squared` distance from the centred labels."""
+        other = copy.copy(self)
+        other.criterion = criterion
+        return other
 
     @property
     def margin(self) -> int:
@@ -99,8 +107,12 @@ class Learner:
         return self.activations(params, batch, drop)[-1]
 
     def loss(self, params: Params, batch: Batch, drop: torch.Generator | None = None) -> Float[Tensor, ""]:
-        """Soft cross-entropy of the batch."""
-        rows = -(batch.targets * F.log_softmax(self.logits(params, batch, drop), dim=1)).sum(1)
+        """Soft cross-entropy of the batch, or ½ Σ_c (z_ic − y_ic + 1/C)² where the learner is measured by that."""
+        logits = self.logits(params, batch, drop)
+        if self.criterion == "squared":
+            rows = 0.5 * ((logits - (batch.targets - 1.0 / self.classes)) ** 2).sum(1)
+        else:
+            rows = -(batch.targets * F.log_softmax(logits, dim=1)).sum(1)
         return rows.mean() if batch.weights is None else (batch.weights * rows).sum()
 
 

@@ -7,7 +7,7 @@ steps only (truncated back-propagation); with a window of T or more both are exa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -46,7 +46,7 @@ class Inner:
             new, state = self.optimizer.update(weights, grads, state, draw.lr)
         return dict(zip(names, new, strict=True)), state
 
-    def run(self, params: Params, state: State | None, draws: Sequence[Draw]) -> tuple[Params, State]:
+    def run(self, params: Params, state: State | None, draws: Iterable[Draw]) -> tuple[Params, State]:
         """Plain training over `draws`, nothing kept for a derivative."""
         params = {name: value.detach() for name, value in params.items()}
         state = self.optimizer.init(list(params.values())) if state is None else state

@@ -7,17 +7,19 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Int
 from torch import Tensor
 
 from textdistill.core.learner import Params
 from textdistill.core.schedule import DistilledSet
-from textdistill.data import EmbeddedText, spread
+from textdistill.data import spread
+from textdistill.data.rows import Rows
+from textdistill.evaluation.labels import tuned_steps, with_true_labels
 from textdistill.evaluation.neighbours import knn_predict_batches
-from textdistill.evaluation.protocol import Bench, Scores, block
+from textdistill.evaluation.protocol import Bench, Scores, block, score_set
 from textdistill.evaluation.scores import score
 from textdistill.evaluation.statistics import summarise
-from textdistill.evaluation.training import accuracy, predict, train_by_schedule
+from textdistill.evaluation.training import accuracy, predict
 from textdistill.selection import herding, k_centers, kmeans_centroids, random_rows
 
 # Best-of-random looks at training rows; a seeded draw of this many is enough to rank the sets.
@@ -25,16 +27,6 @@ RANKING_ROWS = 1000
 BEST_SHARE = 0.2
 # Class-wise k-means over whole embedded texts (length × dimension numbers each): a seeded draw of each class's rows.
 CLUSTER_ROWS = 400
-
-
-def mean_vectors(text: EmbeddedText, batch: int = 512) -> Float[Tensor, "n d"]:
-    """The mean word vector of each row over its real words: the features that select among texts."""
-    out = torch.empty(len(text), text.shape[1])
-    for rows, values in text.batches(batch):
-        assert values.mask is not None
-        inside = values.mask.to(values.inputs)[:, :, None]
-        out[rows.cpu()] = ((values.inputs * inside).sum(1) / inside.sum(1)).cpu().float()
-    return out
 
 
 def as_schedule(like: DistilledSet, inputs: Tensor, labels: Int[Tensor, " m"], rate: float | None) -> DistilledSet:
@@ -46,8 +38,7 @@ def as_schedule(like: DistilledSet, inputs: Tensor, labels: Int[Tensor, " m"], r
     """
     steps = like.inputs.shape[0]
     each = like.inputs.shape[1]
-    length = like.inputs.shape[2]
-    inputs = _fit(inputs, length)
+    inputs = _fit(inputs, like.inputs.shape[2])
     groups = [torch.nonzero(labels == label)[:, 0].tolist() for label in labels.unique().tolist()]
     order: list[int] = []
     turn = 0
@@ -64,6 +55,7 @@ def as_schedule(like: DistilledSet, inputs: Tensor, labels: Int[Tensor, " m"], r
 
 
 def _fit(inputs: Tensor, length: int) -> Tensor:
+    """Sentences cut or padded to the samples' length; images (four axes) have it already."""
     if inputs.shape[1] >= length:
         return inputs[:, :length]
     return torch.nn.functional.pad(inputs, (0, 0, 0, length - inputs.shape[1]))
@@ -78,13 +70,13 @@ def run_baselines(bench: Bench, like: DistilledSet) -> tuple[dict[str, Any], dic
     loses for want of tuning.
     """
     train, settings = bench.train, bench.settings
-    features = mean_vectors(train).numpy()
+    features = bench.features().numpy()
     labels = train.labels.numpy()
     counts = spread(like.samples, len(train.classes))
     draws = settings.draws
     wanted = set(settings.baselines)
     out: dict[str, Any] = {}
-    notes: dict[str, Any] = {"rates": {}}
+    notes: dict[str, Any] = {"rates": {}, "steps": {}}
 
     def rng(name: str, draw: int) -> np.random.Generator:
         return bench.streams.numpy("baseline", name, draw)
@@ -134,11 +126,18 @@ def run_baselines(bench: Bench, like: DistilledSet) -> tuple[dict[str, Any], dic
     if "herding" in wanted:
         chosen = rows_of(herding, "herding", 0)
         out["herding"] = block(evaluate("herding", [chosen] * (1 if bench.theta0 is not None else draws))[0])
+    for name in ("true_labels", "smoothed_labels"):
+        relabelled = with_true_labels(like, name == "smoothed_labels") if name in wanted else None
+        if relabelled is not None:
+            steps = tuned_steps(bench, relabelled)
+            notes["steps"][name] = steps
+            bench.tick(name)
+            out[name] = block(score_set(bench, relabelled.lasting(steps), settings.nets, name)[0])
     return out, notes
 
 
 def _train(bench: Bench, schedule: DistilledSet, draw: int) -> Params:
-    return train_by_schedule(schedule, bench.learner, bench.optimizer, bench.start(draw))
+    return bench.trained(schedule, draw)
 
 
 def _best_rate(bench: Bench, like: DistilledSet, rows: tuple[Tensor, Tensor]) -> float | None:
@@ -159,8 +158,8 @@ def _best_rate(bench: Bench, like: DistilledSet, rows: tuple[Tensor, Tensor]) ->
     return best
 
 
-def centroids_of(train: EmbeddedText, counts: list[int], rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-    """Class-wise k-means centroids of a seeded draw of embedded rows: (M, length, d) and their classes (M,)."""
+def centroids_of(train: Rows, counts: list[int], rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+    """Class-wise k-means centroids of a seeded draw of embedded rows: (M, *shape) and their classes."""
     rows = torch.from_numpy(
         random_rows(np.zeros((len(train), 1)), train.labels.numpy(), [max(CLUSTER_ROWS, c) for c in counts], rng)
     )
@@ -169,18 +168,18 @@ def centroids_of(train: EmbeddedText, counts: list[int], rng: np.random.Generato
     return torch.from_numpy(points).float(), torch.from_numpy(owners)
 
 
-def averages(train: EmbeddedText, counts: list[int]) -> tuple[Tensor, Tensor]:
-    """The mean embedded text of each class over all its rows, as often as `counts` asks, and the classes (M,)."""
+def averages(train: Rows, counts: list[int]) -> tuple[Tensor, Tensor]:
+    """The mean input of each class over all its rows, as often as `counts` asks, and the classes (M,)."""
     total = torch.zeros(len(train.classes), *train.shape)
     for part in torch.split(torch.arange(len(train)), 512):
         total.index_add_(0, train.labels[part], train.batch(part).inputs.float())
     number = torch.bincount(train.labels, minlength=len(train.classes)).clamp_min(1)
     owners = torch.repeat_interleave(torch.arange(len(train.classes)), torch.tensor(counts))
-    return (total / number[:, None, None])[owners], owners
+    return (total / number.view(-1, *(1 for _ in train.shape)))[owners], owners
 
 
 def _neighbours(bench: Bench, inputs: Tensor, owners: Tensor) -> dict[str, float]:
-    """1-nearest-neighbour over whole embedded texts (length × dimension numbers), as for images in the paper."""
+    """1-nearest-neighbour over whole inputs (a text's length × dimension numbers, an image's pixels), as in the paper."""
     targets = torch.nn.functional.one_hot(owners, len(bench.train.classes)).float()
     parts = torch.split(torch.arange(len(bench.test)), 256)
     queries = (bench.test.batch(part).inputs.flatten(1) for part in parts)

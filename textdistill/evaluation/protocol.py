@@ -17,12 +17,19 @@ from textdistill.core.inner import InnerOptimizer
 from textdistill.core.learner import Learner, Params
 from textdistill.core.schedule import DistilledSet
 from textdistill.core.streams import Streams
-from textdistill.data import EmbeddedText
+from textdistill.data.rows import Rows
 from textdistill.evaluation.confusion import confusion
 from textdistill.evaluation.scores import score
-from textdistill.evaluation.settings import Evaluate, Training
+from textdistill.evaluation.settings import Evaluate, Train, Training
 from textdistill.evaluation.statistics import ratio, summarise
-from textdistill.evaluation.training import accuracy, predict, train_by_adam, train_by_schedule, train_on_real
+from textdistill.evaluation.training import (
+    accuracy,
+    predict,
+    scheduled,
+    train_by_adam,
+    train_by_schedule,
+    train_on_real,
+)
 
 Scores = list[dict[str, float]]
 Tick = Callable[[str], None]
@@ -32,17 +39,20 @@ Tick = Callable[[str], None]
 class Bench:
     """What every score is taken with: the learner, its inner update rule, the splits, the settings, the random streams.
 
+    `features` gives a vector for each training row, by which baselines select; `plan` is how networks train on a set.
     `theta0` is set where the start is fixed: every network then begins there.
     """
 
     learner: Learner
     optimizer: InnerOptimizer
-    train: EmbeddedText
-    validation: EmbeddedText
-    test: EmbeddedText
+    train: Rows
+    validation: Rows
+    test: Rows
     settings: Evaluate
     metrics: Sequence[str]
     streams: Streams
+    features: Callable[[], Tensor]
+    plan: Train = field(default_factory=Train)
     theta0: Params | None = None
     tick: Tick = field(default=lambda what: None)
 
@@ -51,6 +61,12 @@ class Bench:
         if self.theta0 is not None:
             return {name: value.to(self.learner.device, self.learner.dtype) for name, value in self.theta0.items()}
         return self.learner.init(self.streams.torch("evaluate", net))
+
+    def trained(self, distilled: DistilledSet, net: int, start: Params | None = None) -> Params:
+        """Network number `net`, trained on a set by its schedule."""
+        start = self.start(net) if start is None else start
+        streams = self.streams.child("training", net)
+        return train_by_schedule(distilled, self.learner, self.optimizer, start, self.plan, streams)
 
     def test_scores(self, params: Params) -> tuple[dict[str, float], Tensor]:
         """The task's metrics on all test rows, in percent, and the predictions."""
@@ -72,7 +88,7 @@ def score_set(bench: Bench, distilled: DistilledSet, nets: int, what: str) -> tu
     scores, first = [], None
     for net in range(1 if bench.theta0 is not None else nets):
         bench.tick(what)
-        params = train_by_schedule(distilled, bench.learner, bench.optimizer, bench.start(net))
+        params = bench.trained(distilled, net)
         one, predictions = bench.test_scores(params)
         scores.append(one)
         first = predictions if first is None else first
@@ -98,12 +114,13 @@ def validator(bench: Bench) -> Callable[[DistilledSet], float]:
 
     def validate(distilled: DistilledSet) -> float:
         nets = 1 if bench.theta0 is not None else bench.settings.validation_nets
+        distilled = scheduled(distilled, bench.plan)
         found = []
         for net in range(nets):
             start = (
                 bench.start(0) if bench.theta0 is not None else bench.learner.init(bench.streams.torch("validate", net))
             )
-            params = train_by_schedule(distilled, bench.learner, bench.optimizer, start)
+            params = bench.trained(distilled, net, start)
             found.append(
                 accuracy(predict(bench.learner, params, bench.validation, rows=rows), bench.validation.labels[rows])
             )

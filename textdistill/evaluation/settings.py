@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import ClassVar
+
+from textdistill.core.inner import InnerOptimizer
 
 BASELINES = (
     "random_real",
@@ -13,7 +17,30 @@ BASELINES = (
     "knn_kmeans",
     "k_centers",
     "herding",
+    "true_labels",
+    "smoothed_labels",
 )
+LOSSES = ("cross_entropy", "squared")
+
+
+@dataclass(frozen=True)
+class Train:
+    """How networks are trained on the finished set; what is left out is the set's own schedule and inner optimiser.
+
+    `epochs` times through the set's batches at the rate `lr`, multiplied by `decay` at each of the shares `decay_at` of
+    the way. `augment` transforms every batch at random. `loss` is the soft cross-entropy or the squared distance of the
+    logits from the labels less 1/C (kernel methods). Whatever is given here is stored with the set.
+    """
+
+    optimizer: InnerOptimizer | None = None
+    epochs: int | None = None
+    lr: float | None = None
+    decay: float = 0.1
+    decay_at: tuple[float, ...] = ()
+    augment: tuple[str, ...] = ()
+    loss: str = "cross_entropy"
+
+    choices: ClassVar[Mapping[str, Sequence[str]]] = {"loss": LOSSES}
 
 
 @dataclass(frozen=True)
@@ -48,7 +75,8 @@ class Evaluate:
     sets per
     baseline; `rates` are the constant inner learning rates from which each baseline's is chosen on validation rows,
     beside the
-    distilled schedule's own; `validation_rows` and `validation_nets` are what the outer loop's validation sees.
+    distilled schedule's own; `label_steps` is the most steps that sets with true or smoothed labels may train for, the
+    number being chosen on validation rows; `validation_rows` and `validation_nets` are what the outer loop's validation sees.
     """
 
     nets: int = 20
@@ -61,6 +89,7 @@ class Evaluate:
     rates: tuple[float, ...] = (0.01, 0.1, 1.0)
     traditional: bool = True
     snapped: bool = True
+    label_steps: int = 2000
     validation_rows: int = 1000
     validation_nets: int = 2
     batch: int = 256

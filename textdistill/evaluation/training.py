@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import torch
 from jaxtyping import Int
@@ -11,17 +12,44 @@ from torch import Tensor
 from textdistill.core.batch import Batch
 from textdistill.core.inner import InnerOptimizer
 from textdistill.core.learner import Learner, Params
-from textdistill.core.schedule import DistilledSet
+from textdistill.core.schedule import DistilledSet, Draw
 from textdistill.core.streams import Streams
 from textdistill.core.unroll import Inner
-from textdistill.data import EmbeddedText
-from textdistill.evaluation.settings import Ordinary, Training
+from textdistill.data.rows import Rows
+from textdistill.evaluation.settings import Ordinary, Train, Training
 
 
-def train_by_schedule(distilled: DistilledSet, learner: Learner, optimizer: InnerOptimizer, params: Params) -> Params:
+def scheduled(distilled: DistilledSet, plan: Train) -> DistilledSet:
+    """The set with the schedule that `plan` asks for in place of its own."""
+    steps = distilled.inputs.shape[0]
+    epochs = plan.epochs or distilled.rates.shape[0]
+    rates = distilled.lasting(epochs * steps).rates.clone()
+    if plan.lr is not None:
+        rates.fill_(plan.lr)
+    for share in plan.decay_at:
+        rates[round(share * epochs) :] *= plan.decay
+    return replace(distilled, rates=rates)
+
+
+def draws_of(distilled: DistilledSet, learner: Learner, plan: Train, streams: Streams) -> Iterator[Draw]:
+    """The set's steps in order, each transformed by its own random stream where the plan augments."""
+    for step in range(distilled.length):
+        draw = distilled.draw(step).to(learner.device, learner.dtype)
+        yield draw
+
+
+def train_by_schedule(
+    distilled: DistilledSet,
+    learner: Learner,
+    optimizer: InnerOptimizer,
+    params: Params,
+    plan: Train | None = None,
+    streams: Streams | None = None,
+) -> Params:
     """The distilled set's own schedule: its batches in order, each with its learning rate (Eq. 2), no dropout."""
-    draws = [distilled.draw(t).to(learner.device, learner.dtype) for t in range(distilled.length)]
-    return Inner(learner, optimizer).run(params, None, draws)[0]
+    plan, streams = plan or Train(), streams or Streams(0)
+    inner = Inner(learner.measured_by(plan.loss), optimizer)
+    return inner.run(params, None, draws_of(distilled, learner, plan, streams))[0]
 
 
 def train_by_adam(batch: Batch, learner: Learner, params: Params, settings: Ordinary) -> Params:
@@ -38,14 +66,14 @@ def train_by_adam(batch: Batch, learner: Learner, params: Params, settings: Ordi
 
 @torch.no_grad()
 def predict(
-    learner: Learner, params: Params, text: EmbeddedText, batch: int = 256, rows: Int[Tensor, " r"] | None = None
+    learner: Learner, params: Params, split: Rows, batch: int = 256, rows: Int[Tensor, " r"] | None = None
 ) -> Int[Tensor, " r"]:
     """The class with the highest logit for each row, in the order of `rows` (all of them when none)."""
-    rows = torch.arange(len(text)) if rows is None else rows
-    place = torch.empty(len(text), dtype=torch.long)
+    rows = torch.arange(len(split)) if rows is None else rows
+    place = torch.empty(len(split), dtype=torch.long)
     place[rows] = torch.arange(len(rows))
     out = torch.empty(len(rows), dtype=torch.long)
-    for part, values in text.batches(batch, rows, trim_margin=learner.margin):
+    for part, values in split.batches(batch, rows, trim_margin=learner.margin):
         out[place[part.cpu()]] = learner.logits(params, values.to(learner.device, learner.dtype)).argmax(1).cpu()
     return out
 
@@ -58,8 +86,8 @@ def accuracy(predictions: Tensor, labels: Tensor) -> float:
 def train_on_real(
     learner: Learner,
     params: Params,
-    train: EmbeddedText,
-    validation: EmbeddedText,
+    train: Rows,
+    validation: Rows,
     settings: Training,
     streams: Streams,
     on_epoch: Callable[[int, float], None] | None = None,

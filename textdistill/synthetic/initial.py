@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -10,8 +11,17 @@ from torch import Tensor
 from textdistill.synthetic.settings import SyntheticSettings
 from textdistill.synthetic.tensors import TensorData
 
-# Given how many samples each class should have, the inputs (M, *shape) and their classes (M,), class by class.
-Source = Callable[[list[int]], tuple[Tensor, Tensor]]
+
+class Found(NamedTuple):
+    """First inputs (M, *shape) and their classes (M,), class by class; `rows` (M,) where they are rows of real data."""
+
+    values: Tensor
+    owners: Tensor
+    rows: Tensor | None = None
+
+
+# Given how many samples each class should have.
+Source = Callable[[list[int]], Found]
 
 
 def class_plan(settings: SyntheticSettings, classes: int) -> Tensor:
@@ -28,15 +38,17 @@ def make_tensors(
 ) -> TensorData:
     """The set before its first outer step. Without a `source`, inputs are standard normal times `noise`.
 
-    A class with fewer real rows than asked repeats them, each copy moved by a little noise so that it can become
-    another sample.
+    A class with fewer real rows than asked repeats them; where inputs are learned each copy is moved by a little noise,
+    so that it can become another sample.
     """
     plan = class_plan(settings, classes)
     steps, each = plan.shape
     inputs = torch.randn(steps, each, *shape, generator=rng) * settings.noise
+    taken: Tensor | None = None
     if source is not None:
         counts = torch.bincount(plan.flatten(), minlength=classes).tolist()
-        values, owners = source(counts)
+        values, owners, numbers = source(counts)
+        taken = None if numbers is None else torch.full((steps, each), -1, dtype=torch.long)
         shaken = torch.randn(steps, each, *shape, generator=rng) * 0.01
         for label in range(classes):
             places = (plan == label).nonzero()
@@ -44,10 +56,13 @@ def make_tensors(
             for k, (step, at) in enumerate(places.tolist()):
                 if len(rows):
                     value = values[rows[k % len(rows)]]
-                    inputs[step, at] = value if k < len(rows) else value + shaken[step, at]
+                    moved = k >= len(rows) and "inputs" in settings.learn
+                    inputs[step, at] = value + shaken[step, at] if moved else value
+                    if taken is not None and numbers is not None:
+                        taken[step, at] = numbers[rows[k % len(rows)]]
     targets = initial_labels(settings, plan, classes)
     rates = torch.full((settings.epochs, steps), settings.lr)
-    return TensorData(inputs, targets, rates, learned=frozenset(settings.learn), labels=settings.labels)
+    return TensorData(inputs, targets, rates, learned=frozenset(settings.learn), labels=settings.labels, rows=taken)
 
 
 def initial_labels(settings: SyntheticSettings, plan: Tensor, classes: int) -> Tensor:

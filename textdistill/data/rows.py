@@ -1,0 +1,37 @@
+"""What every kind of real rows offers beyond the core's `RealData`: batches in passing, and another device."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Protocol, runtime_checkable
+
+import torch
+from torch import Tensor
+
+from textdistill.core.batch import Batch
+
+
+@runtime_checkable
+class Rows(Protocol):
+    """A split as embedded text or as images. `lengths` (n,) are real positions (all ones for images)."""
+
+    classes: tuple[str, ...]
+    shape: tuple[int, ...]
+    labels: Tensor
+    lengths: Tensor
+
+    def __len__(self) -> int: ...
+
+    def batch(self, rows: Tensor, trim: bool = False, trim_margin: int = 0) -> Batch:
+        """The rows with these indices, in this order; `trim` cuts padding where there is any."""
+        ...
+
+    def batches(
+        self, size: int, rows: Tensor | None = None, by_length: bool = True, trim_margin: int = 0
+    ) -> Iterator[tuple[Tensor, Batch]]:
+        """All rows (or these) once, each batch with its row indices."""
+        ...
+
+    def to(self, device: torch.device | str, dtype: torch.dtype | None = None) -> Rows:
+        """The same rows on another device."""
+        ...

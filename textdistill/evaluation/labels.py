@@ -1,0 +1,48 @@
+"""The baselines of label distillation: the same samples with true or smoothed labels, and how long to train on them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+
+from textdistill.core.schedule import DistilledSet
+from textdistill.core.unroll import Inner
+from textdistill.evaluation.protocol import Bench
+from textdistill.evaluation.training import accuracy, draws_of, predict
+
+SMOOTHING = 0.1
+LOOKS = 40  # how often, on the way to the most steps, the validation accuracy is taken
+NETS = 3
+
+
+def with_true_labels(distilled: DistilledSet, smoothed: bool = False) -> DistilledSet | None:
+    """The set with the labels its samples came with (smoothed: 0.1 of the mass shared by all classes).
+
+    `None` where samples are no real rows, or rows of a data set with other classes.
+    """
+    owners = distilled.meta.get("owners")
+    if owners is None:
+        return None
+    classes = distilled.targets.shape[-1]
+    hard = torch.nn.functional.one_hot(torch.tensor(owners), classes).to(distilled.targets)
+    targets = (1 - SMOOTHING) * hard + SMOOTHING / classes if smoothed else hard
+    return replace(distilled, targets=targets.view_as(distilled.targets))
+
+
+def tuned_steps(bench: Bench, distilled: DistilledSet) -> int:
+    """The number of inner steps, up to `evaluate.label_steps`, with the best mean validation accuracy of three nets."""
+    every = max(1, bench.settings.label_steps // LOOKS)
+    count = min(bench.settings.validation_rows, len(bench.validation))
+    rows = torch.randperm(len(bench.validation), generator=bench.streams.torch("step-rows"))[:count]
+    inner = Inner(bench.learner.measured_by(bench.plan.loss), bench.optimizer)
+    long = distilled.lasting(every * LOOKS)
+    totals = [0.0] * LOOKS
+    for net in range(NETS):
+        params, state = bench.start(2000 + net), None
+        draws = draws_of(long, bench.learner, bench.plan, bench.streams.child("tuning", net))
+        for look in range(LOOKS):
+            params, state = inner.run(params, state, [next(draws) for _ in range(every)])
+            found = predict(bench.learner, params, bench.validation, rows=rows)
+            totals[look] += accuracy(found, bench.validation.labels[rows].cpu())
+    return every * (1 + max(range(LOOKS), key=lambda look: totals[look]))

@@ -1,0 +1,58 @@
+"""A finished set made readable: sentences for sets of word vectors, a grid of pictures for images, label heat maps."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from textdistill.artifact import Artifact, load
+from textdistill.core.checkpoint import write_atomic
+from textdistill.errors import UserError
+from textdistill.evaluation.decode import Decoded, decode, nearest_sentences
+from textdistill.evaluation.pictures import embedding_picture
+from textdistill.task import Task
+from textdistill.words_task import WordTask
+
+DECODED, PICTURE, SAMPLES = "decoded.json", "picture.json", "samples.jsonl"
+
+
+def read_set(folder: Path, task: Task, k: int = 1, metric: str = "cosine") -> Decoded | None:
+    """Write what a person can look at: decoded sentences or a grid of images, the embedding's picture, real samples."""
+    artifact = load(folder)
+    if isinstance(task, WordTask):
+        decoded = _sentences(artifact, task, k, metric)
+        write_atomic(folder / DECODED, json.dumps(decoded.as_dict(), ensure_ascii=False) + "\n")
+    else:
+        raise UserError(f"{folder}: nothing is known about showing {type(task).__name__}")
+    features, distilled = task.features(), artifact.distilled
+    picture = embedding_picture(
+        features.numpy(),
+        task.train.labels.numpy(),
+        task.summary(distilled.inputs.flatten(0, 1)).numpy(),
+        distilled.targets.flatten(0, 1).argmax(1).numpy(),
+    )
+    write_atomic(folder / PICTURE, json.dumps(picture) + "\n")
+    return decoded
+
+
+def _sentences(artifact: Artifact, task: WordTask, k: int, metric: str) -> Decoded:
+    distilled, classes = artifact.distilled, artifact.classes
+    decoded = decode(distilled.inputs, distilled.targets, classes, task.words, task.matrix, metric=metric, k=k)  # type: ignore[arg-type]
+    labels = [classes[label] for label in task.train.labels.tolist()]
+    found = nearest_sentences(distilled.inputs, task.features(), task.splits.train.texts, labels)
+    return decoded.with_nearest_real(found)
+
+
+def write_samples(folder: Path, artifact: Artifact, samples: list[dict[str, Any]]) -> None:
+    """`samples.jsonl`: real rows with their distilled labels, one JSON object a line, for any tokeniser and any model.
+
+    Each has the row's own text (or its number, for images), `label` (the class of the highest value) and `labels`, the
+    value of every class.
+    """
+    lines = []
+    for sample, values in zip(samples, artifact.distilled.targets.flatten(0, 1).tolist(), strict=True):
+        soft = {name: round(value, 6) for name, value in zip(artifact.classes, values, strict=True)}
+        told = {**sample, "label": max(soft, key=soft.__getitem__), "labels": soft}
+        lines.append(json.dumps(told, ensure_ascii=False))
+    write_atomic(folder / SAMPLES, "\n".join(lines) + "\n")
