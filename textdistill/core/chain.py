@@ -18,8 +18,8 @@ class Chain:
     """A fresh network every `matches` outer steps, trained `steps` inner steps on the set between two of them.
 
     Gradient matching's outer loop is `matches` long and its inner one `steps` (Zhao et al. 2021, Algorithm 1); the
-    paper's code takes (1, 1) for one sample per class, (10, 50) for 10 and (50, 10) for 50. The training follows the set
-    as the outer step has left it, at the set's own learning rates.
+    paper's code takes (1, 1) for one sample per class, (10, 50) for 10 and (50, 10) for 50. The training follows the
+    set as the outer step has left it, at the set's own learning rates.
     """
 
     def __init__(self, learner: Learner, streams: Streams, matches: int = 10, steps: int = 50):

@@ -123,7 +123,7 @@ def _affine(images: Tensor, matrix: tuple[tuple[float, float], tuple[float, floa
 def resampled(
     images: Float[Tensor, "n c h w"], rows: Float[Tensor, "h w"], columns: Float[Tensor, "h w"]
 ) -> Float[Tensor, "n c h w"]:
-    """The images read at these places, bilinearly, zero outside: a gather, for `grid_sample` differentiates only once."""
+    """The images read at these places, bilinearly, zero outside: a gather, as `grid_sample` differentiates just once."""
     height, width = images.shape[2:]
     top, left = rows.floor(), columns.floor()
     flat, out = images.flatten(2), torch.zeros_like(images)

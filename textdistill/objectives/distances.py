@@ -39,7 +39,8 @@ def euclidean(synthetic: Gradients, real: Gradients) -> Tensor:
 def _off(one: Tensor, other: Tensor) -> Tensor:
     """1 − cosine over the last dimension."""
     product = torch.linalg.vector_norm(one, dim=-1) * torch.linalg.vector_norm(other, dim=-1)
-    return 1 - (one * other).sum(-1) / (product + EPSILON)
+    off: Tensor = 1 - (one * other).sum(-1) / (product + EPSILON)
+    return off
 
 
 def _total(parts: Sequence[Tensor], like: Gradients) -> Tensor:

@@ -134,7 +134,7 @@ def within_class(batch: Batch) -> Batch:
 
 
 def matched_names(learner: Learner, layers: Sequence[str]) -> list[str]:
-    """The weights whose gradients are compared, in the learner's order: all, or those whose names begin as `layers` say.
+    """The weights whose gradients are compared, in the learner's order: all, or those that begin as `layers` say.
 
     `last` are the last weight of two dimensions or more, and what follows it: its bias.
     """
