@@ -26,6 +26,10 @@ from textdistill.learners import LEARNERS, make_learner
 from textdistill.objectives import Unrolled
 from textdistill.objectives.distribution_matching import DistributionMatching
 from textdistill.objectives.gradient_matching import GradientMatching
+from textdistill.objectives.kernels import NNGP, NTK, RBF, Feature, Kernel
+from textdistill.objectives.kip import KIP
+from textdistill.objectives.label_solve import LabelSolve
+from textdistill.objectives.ridge_labels import RidgeLabels
 from textdistill.synthetic.tensors import TensorData
 
 LENGTH, DIMENSION, CLASSES = 5, 3, 3
@@ -89,6 +93,19 @@ OBJECTIVE_CASES: dict[str, Objective] = {
     "gradient matching": GradientMatching(batch=8),
     "gradient matching, augmented": GradientMatching(batch=8, distance="cosine", augment=("shift", "noise")),
     "gradient matching, last layer": GradientMatching(batch=8, distance="euclidean", layers=("last",)),
+    "kip": KIP(batch=30),
+    "kip of features": KIP(kernel=Feature(), batch=30, memory_mib=0.01),
+    "label solve": LabelSolve(batch=30),
+    "ridge labels": RidgeLabels(batch=8, rate=0.9, penalty=0.1),
+}
+
+KERNEL_CASES: dict[str, Kernel] = {
+    "ntk": NTK(),
+    "ntk deep": NTK(depth=3, bias_variance=0.1),
+    "ntk linear": NTK(depth=0),
+    "nngp": NNGP(depth=2),
+    "rbf": RBF(),
+    "feature": Feature(),
 }
 
 

@@ -12,12 +12,14 @@ from textdistill.core.unroll import META_GRADIENTS
 from textdistill.learners import LEARNERS
 from textdistill.learners.recurrent import POOLS
 from textdistill.objectives import OBJECTIVES
+from textdistill.objectives.kernels import KERNELS
 from textdistill.parts import PARTS
 
 CASES = {
     "learner": (LEARNERS, {LEARNERS[name] for name, _ in cases.LEARNER_CASES.values()}),
     "optimizer": (INNER_OPTIMIZERS, {type(case) for case in cases.OPTIMIZER_CASES.values()}),
     "gradient": (META_GRADIENTS, {type(case) for case in cases.GRADIENT_CASES.values()}),
+    "kernel": (KERNELS, {type(case) for case in cases.KERNEL_CASES.values()}),
     "objective": (OBJECTIVES, {type(case) for case in cases.OBJECTIVE_CASES.values()}),
     "starts": (
         STARTS,

@@ -12,9 +12,10 @@ import torch
 from torch import Tensor
 
 from tests.core.cases import LEARNER_CASES, OBJECTIVE_CASES, STARTS_CASES, learner_of, real_rows, taught, tensors
-from textdistill.core.distill import Checkpoint, Objective, distill
+from textdistill.core.distill import Checkpoint, ClosedForm, Objective, distill
 from textdistill.core.outer import OUTER_OPTIMIZERS, SCHEDULES, Outer
 from textdistill.core.schedule import DistilledSet
+from textdistill.core.starts import Start
 from textdistill.core.streams import Streams
 from textdistill.errors import DivergenceError, RecipeError, UserError
 from textdistill.objectives import Unrolled
@@ -63,13 +64,31 @@ def test_every_source_of_starts_lowers_the_loss(case: str) -> None:
     assert sum(found[-6:]) < 0.9 * sum(found[:6])
 
 
-@pytest.mark.parametrize("name", OBJECTIVE_CASES)
+ITERATED = [name for name, objective in OBJECTIVE_CASES.items() if not isinstance(objective, ClosedForm)]
+
+
+@pytest.mark.parametrize("name", ITERATED)
 def test_every_objective_lowers_its_loss(name: str) -> None:
     # the real batch is small there: the noise of its loss is taken out by the mean
     objective: Any = OBJECTIVE_CASES[name]
     objective = replace(objective, batch=30) if hasattr(objective, "batch") else objective
     found = losses(synthetic=taught(objective, dtype=torch.float32), objective=objective)
     assert sum(found[-6:]) < 0.9 * sum(found[:6])
+
+
+@pytest.mark.parametrize("name", sorted(OBJECTIVE_CASES.keys() - ITERATED))
+def test_every_closed_form_lowers_its_loss_without_a_step(name: str) -> None:
+    objective: Any = replace(OBJECTIVE_CASES[name], batch=len(REAL))  # type: ignore[type-var]
+    synthetic = taught(objective, dtype=torch.float32)
+    start = Start(learner_of("mlp", torch.float32).init(torch.Generator().manual_seed(0)))
+
+    def loss() -> float:
+        (outcome,) = objective.evaluate(synthetic, REAL, learner_of("mlp", torch.float32), [start], Streams(0))
+        return float(outcome.loss)
+
+    before = loss()
+    assert losses(synthetic=synthetic, objective=objective) == []
+    assert loss() < 0.9 * before
 
 
 @pytest.mark.parametrize("network", ["text_conv", "bi_rnn last", "bi_lstm mean"])

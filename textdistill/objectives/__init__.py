@@ -2,10 +2,16 @@
 
 from textdistill.objectives.distribution_matching import DistributionMatching
 from textdistill.objectives.gradient_matching import GradientMatching
+from textdistill.objectives.kip import KIP
+from textdistill.objectives.label_solve import LabelSolve
+from textdistill.objectives.ridge_labels import RidgeLabels
 from textdistill.objectives.unrolled import Unrolled
 
 OBJECTIVES: dict[str, type] = {
     "unrolled": Unrolled,
     "distribution_matching": DistributionMatching,
     "gradient_matching": GradientMatching,
+    "kip": KIP,
+    "label_solve": LabelSolve,
+    "ridge_labels": RidgeLabels,
 }

@@ -99,7 +99,8 @@ class KIP:
         inputs = torch.cat([draw.batch.inputs for draw in draws]).detach().double()
         centre = 1.0 / draws[0].batch.targets.shape[1]
         targets = (torch.cat([draw.batch.targets for draw in draws]).detach().double() - centre).requires_grad_()
-        leaves = [inputs.requires_grad_()] if draws[0].batch.inputs.requires_grad else []
+        taught = draws[0].leaves().keys() & self.trains
+        leaves = [inputs.requires_grad_()] if "inputs" in taught else []
         support, blocks = Rows(inputs), self.blocks(Rows(inputs), learner, params)
 
         share = own_share(len(support))

@@ -68,4 +68,5 @@ class LabelSolve(KIP):
 
 def _triangle(rows: Float[Tensor, "b f"]) -> Float[Tensor, "f f"]:
     """R of the QR decomposition of at least as many rows as columns."""
-    return torch.linalg.qr(rows, mode="r").R
+    triangle: Tensor = torch.linalg.qr(rows, mode="r").R
+    return triangle

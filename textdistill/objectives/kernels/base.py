@@ -34,8 +34,8 @@ class Kernel(Protocol):
 
     def __call__(
         self,
-        x: Float[Tensor, "n *shape"],
-        y: Float[Tensor, "m *other"],
+        x: Tensor,
+        y: Tensor,
         x_mask: Bool[Tensor, "n length"] | None = None,
         y_mask: Bool[Tensor, "m width"] | None = None,
     ) -> Float[Tensor, "n m"]:
