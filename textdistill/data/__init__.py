@@ -2,7 +2,13 @@
 
 from textdistill.data.draw import balanced_rows, spread
 from textdistill.data.files import read_file
+from textdistill.data.image_known import IMAGE_DATA, KnownImages, find_known_images
+from textdistill.data.image_scaling import PixelSettings, Scaling
+from textdistill.data.image_sources import is_image_data
+from textdistill.data.image_splits import ImageSplits, load_images
+from textdistill.data.images import ImageTable
 from textdistill.data.known import ALIASES, KNOWN, KnownData, find_known
+from textdistill.data.pixels import ImageRows
 from textdistill.data.settings import DataSettings
 from textdistill.data.splits import SplitReport, Splits, load
 from textdistill.data.table import TextTable, normalise
@@ -11,10 +17,17 @@ from textdistill.data.words import count_words, table_tokens, tokenise
 
 __all__ = [
     "ALIASES",
+    "IMAGE_DATA",
     "KNOWN",
     "DataSettings",
     "EmbeddedText",
+    "ImageRows",
+    "ImageSplits",
+    "ImageTable",
     "KnownData",
+    "KnownImages",
+    "PixelSettings",
+    "Scaling",
     "SplitReport",
     "Splits",
     "TextTable",
@@ -22,7 +35,10 @@ __all__ = [
     "balanced_rows",
     "count_words",
     "find_known",
+    "find_known_images",
+    "is_image_data",
     "load",
+    "load_images",
     "normalise",
     "read_file",
     "spread",
