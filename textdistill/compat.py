@@ -181,8 +181,8 @@ def _distance(asked: _Choice, other: _Choice, parts: Parts) -> tuple[int, float]
     changed += _OTHER_FIELDS if dropped and not asked.learn & other.learn else _FEWER_FIELDS * len(dropped)
     alike = 0.0
     for group in ("objective", "learner"):
-        names = [_name(group, getattr(choice, group), parts) for choice in (asked, other)]
-        alike += SequenceMatcher(None, *names).ratio()
+        first, second = (_name(group, getattr(choice, group), parts) for choice in (asked, other))
+        alike += SequenceMatcher(None, first, second).ratio()
     shared = _trained(asked.objective) & _trained(other.objective)
     return changed, -alike - len(shared)
 
