@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -139,10 +139,10 @@ class Rows:
     labels: Tensor
     lengths: Tensor | None
     classes: tuple[str, ...] = ("a", "b", "c")
+    shape: tuple[int, ...] = field(init=False)
 
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return tuple(self.inputs.shape[1:])
+    def __post_init__(self) -> None:
+        self.shape = tuple(self.inputs.shape[1:])
 
     def __len__(self) -> int:
         return len(self.labels)
