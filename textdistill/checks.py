@@ -11,7 +11,7 @@ from textdistill.cite import BIBTEX
 from textdistill.compat import refusal
 from textdistill.core.outer import OUTER_OPTIMIZERS, SCHEDULES
 from textdistill.errors import RecipeError, UserError, did_you_mean
-from textdistill.evaluation.settings import BASELINES
+from textdistill.evaluation.settings import BASELINES, BY
 from textdistill.learners.recurrent import POOLS
 from textdistill.synthetic.settings import INITS, LABEL_INITS
 from textdistill.synthetic.tensors import LABEL_KINDS
@@ -28,6 +28,7 @@ NAMES: dict[str, Sequence[str]] = {
     "synthetic.label_init": LABEL_INITS,
     "synthetic.learn": FIELDS,
     "evaluate.baselines": BASELINES,
+    "evaluate.by": BY,
     "learner.pool": POOLS,
 }
 # Setting -> the least it may be.

@@ -21,9 +21,10 @@ from textdistill.core.distill import Checkpoint, distill
 from textdistill.core.learner import Learner
 from textdistill.core.schedule import DistilledSet
 from textdistill.core.streams import Streams
+from textdistill.errors import RecipeError
 from textdistill.evaluation.baselines import run_baselines
 from textdistill.evaluation.decode import Decoded, snap
-from textdistill.evaluation.protocol import Bench, block, full_data, headline, validator
+from textdistill.evaluation.protocol import Bench, Predictor, block, full_data, headline, validator
 from textdistill.evaluation.report import write_readme, write_report
 from textdistill.evaluation.traditional import tfidf_logistic
 from textdistill.evaluation.training import scheduled
@@ -250,8 +251,19 @@ def make_bench(
     """The protocol's fixtures for a recipe."""
     return Bench(
         learner, inner_optimizer(recipe, learner), task.train, task.validation, task.test, recipe.evaluate,
-        task.metrics, Streams(seed, ("protocol",)), task.features, recipe.train, None, tick,
+        task.metrics, Streams(seed, ("protocol",)), task.features, recipe.train, predictor_of(recipe), None, tick,
     )  # fmt: skip
+
+
+def predictor_of(recipe: Recipe) -> Predictor | None:
+    """The objective's own classifier, where the recipe's evaluation asks for it."""
+    if recipe.evaluate.by == "networks":
+        return None
+    objective = recipe.objective[0](**recipe.objective[1])
+    if not hasattr(objective, "predict"):
+        raise RecipeError([f"evaluate.by: 'objective', but {type(objective).__name__} cannot classify; use 'networks'"])
+    predict: Predictor = objective.predict
+    return predict
 
 
 def _identity(recipe: Recipe, task: Task, seed: int) -> str:

@@ -8,7 +8,6 @@ from typing import Any
 
 from textdistill.artifact import Artifact, load
 from textdistill.core.checkpoint import write_atomic
-from textdistill.errors import UserError
 from textdistill.evaluation.decode import Decoded, decode, nearest_sentences
 from textdistill.evaluation.pictures import embedding_picture
 from textdistill.task import Task
@@ -20,11 +19,10 @@ DECODED, PICTURE, SAMPLES = "decoded.json", "picture.json", "samples.jsonl"
 def read_set(folder: Path, task: Task, k: int = 1, metric: str = "cosine") -> Decoded | None:
     """Write what a person can look at: decoded sentences or a grid of images, the embedding's picture, real samples."""
     artifact = load(folder)
+    decoded = None
     if isinstance(task, WordTask):
         decoded = _sentences(artifact, task, k, metric)
         write_atomic(folder / DECODED, json.dumps(decoded.as_dict(), ensure_ascii=False) + "\n")
-    else:
-        raise UserError(f"{folder}: nothing is known about showing {type(task).__name__}")
     features, distilled = task.features(), artifact.distilled
     picture = embedding_picture(
         features.numpy(),

@@ -12,7 +12,7 @@ import yaml
 
 from textdistill.checks import check
 from textdistill.core.outer import Outer
-from textdistill.data import DataSettings
+from textdistill.data import DataSettings, is_image_data
 from textdistill.errors import RecipeError, UserError, did_you_mean
 from textdistill.evaluation.settings import Evaluate, Train
 from textdistill.parts import choose, fill
@@ -191,7 +191,7 @@ def resolve(
 def _of_images(data: Any) -> bool:
     """Whether a recipe's data are images: then other representation and network are usual."""
     name = data.get("name") if isinstance(data, Mapping) else None
-    return False and isinstance(name, str)
+    return isinstance(name, str) and is_image_data(name, data.get("data_dir"))
 
 
 def _lay_over(values: dict[str, Any], other: Any, path: str, faults: list[str]) -> None:

@@ -86,14 +86,15 @@ def run_baselines(bench: Bench, like: DistilledSet) -> tuple[dict[str, Any], dic
         return train.batch(rows).inputs, train.labels[rows]
 
     def evaluate(name: str, sets: list[tuple[Tensor, Tensor]], rank: bool = False) -> tuple[Scores, list[float]]:
-        rate = _best_rate(bench, like, sets[0])
+        rate = None if bench.predictor is not None else _best_rate(bench, like, sets[0])
         notes["rates"][name] = "schedule" if rate is None else rate
         scores, ranks = [], []
         for draw, (inputs, owners) in enumerate(sets):
             bench.tick(name)
-            params = _train(bench, as_schedule(like, inputs, owners, rate), draw)
-            scores.append(bench.test_scores(params)[0])
+            schedule = as_schedule(like, inputs, owners, rate)
+            scores.append(bench.outcome(schedule, draw)[0])
             if rank:
+                params = bench.trained(schedule, draw)
                 sample = torch.randperm(len(train), generator=bench.streams.torch("ranking"))[:RANKING_ROWS]
                 ranks.append(accuracy(predict(bench.learner, params, train, rows=sample), train.labels[sample]))
         return scores, ranks
@@ -136,10 +137,6 @@ def run_baselines(bench: Bench, like: DistilledSet) -> tuple[dict[str, Any], dic
     return out, notes
 
 
-def _train(bench: Bench, schedule: DistilledSet, draw: int) -> Params:
-    return bench.trained(schedule, draw)
-
-
 def _best_rate(bench: Bench, like: DistilledSet, rows: tuple[Tensor, Tensor]) -> float | None:
     """The rate with the highest mean validation accuracy over two networks, on at most `validation_rows` rows."""
     count = min(bench.settings.validation_rows, len(bench.validation))
@@ -149,7 +146,7 @@ def _best_rate(bench: Bench, like: DistilledSet, rows: tuple[Tensor, Tensor]) ->
     for rate in (None, *bench.settings.rates):
         found = []
         for net in range(1 if bench.theta0 is not None else 2):
-            params = _train(bench, as_schedule(like, *rows, rate), 1000 + net)
+            params = bench.trained(as_schedule(like, *rows, rate), 1000 + net)
             if all(bool(value.isfinite().all()) for value in params.values()):
                 predictions = predict(bench.learner, params, bench.validation, rows=sample)
                 found.append(accuracy(predictions, bench.validation.labels[sample]))

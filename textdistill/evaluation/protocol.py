@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from textdistill.core.batch import Batch
 from textdistill.core.checkpoint import write_atomic
 from textdistill.core.inner import InnerOptimizer
 from textdistill.core.learner import Learner, Params
@@ -33,6 +34,9 @@ from textdistill.evaluation.training import (
 
 Scores = list[dict[str, float]]
 Tick = Callable[[str], None]
+# What kernel regression gives: the scores (n, c) of a batch, from a set, a learner and that learner's weights.
+Predictor = Callable[[DistilledSet, Batch, Learner, Params | None], Tensor]
+PREDICTED_AT_ONCE = 5000
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,7 @@ class Bench:
     """What every score is taken with: the learner, its inner update rule, the splits, the settings, the random streams.
 
     `features` gives a vector for each training row, by which baselines select; `plan` is how networks train on a set.
+    `predictor` classifies in place of networks where it is set.
     `theta0` is set where the start is fixed: every network then begins there.
     """
 
@@ -53,6 +58,7 @@ class Bench:
     streams: Streams
     features: Callable[[], Tensor]
     plan: Train = field(default_factory=Train)
+    predictor: Predictor | None = None
     theta0: Params | None = None
     tick: Tick = field(default=lambda what: None)
 
@@ -70,9 +76,23 @@ class Bench:
 
     def test_scores(self, params: Params) -> tuple[dict[str, float], Tensor]:
         """The task's metrics on all test rows, in percent, and the predictions."""
-        predictions = predict(self.learner, params, self.test, self.settings.batch)
+        return self._scores(predict(self.learner, params, self.test, self.settings.batch))
+
+    def outcome(self, distilled: DistilledSet, net: int) -> tuple[dict[str, float], Tensor]:
+        """Test scores of a set, and the predictions: by network number `net`, or by the objective's own regression."""
+        if self.predictor is None:
+            return self.test_scores(self.trained(distilled, net))
+        start = self.start(net)
+        parts = [self.predictor(distilled, batch, self.learner, start).argmax(1) for batch in self._in_order()]
+        return self._scores(torch.cat(parts))
+
+    def _in_order(self) -> Iterator[Batch]:
+        for rows in torch.split(torch.arange(len(self.test)), PREDICTED_AT_ONCE):
+            yield self.test.batch(rows).to(self.learner.device)
+
+    def _scores(self, predictions: Tensor) -> tuple[dict[str, float], Tensor]:
         names = list(dict.fromkeys(["accuracy", *self.metrics]))
-        return score(names, predictions, self.test.labels), predictions
+        return score(names, predictions.cpu(), self.test.labels), predictions.cpu()
 
 
 def block(scores: Scores) -> dict[str, dict[str, float | int]]:
@@ -88,8 +108,7 @@ def score_set(bench: Bench, distilled: DistilledSet, nets: int, what: str) -> tu
     scores, first = [], None
     for net in range(1 if bench.theta0 is not None else nets):
         bench.tick(what)
-        params = bench.trained(distilled, net)
-        one, predictions = bench.test_scores(params)
+        one, predictions = bench.outcome(distilled, net)
         scores.append(one)
         first = predictions if first is None else first
     assert first is not None
@@ -138,6 +157,7 @@ def full_data(bench: Bench, key: dict[str, Any], cache: Path | None) -> Scores:
         "training": asdict(settings),
         "metrics": list(bench.metrics),
         "seed": bench.streams.seed,
+        "by": bench.settings.by,
         "version": 1,
     }
     digest = hashlib.sha256(json.dumps(identity, sort_keys=True, default=str).encode()).hexdigest()[:32]
@@ -152,6 +172,11 @@ def full_data(bench: Bench, key: dict[str, Any], cache: Path | None) -> Scores:
     scores = []
     for net in range(bench.settings.full_nets):
         bench.tick("full data")
+        if bench.predictor is not None:
+            every = bench.train.batch(torch.arange(len(bench.train)))
+            whole = DistilledSet(every.inputs[None], every.targets[None], torch.ones(1, 1))
+            scores.append(bench.outcome(whole, net)[0])
+            continue
         streams = bench.streams.child("full", net)
         start = bench.learner.init(streams.torch("theta0"))
         params, _ = train_on_real(bench.learner, start, bench.train, bench.validation, settings, streams)
@@ -189,10 +214,11 @@ def headline(
         "full": block(full),
         "distilled": block(own),
         "ratio": ratio([one["accuracy"] for one in own], full_mean).as_dict(),
-        "distilled_ordinary": block(score_ordinary(bench, sets[0], min(bench.settings.nets, 5))),
         "confusion": confusion(predictions, bench.test.labels, bench.test.classes),
         "classes": list(bench.test.classes),
     }
+    if bench.plan == Train() and bench.predictor is None:
+        out["distilled_ordinary"] = block(score_ordinary(bench, sets[0], min(bench.settings.nets, 5)))
     if snapped:
         out["distilled_snapped"] = block(snapped)
     return out

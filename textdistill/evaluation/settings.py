@@ -20,6 +20,7 @@ BASELINES = (
     "true_labels",
     "smoothed_labels",
 )
+BY = ("networks", "objective")
 LOSSES = ("cross_entropy", "squared")
 
 
@@ -71,6 +72,7 @@ class Ordinary:
 class Evaluate:
     """The protocol: `nets` fresh networks (with a fixed start: that one) trained by the distilled set's own schedule.
 
+    `by` says who classifies: networks trained on the set, or the objective itself (kernel regression), without any.
     `repeats` whole distillations with seeds seed, seed + 1, …; `full_nets` networks trained on all real rows; `draws`
     sets per
     baseline; `rates` are the constant inner learning rates from which each baseline's is chosen on validation rows,
@@ -79,6 +81,7 @@ class Evaluate:
     number being chosen on validation rows; `validation_rows` and `validation_nets` are what the outer loop's validation sees.
     """
 
+    by: str = "networks"
     nets: int = 20
     repeats: int = 1
     full_nets: int = 3

@@ -17,6 +17,7 @@ from textdistill.core.streams import Streams
 from textdistill.core.unroll import Inner
 from textdistill.data.rows import Rows
 from textdistill.evaluation.settings import Ordinary, Train, Training
+from textdistill.objectives.augment import augment
 
 
 def scheduled(distilled: DistilledSet, plan: Train) -> DistilledSet:
@@ -35,6 +36,8 @@ def draws_of(distilled: DistilledSet, learner: Learner, plan: Train, streams: St
     """The set's steps in order, each transformed by its own random stream where the plan augments."""
     for step in range(distilled.length):
         draw = distilled.draw(step).to(learner.device, learner.dtype)
+        if plan.augment:
+            draw = replace(draw, batch=augment(draw.batch, plan.augment, streams.torch("augment", step)))
         yield draw
 
 
