@@ -10,7 +10,6 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from textdistill.core.learner import Params
 from textdistill.core.schedule import DistilledSet
 from textdistill.data import spread
 from textdistill.data.rows import Rows
@@ -176,7 +175,7 @@ def averages(train: Rows, counts: list[int]) -> tuple[Tensor, Tensor]:
 
 
 def _neighbours(bench: Bench, inputs: Tensor, owners: Tensor) -> dict[str, float]:
-    """1-nearest-neighbour over whole inputs (a text's length × dimension numbers, an image's pixels), as in the paper."""
+    """1-nearest-neighbour over whole inputs (all numbers of a text, all pixels), as in the paper."""
     targets = torch.nn.functional.one_hot(owners, len(bench.train.classes)).float()
     parts = torch.split(torch.arange(len(bench.test)), 256)
     queries = (bench.test.batch(part).inputs.flatten(1) for part in parts)

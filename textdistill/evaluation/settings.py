@@ -74,11 +74,10 @@ class Evaluate:
 
     `by` says who classifies: networks trained on the set, or the objective itself (kernel regression), without any.
     `repeats` whole distillations with seeds seed, seed + 1, …; `full_nets` networks trained on all real rows; `draws`
-    sets per
-    baseline; `rates` are the constant inner learning rates from which each baseline's is chosen on validation rows,
-    beside the
-    distilled schedule's own; `label_steps` is the most steps that sets with true or smoothed labels may train for, the
-    number being chosen on validation rows; `validation_rows` and `validation_nets` are what the outer loop's validation sees.
+    sets per baseline; `rates` are the constant inner learning rates from which each baseline's is chosen on validation
+    rows, beside the distilled schedule's own; `label_steps` is the most steps that sets with true or smoothed labels
+    may train for, the number being chosen on validation rows; `validation_rows` and `validation_nets` are what the
+    outer loop's validation sees.
     """
 
     by: str = "networks"
