@@ -9,7 +9,9 @@ from typing import Any
 from textdistill.artifact import Artifact, load
 from textdistill.core.checkpoint import write_atomic
 from textdistill.evaluation.decode import Decoded, decode, nearest_sentences
+from textdistill.evaluation.grid import write_grid
 from textdistill.evaluation.pictures import embedding_picture
+from textdistill.pixels_task import PixelTask
 from textdistill.task import Task
 from textdistill.words_task import WordTask
 
@@ -20,6 +22,8 @@ def read_set(folder: Path, task: Task, k: int = 1, metric: str = "cosine") -> De
     """Write what a person can look at: decoded sentences or a grid of images, the embedding's picture, real samples."""
     artifact = load(folder)
     decoded = None
+    if isinstance(task, PixelTask):
+        write_grid(folder, artifact.distilled, artifact.classes, task.scaling.invert)
     if isinstance(task, WordTask):
         decoded = _sentences(artifact, task, k, metric)
         write_atomic(folder / DECODED, json.dumps(decoded.as_dict(), ensure_ascii=False) + "\n")
