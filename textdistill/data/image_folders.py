@@ -64,16 +64,13 @@ def read_folder(folder: Path, known: KnownImages | None, size: int | None) -> tu
             f"CIFAR's .bin files or SVHN's .mat files; it has {has!r}"
         )
     inside, kind = place
-    readers: dict[str, Callable[[Path, KnownImages | None], dict[str, Decoded]]] = {
-        "idx": _idx,
-        "cifar10": _cifar10,
-        "cifar100": _cifar100,
-        "svhn": _svhn,
-    }
-    if kind == "classes":
-        return _classes(inside, size)
-    notes = ["rows and columns exchanged, so that they stand upright"] if known and known.transposed else []
-    return readers[kind](inside, known), notes
+    try:
+        if kind == "classes":
+            return _classes(inside, size)
+        notes = ["rows and columns exchanged, so that they stand upright"] if known and known.transposed else []
+        return _READERS[kind](inside, known), notes
+    except OSError as error:
+        raise DataError(f"{inside}: cannot be read ({error})") from None
 
 
 def _idx(folder: Path, known: KnownImages | None) -> dict[str, Decoded]:
@@ -128,6 +125,14 @@ def _svhn(folder: Path, known: KnownImages | None) -> dict[str, Decoded]:
         if (path := folder / f"{split}_32x32.mat").is_file():
             found[split] = _numbered(path, *read_svhn(path), known)
     return found
+
+
+_READERS: dict[str, Callable[[Path, KnownImages | None], dict[str, Decoded]]] = {
+    "idx": _idx,
+    "cifar10": _cifar10,
+    "cifar100": _cifar100,
+    "svhn": _svhn,
+}
 
 
 def _listed(folder: Path, name: str) -> tuple[str, ...]:

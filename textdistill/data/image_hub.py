@@ -48,8 +48,9 @@ def image_split(rows: Rows, known: KnownImages | None, label: str | None, size: 
     if all(value in (-1, None) for value in values):
         return None
     names = rows.class_names.get(label, ())
-    if known is not None and label == known.label and len(names) in (0, len(known.classes)):
-        names = known.classes
+    ours = known.classes if known is not None and label == known.label else ()
+    if not names or (len(names) == len(ours) and set(names) != set(ours)):
+        names = ours  # the same classes in other words: the numbers count
     listed = bool(names)
     if not listed:
         names = tuple(sorted({str(value) for value in values}, key=_in_order))
@@ -61,6 +62,8 @@ def image_split(rows: Rows, known: KnownImages | None, label: str | None, size: 
             f"{rows.source}: label {values[strange[0]]!r} in column {label!r} at {rows.where(strange)}; "
             f"allowed: 0 to {len(names) - 1}"
         )
+    if set(names) == set(ours):  # in the order in which we count
+        labels, names = [ours.index(names[value]) for value in labels], ours
     pictures = rows.column(image)
     called = [f"{rows.source}: column {image!r}, {rows.unit} {number}" for number in rows.numbers]
     images = ((name, decode(_picture(value, name), name)) for name, value in zip(called, pictures, strict=True))

@@ -52,7 +52,8 @@ def is_image_data(name: str, data_dir: str | None = None) -> bool:
     A data set of the hub that is not known is taken for text. Never raises.
     """
     try:
-        if name.strip().lower() == "emnist" or find_known_images(name) or known_on_hub(name.partition(":")[0]):
+        plain = name.strip().lower()
+        if plain == "emnist" or find_known_images(plain) or known_on_hub(name.partition(":")[0]):
             return True
         path = Path(name).expanduser()
         if path.is_dir():
@@ -61,7 +62,7 @@ def is_image_data(name: str, data_dir: str | None = None) -> bool:
             return False
         path = Path(data_dir).expanduser() / name
         return path.is_dir() and located(path) is not None
-    except (OSError, ValueError, RuntimeError):  # no such user's home, a null byte, a name too long
+    except (OSError, TypeError, ValueError, RuntimeError):  # no path: a null byte, no such user's home, a number
         return False
 
 

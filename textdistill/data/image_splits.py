@@ -10,6 +10,7 @@ import numpy as np
 
 from textdistill.core.streams import Streams
 from textdistill.data.draw import balanced_rows, spread
+from textdistill.data.image_scaling import PixelSettings
 from textdistill.data.image_sources import find_images
 from textdistill.data.images import ImageTable
 from textdistill.data.settings import DataSettings
@@ -43,6 +44,8 @@ def load_images(settings: DataSettings, size: int | None = None) -> ImageSplits:
     """
     if faults := settings.faults():
         raise DataError("data: " + "; ".join(faults))
+    if faults := PixelSettings(size=size).faults():
+        raise DataError("representation: " + "; ".join(faults))
     source = find_images(settings, size)
     train, validation, test = source.train, source.validation, source.test
     notes = list(source.notes)

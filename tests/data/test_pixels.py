@@ -1,0 +1,194 @@
+"""Pixels as inputs: scaled by the training images alone, back again, and served as the core wants its rows."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from textdistill.core.batch import RealData
+from textdistill.data import DataSettings, ImageRows, ImageTable, PixelSettings, Scaling, load_images
+from textdistill.data.image_scaling import SCALES, unit_pixels
+from textdistill.data.rows import Rows
+from textdistill.errors import DataError
+
+
+@pytest.fixture(scope="module")
+def digits() -> ImageTable:
+    return load_images(DataSettings("digits")).train
+
+
+@pytest.fixture(scope="module")
+def colours() -> ImageTable:
+    rng = np.random.default_rng(0)
+    pixels = rng.normal([[[60]], [[120]], [[180]]], [[[5]], [[20]], [[30]]], (50, 3, 4, 5)).clip(0, 255)
+    return ImageTable("colours", ("a", "b"), pixels.astype(np.uint8), np.arange(50) % 2)
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_every_scale_comes_back(scale: str, colours: ImageTable, digits: ImageTable) -> None:
+    for table in (colours, digits):
+        scaling = Scaling.fit(PixelSettings(scale), table)
+        pixels = unit_pixels(table.pixels, torch.float64)
+        torch.testing.assert_close(scaling.invert(scaling.apply(pixels)), pixels, atol=1e-7, rtol=0)
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_a_scaling_is_the_same_from_what_was_stored(scale: str, colours: ImageTable) -> None:
+    scaling = Scaling.fit(PixelSettings(scale), colours)
+    stored = json.loads(json.dumps(scaling.as_dict()))
+    again = Scaling.from_dict(stored, scaling.tensors())
+    pixels = unit_pixels(colours.pixels)
+    assert torch.equal(again.apply(pixels), scaling.apply(pixels))
+    assert again.fingerprint == scaling.fingerprint
+    assert len(json.dumps(stored)) < 500
+
+
+def test_the_standard_scale_has_mean_0_and_variance_1_in_each_channel(colours: ImageTable) -> None:
+    inputs = Scaling.fit(PixelSettings(), colours).apply(unit_pixels(colours.pixels, torch.float64))
+    torch.testing.assert_close(inputs.mean((0, 2, 3)), torch.zeros(3, dtype=torch.float64))
+    torch.testing.assert_close(inputs.var((0, 2, 3), correction=0), torch.ones(3, dtype=torch.float64))
+
+
+def test_mnist_has_the_mean_and_deviation_that_everybody_uses() -> None:
+    scaling = Scaling.fit(PixelSettings(), load_images(DataSettings("mnist")).train)
+    assert scaling.mean[0] == pytest.approx(0.1307, abs=0.005)
+    assert scaling.deviation[0] == pytest.approx(0.3081, abs=0.005)
+
+
+def test_unit_and_raw_depend_on_no_image(colours: ImageTable) -> None:
+    rows = torch.arange(3)
+    raw, unit = (ImageRows(colours, Scaling.fit(PixelSettings(scale), colours)) for scale in ("raw", "unit"))
+    torch.testing.assert_close(raw.batch(rows).inputs, torch.from_numpy(colours.pixels[:3]).float())
+    torch.testing.assert_close(unit.batch(rows).inputs * 255, raw.batch(rows).inputs)
+
+
+def test_a_constant_channel_is_only_centred(colours: ImageTable) -> None:
+    pixels = colours.pixels.copy()
+    pixels[:, 1] = 7
+    scaling = Scaling.fit(PixelSettings(), ImageTable("flat", colours.classes, pixels, colours.labels))
+    assert scaling.deviation[1] == 1
+    assert torch.isfinite(scaling.apply(unit_pixels(pixels))).all()
+
+
+def test_zca_whitens(digits: ImageTable) -> None:
+    scaling = Scaling.fit(PixelSettings("zca", zca_regularisation=1e-6), digits)
+    flat = scaling.apply(unit_pixels(digits.pixels, torch.float64)).flatten(1)
+    assert float(flat.mean(0).abs().max()) < 1e-4
+    values = torch.linalg.eigvalsh(flat.T.cov(correction=0))
+    white = values[values > 0.5]  # the rest are pixels that are blank in every digit
+    assert len(white) > 55
+    torch.testing.assert_close(white, torch.ones_like(white), atol=0.01, rtol=0)
+
+
+def test_zca_is_regularised_by_the_mean_eigenvalue_and_stays_near_the_picture(digits: ImageTable) -> None:
+    plain = Scaling.fit(PixelSettings(), digits).apply(unit_pixels(digits.pixels, torch.float64)).flatten(1)
+    before = torch.linalg.eigvalsh(plain.T.cov(correction=0)).clamp(min=0)
+    scaling = Scaling.fit(PixelSettings("zca", zca_regularisation=0.1), digits)
+    flat = scaling.apply(unit_pixels(digits.pixels, torch.float64)).flatten(1)
+    after = torch.linalg.eigvalsh(flat.T.cov(correction=0))
+    torch.testing.assert_close(after, before / (before + 0.1 * before.mean()), atol=1e-5, rtol=0)
+    matrix = scaling.tensors()["zca_matrix"]
+    torch.testing.assert_close(matrix, matrix.T)
+    assert float(torch.linalg.eigvalsh(matrix.double()).min()) > 0  # no rotation: of all whitenings the nearest
+
+
+def test_zca_sees_training_images_alone() -> None:
+    splits = load_images(DataSettings("digits", train_rows=300))
+    scaling = Scaling.fit(PixelSettings("zca"), splits.train)
+    again = Scaling.fit(PixelSettings("zca"), splits.train.take(np.arange(300)))
+    assert scaling.fingerprint == again.fingerprint
+    assert scaling.fingerprint != Scaling.fit(PixelSettings("zca"), splits.test).fingerprint
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        (PixelSettings("whiten"), "scale: 'whiten'; allowed: standard, unit, zca, raw"),
+        (PixelSettings(size=0), "size: 0; allowed: 1 to 1024"),
+        (PixelSettings("zca", zca_regularisation=0.0), "zca_regularisation: 0.0; allowed: above 0"),
+        (PixelSettings("zca", zca_regularisation=float("nan")), "zca_regularisation: nan"),
+    ],
+)
+def test_a_wrong_setting_is_told(settings: PixelSettings, told: str, digits: ImageTable) -> None:
+    with pytest.raises(DataError, match=told):
+        Scaling.fit(settings, digits)
+
+
+def test_what_cannot_be_whitened_is_told() -> None:
+    large = ImageTable("large", ("a", "b"), np.zeros((2, 3, 64, 64), np.uint8), np.array([0, 1]))
+    with pytest.raises(DataError, match="12,288 values are too large to whiten"):
+        Scaling.fit(PixelSettings("zca"), large)
+    with pytest.raises(DataError, match="all images are equal and cannot be whitened"):
+        Scaling.fit(PixelSettings("zca"), ImageTable("flat", ("a",), np.ones((3, 1, 2, 2), np.uint8), np.zeros(3)))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"scale": "other"},
+        {"shape": [3, 4]},
+        {"shape": "wide"},
+        {"mean": [0.0]},
+        {"mean": [float("nan")] * 3},
+        {"deviation": [0.0] * 3},
+        {"deviation": None},
+        {"scale": "zca"},
+        {"mean": [0.5] * 3},  # not what the fingerprint is of
+    ],
+)
+def test_a_changed_scaling_is_refused(change: dict[str, object], colours: ImageTable) -> None:
+    facts = {**Scaling.fit(PixelSettings(), colours).as_dict(), **change}
+    with pytest.raises(DataError, match="write it again"):
+        Scaling.from_dict(facts)
+
+
+@pytest.mark.parametrize("scale", ["standard", "zca"])
+def test_rows_are_real_data_of_the_core(scale: str, colours: ImageTable) -> None:
+    scaling = Scaling.fit(PixelSettings(scale), colours)
+    rows = ImageRows(colours, scaling)
+    assert isinstance(rows, RealData)
+    assert isinstance(rows, Rows)
+    assert (len(rows), rows.shape, rows.classes) == (50, (3, 4, 5), ("a", "b"))
+    assert rows.lengths.tolist() == [1] * 50
+    batch = rows.batch(torch.tensor([7, 2, 7]), trim=True, trim_margin=3)
+    expected = scaling.apply(unit_pixels(colours.pixels[[7, 2, 7]]))
+    torch.testing.assert_close(batch.inputs, expected)
+    assert batch.targets.tolist() == [[0, 1], [1, 0], [0, 1]]
+    assert batch.mask is None
+    assert batch.weights is None
+
+
+def test_bytes_stay_bytes_until_they_are_asked_for(colours: ImageTable) -> None:
+    assert ImageRows(colours, Scaling.fit(PixelSettings(), colours)).pixels.dtype == torch.uint8
+    assert ImageRows(colours, Scaling.fit(PixelSettings("zca"), colours)).pixels.dtype == torch.float32
+
+
+def test_batches_come_in_the_order_of_the_rows(colours: ImageTable) -> None:
+    rows = ImageRows(colours, Scaling.fit(PixelSettings(), colours))
+    assert torch.cat([part for part, _ in rows.batches(16)]).tolist() == list(range(50))
+    asked = torch.tensor([9, 3, 3, 40])
+    parts = list(rows.batches(3, asked, by_length=True, trim_margin=2))
+    assert [len(batch) for _, batch in parts] == [3, 1]
+    torch.testing.assert_close(torch.cat([batch.inputs for _, batch in parts]), rows.batch(asked).inputs)
+    assert list(rows.batches(4, asked[:0])) == []
+    with pytest.raises(DataError, match="batch size: 0; allowed: 1 or more"):
+        next(rows.batches(0))
+
+
+@pytest.mark.parametrize("scale", ["standard", "zca"])
+def test_rows_move_to_another_kind_of_number(scale: str, colours: ImageTable) -> None:
+    rows = ImageRows(colours, Scaling.fit(PixelSettings(scale), colours))
+    moved = rows.to("cpu", torch.float64)
+    batch, before = moved.batch(torch.arange(4)), rows.batch(torch.arange(4))
+    assert batch.inputs.dtype == batch.targets.dtype == torch.float64
+    assert before.inputs.dtype == torch.float32
+    torch.testing.assert_close(batch.inputs.float(), before.inputs)
+    assert moved.to("cpu").batch(torch.arange(2)).inputs.dtype == torch.float64
+
+
+def test_a_scaling_of_other_images_is_refused(colours: ImageTable, digits: ImageTable) -> None:
+    with pytest.raises(DataError, match=r"images of shape \(3, 4, 5\), but the scaling is for \(1, 8, 8\)"):
+        ImageRows(colours, Scaling.fit(PixelSettings(), digits))
