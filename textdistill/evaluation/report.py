@@ -21,6 +21,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from textdistill.evaluation import pictures
 from textdistill.evaluation.decode import Decoded, DecodedSentence, label_shares
+from textdistill.evaluation.grid import number
+from textdistill.evaluation.heatmap import label_heatmap
 from textdistill.evaluation.run_folder import FinishedRun, Manifest, Score, Scored, read_run
 
 SENTENCES = 40  # decoded sentences shown; decoded.json has them all
@@ -125,9 +127,11 @@ def _view(run: FinishedRun) -> dict[str, Any]:
         "single_rate": _single_rate(manifest),
         "labels": _labels(run),
         "picture": _picture(run),
-        "decoded": _sentences(run.decoded) if run.decoded else None,
+        "heatmap": _heatmap(run),
+        "images": _images(run),
+        "decoded": _sentences(run.decoded) if run.decoded and not run.images else None,
         "open": OPEN_SENTENCES,
-        "distances": _distances(run.decoded) if run.decoded else None,
+        "distances": _distances(run.decoded) if run.decoded and not run.images else None,
         "confusion": _confusion(run),
         "recipe": yaml.safe_dump(manifest.recipe, sort_keys=False, allow_unicode=True, width=100),
         "licence": manifest.data.get("licence") or manifest.data.get("license"),
@@ -247,6 +251,39 @@ def _labels(run: FinishedRun) -> dict[str, Any] | None:
     }
 
 
+def _heatmap(run: FinishedRun) -> dict[str, Any] | None:
+    """The mean label of each class's samples; shades are shares of the largest value by size."""
+    targets, owners = run.manifest.targets, run.manifest.owners
+    if not targets or not targets[0]:
+        return None
+    names = run.classes or [f"class {index}" for index in range(len(targets[0][0]))]
+    if owners and max(owners) >= len(names):
+        owners = None  # classes of another data set
+    heat = label_heatmap(torch.tensor(targets, dtype=torch.float64), names, owners)
+    shaded = [
+        (row.name, row.samples, [(_minus(number(value)), abs(value) / heat.reach, value < 0) for value in row.values])
+        for row in heat.rows
+    ]
+    negative = any(value < 0 for row in heat.rows for value in row.values)
+    numbers = len(names) <= FEW_CLASSES
+    return {"rows": shaded, "classes": names, "rule": heat.rule, "numbers": numbers, "negative": negative}
+
+
+def _images(run: FinishedRun) -> dict[str, Any] | None:
+    """The shown images, each with what it is called, for eyes and for screen readers."""
+    if run.images is None:
+        return None
+    shown = []
+    for one in run.images.images:
+        labels = [(name, _minus(number(value))) for name, value in one.labels]
+        name = f"Step {one.step + 1}, sample {one.sample + 1}"
+        told = ", ".join(f"{label} {value}" for label, value in labels)
+        shown.append(
+            {"name": name, "png": one.png, "labels": labels, "alt": f"Distilled image, {name.lower()}: {told}"}
+        )
+    return {"shown": shown, "total": run.images.total, "clipped": run.images.clipped}
+
+
 def _picture(run: FinishedRun) -> dict[str, Any] | None:
     if run.picture is None:
         return None
@@ -305,12 +342,17 @@ def _confusion(run: FinishedRun) -> dict[str, Any] | None:
     return {"rows": rows, "numbers": len(counts) <= FEW_CLASSES, "worst": worst if len(counts) > 2 else []}
 
 
+def _minus(told: str) -> str:
+    """A number with the sign that people print."""
+    return told.replace("-", "−")
+
+
 def _score(score: Score | None, digits: int = 1) -> str:
     """`76.3 ± 1.2`, or only the mean of a single repetition."""
     if score is None:
         return "–"
     spread = "" if score.sd is None or score.n == 1 else f" ± {score.sd:.{digits}f}"
-    return f"{score.mean:.{digits}f}{spread}".replace("-", "−")
+    return _minus(f"{score.mean:.{digits}f}{spread}")
 
 
 def _number(value: Any) -> str:

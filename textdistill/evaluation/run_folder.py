@@ -1,13 +1,15 @@
 """What a finished run left in its folder, read and checked: the only source of the report.
 
-Needed are `metrics.json` and `manifest.json`; `metrics.jsonl`, `decoded.json`, `picture.json` and `references.bib`
-may be absent. What is there must be well formed: a fault is an `ArtifactError` with the file's name, the entry
-and the remedy. Accuracies are in percent.
+Needed are `metrics.json` and `manifest.json`; `metrics.jsonl`, `decoded.json`, `images.json`, `picture.json` and
+`references.bib` may be absent. What is there must be well formed: a fault is an `ArtifactError` with the file's name,
+the entry and the remedy. Accuracies are in percent.
 """
 
 from __future__ import annotations
 
+import base64
 import json
+import struct
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,8 +20,10 @@ from pydantic import (
     Field,
     FiniteFloat,
     NonNegativeInt,
+    PositiveInt,
     TypeAdapter,
     ValidationError,
+    field_validator,
     model_validator,
 )
 
@@ -105,6 +109,7 @@ class Manifest(_Part):
     classes: list[str] = Field(default_factory=list)
     shape: list[int] | None = None
     targets: list[list[list[FiniteFloat]]] | None = None
+    owners: list[NonNegativeInt] | None = None
     commit: str | None = None
     variant: str | None = None
 
@@ -117,6 +122,8 @@ class Manifest(_Part):
             )
         if widths and self.classes and widths != {len(self.classes)}:
             raise ValueError(f"targets must hold one value for each of the {len(self.classes)} classes")
+        if self.owners and self.targets and len(self.owners) != sum(map(len, self.targets)):
+            raise ValueError("owners must hold one class for each sample of targets")
         return self
 
     @property
@@ -144,6 +151,44 @@ class Picture(_Part):
     explained: list[FiniteFloat] = Field(default_factory=list)
 
 
+_PNG_URI = "data:image/png;base64,"
+_PNG_HEAD = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"  # the signature, and the head of the first part
+_WIDEST = 4096  # pixels
+
+
+class Image(_Part):
+    """One distilled image: a PNG as data URI, and its highest labels as (class name, value)."""
+
+    step: NonNegativeInt
+    sample: NonNegativeInt
+    png: str
+    labels: list[tuple[str, FiniteFloat]]
+
+    @field_validator("png")
+    @classmethod
+    def _is_a_picture(cls, uri: str) -> str:
+        """A browser is given nothing but PNG: no other kind of file, and no address."""
+        try:
+            data = base64.b64decode(uri.removeprefix(_PNG_URI), validate=True)
+        except ValueError:
+            data = b""
+        if not uri.startswith(_PNG_URI) or not data.startswith(_PNG_HEAD) or len(data) < len(_PNG_HEAD) + 8:
+            raise ValueError(f"must be a PNG as data URI ({_PNG_URI}…)")
+        if not all(0 < side <= _WIDEST for side in struct.unpack_from(">II", data, len(_PNG_HEAD))):
+            raise ValueError(f"must be a PNG of 1 to {_WIDEST} pixels a side")
+        return uri
+
+
+class Images(_Part):
+    """`images.json`: the distilled images that are shown, of `total`; `clipped` is the share of pixels cut to 0..1."""
+
+    images: list[Image] = Field(min_length=1)
+    total: PositiveInt
+    height: PositiveInt
+    width: PositiveInt
+    clipped: FiniteFloat = Field(default=0.0, ge=0, le=1)
+
+
 @dataclass(frozen=True)
 class FinishedRun:
     """Everything that a report may tell of one run."""
@@ -153,6 +198,7 @@ class FinishedRun:
     manifest: Manifest
     steps: list[Step]
     decoded: Decoded | None
+    images: Images | None
     picture: Picture | None
     references: str | None
 
@@ -177,6 +223,7 @@ def read_run(folder: Path) -> FinishedRun:
         manifest=manifest,
         steps=_steps(folder / "metrics.jsonl"),
         decoded=None if decoded is None else _decoded(folder / "decoded.json", decoded),
+        images=_optional(folder / "images.json", again, Images),
         picture=_optional(folder / "picture.json", again, Picture),
         references=_text(folder / "references.bib", "delete the file to leave it out"),
     )
