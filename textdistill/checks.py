@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -67,6 +68,7 @@ ABOVE_ZERO = (
     *("outer.lr", "outer.clip", "outer.runaway", "synthetic.lr", "evaluate.rates"),
     *("evaluate.full.lr", "evaluate.ordinary.lr", "train.lr", "outer.stop_below"),
 )
+_PART_OF_SUM = re.compile(r"(\.parts\.\d+)\.objective\b")
 
 
 def check(made: Mapping[str, Any], paper: str, faults: list[str]) -> None:
@@ -78,20 +80,22 @@ def check(made: Mapping[str, Any], paper: str, faults: list[str]) -> None:
         for name, allowed in getattr(value[0] if isinstance(value, tuple) else value, "choices", {}).items()
     }
     names = {**NAMES, **own}
-    for path, value in _settings(made):
+    for told, value in _settings(made):
+        # A part of a weighted sum is checked as if it stood alone, and told by its place.
+        path, told = _PART_OF_SUM.sub("", told), _PART_OF_SUM.sub(r"\1", told)
         if isinstance(value, float) and not math.isfinite(value) and path != "outer.runaway":
-            faults.append(f"{path}: {value}; allowed: finite numbers")
+            faults.append(f"{told}: {value}; allowed: finite numbers")
         elif isinstance(value, str) and path in names:
             allowed = names[path]
             if value not in allowed:
-                faults.append(f"{path}: {value!r}; allowed: {', '.join(allowed)}{did_you_mean(value, allowed)}")
+                faults.append(f"{told}: {value!r}; allowed: {', '.join(allowed)}{did_you_mean(value, allowed)}")
         elif isinstance(value, int | float):
             if path in LEAST and value < LEAST[path]:
-                faults.append(f"{path}: {value}; allowed: {LEAST[path]:g} or more")
+                faults.append(f"{told}: {value}; allowed: {LEAST[path]:g} or more")
             if path in ABOVE_ZERO and not value > 0:
-                faults.append(f"{path}: {value}; allowed: above 0")
+                faults.append(f"{told}: {value}; allowed: above 0")
             if path in BELOW_ONE and not value < 1:
-                faults.append(f"{path}: {value}; allowed: below 1")
+                faults.append(f"{told}: {value}; allowed: below 1")
     for key in (key.strip() for key in paper.split(",")):
         if key and key not in BIBTEX:
             faults.append(f"paper: {key!r}; allowed: {', '.join(sorted(BIBTEX))}{did_you_mean(key, BIBTEX)}")
@@ -116,8 +120,8 @@ def _settings(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
         for key, item in value.items():
             yield from _settings(item, f"{path}.{key}" if path else str(key))
     elif isinstance(value, tuple | list | frozenset):
-        for item in value:
-            yield from _settings(item, path)
+        for number, item in enumerate(value):
+            yield from _settings(item, f"{path}.{number}" if dataclasses.is_dataclass(item) else path)
     else:
         yield path, value
 

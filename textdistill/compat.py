@@ -149,7 +149,7 @@ def _possible(asked: _Choice, parts: Parts) -> Iterator[_Choice]:
         return [one for one in parts[group].values() if allowed(one)]
 
     for kind in [None] if asked.kind is None else kinds(parts):
-        for objective in [asked.objective, *parts["objective"].values()]:
+        for objective in [asked.objective, *filter(_complete, parts["objective"].values())]:
             here = replace(asked, kind=kind, objective=objective)
             trained = _trained(objective)
             learn = asked.learn if asked.learn <= trained else (asked.learn & trained) or trained
@@ -164,6 +164,11 @@ def _possible(asked: _Choice, parts: Parts) -> Iterator[_Choice]:
                     choice = replace(here, starts=start, learner=learner, learn=learn)
                     if not [*_reasons(choice, parts)]:
                         yield choice
+
+
+def _complete(part: type) -> bool:
+    """Whether a part can be named alone: one that needs settings is no suggestion."""
+    return all(one.default is not one.empty for one in inspect.signature(part).parameters.values())
 
 
 def _only(choice: _Choice, starts: type) -> _Choice:

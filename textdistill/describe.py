@@ -11,7 +11,7 @@ import yaml
 from rich.table import Table
 
 from textdistill.errors import RecipeError
-from textdistill.parts import PARTS, fields, settings_type
+from textdistill.parts import PARTS, fields, listed, settings_type
 from textdistill.recipe import PART_SECTIONS, SECTIONS, Recipe, list_recipes, read_yaml
 
 
@@ -66,7 +66,13 @@ def _plain(value: Any) -> Any:
         return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
-    return [_plain(item) for item in value] if isinstance(value, tuple | list | set | frozenset) else value
+    return [_item(item) for item in value] if isinstance(value, tuple | list | set | frozenset) else value
+
+
+def _item(value: Any) -> Any:
+    """One of a list: where it is a part with settings of the list's own, those stand among the part's."""
+    kind, plain = listed(tuple[type(value), ...]), _plain(value)  # type: ignore[misc]
+    return plain if kind is None else {**plain.pop(kind), **plain}
 
 
 def as_yaml(recipe: Recipe) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import re
 import typing
 from collections.abc import Mapping
 from typing import Any
@@ -13,7 +14,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from textdistill.core.inner import INNER_OPTIMIZERS
 from textdistill.core.start_kinds import STARTS
 from textdistill.core.unroll import META_GRADIENTS
-from textdistill.errors import did_you_mean
+from textdistill.errors import RecipeError, did_you_mean
 from textdistill.learners import LEARNERS
 from textdistill.objectives import OBJECTIVES
 from textdistill.objectives.kernels import KERNELS
@@ -95,6 +96,10 @@ def fill(part: type, values: Any, path: str, faults: list[str], custom: bool = T
             built = build(key, value, where, faults, custom)
             if built is not None:
                 out[key] = built
+        elif listed(known[key][0]) is not None:
+            several = _built_list(known[key][0], value, where, faults, custom)
+            if several is not None:
+                out[key] = several
         elif isinstance(known[key][0], type) and hasattr(known[key][0], "__dataclass_fields__"):
             kind: type = known[key][0]
             out[key] = kind(**fill(kind, value, where, faults, custom))
@@ -112,6 +117,34 @@ def fill(part: type, values: Any, path: str, faults: list[str], custom: bool = T
         if required and key not in values:
             faults.append(f"{path}.{key}: missing")
     return out
+
+
+def listed(wanted: Any) -> str | None:
+    """The kind of part that a list holds, each with settings of the list's own beside it (the weights of a sum)."""
+    item = next(iter(typing.get_args(wanted)), None) if typing.get_origin(wanted) is tuple else wanted
+    held = [name for name in getattr(item, "__dataclass_fields__", ()) if name in PARTS]
+    return held[0] if wanted is not item and len(held) == 1 else None
+
+
+def _built_list(wanted: Any, values: Any, path: str, faults: list[str], custom: bool) -> tuple[Any, ...] | None:
+    """Parts that are written with the list's own settings among theirs: `[{name: …, setting: …, weight: 0.1}]`."""
+    item, kind = typing.get_args(wanted)[0], str(listed(wanted))
+    if not isinstance(values, list | tuple):
+        faults.append(f"{path}: {values!r}; allowed: a list of mappings with a name, one of {', '.join(PARTS[kind])}")
+        return None
+    before, out = len(faults), []
+    for number, value in enumerate(values):
+        own = fields(item).keys() - {kind}
+        given = {key: one for key, one in value.items() if key in own} if isinstance(value, Mapping) else {}
+        rest = {key: one for key, one in value.items() if key not in own} if isinstance(value, Mapping) else value
+        here, found = f"{path}.{number}", list[str]()
+        filled = fill(item, {**given, kind: rest}, here, found, custom)
+        more = f": unknown; allowed: {', '.join(own)}, "
+        found = [fault.replace(f"{here}.{kind}", here, 1).replace(": unknown; allowed: ", more) for fault in found]
+        faults.extend(found)
+        if not found:
+            out.append(item(**filled))
+    return tuple(out) if len(faults) == before else None
 
 
 def choose(
@@ -133,4 +166,10 @@ def build(kind: str, values: Any, path: str, faults: list[str], custom: bool = T
     """The part itself, where it needs nothing but its settings."""
     before = len(faults)
     chosen = choose(kind, values, path, faults, custom)
-    return None if chosen is None or len(faults) > before else chosen[0](**chosen[1])
+    if chosen is None or len(faults) > before:
+        return None
+    try:
+        return chosen[0](**chosen[1])
+    except RecipeError as error:  # the part calls itself by its kind
+        faults.extend(re.sub(rf"^{kind}\b", path, fault) for fault in error.faults)
+        return None

@@ -24,12 +24,14 @@ from textdistill.core.streams import Streams
 from textdistill.core.unroll import Graph, MetaGradient, Sweep
 from textdistill.learners import LEARNERS, make_learner
 from textdistill.objectives import Unrolled
+from textdistill.objectives.cafe import CAFE
 from textdistill.objectives.distribution_matching import DistributionMatching
 from textdistill.objectives.gradient_matching import GradientMatching
 from textdistill.objectives.kernels import NNGP, NTK, RBF, Feature, Kernel
 from textdistill.objectives.kip import KIP
 from textdistill.objectives.label_solve import LabelSolve
 from textdistill.objectives.ridge_labels import RidgeLabels
+from textdistill.objectives.weighted_sum import Weighted, WeightedSum
 from textdistill.synthetic.tensors import TensorData
 
 LENGTH, DIMENSION, CLASSES = 5, 3, 3
@@ -90,6 +92,9 @@ OBJECTIVE_CASES: dict[str, Objective] = {
     "unrolled one step, balanced": Unrolled(batch=9, steps=1, balanced=True),
     "distribution matching": DistributionMatching(batch=8),
     "distribution matching, covariances": DistributionMatching(batch=8, covariance=0.5, normalise=True),
+    "distribution matching, bfloat16": DistributionMatching(batch=8, real_dtype="bfloat16"),
+    "cafe": CAFE(batch=8),
+    "weighted sum": WeightedSum((Weighted(Unrolled(batch=30)), Weighted(DistributionMatching(batch=8), 0.1))),
     "gradient matching": GradientMatching(batch=8),
     "gradient matching, augmented": GradientMatching(batch=8, distance="cosine", augment=("shift", "noise")),
     "gradient matching, last layer": GradientMatching(batch=8, distance="euclidean", layers=("last",)),

@@ -1,15 +1,19 @@
 """What a distillation minimises: one visible dict of parts."""
 
+from textdistill.objectives.cafe import CAFE
 from textdistill.objectives.distribution_matching import DistributionMatching
 from textdistill.objectives.gradient_matching import GradientMatching
 from textdistill.objectives.kip import KIP
 from textdistill.objectives.label_solve import LabelSolve
 from textdistill.objectives.ridge_labels import RidgeLabels
 from textdistill.objectives.unrolled import Unrolled
+from textdistill.objectives.weighted_sum import WeightedSum
 
 OBJECTIVES: dict[str, type] = {
     "unrolled": Unrolled,
     "distribution_matching": DistributionMatching,
+    "cafe": CAFE,
+    "weighted_sum": WeightedSum,
     "gradient_matching": GradientMatching,
     "kip": KIP,
     "label_solve": LabelSolve,

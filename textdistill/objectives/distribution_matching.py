@@ -16,11 +16,15 @@ from textdistill.core.schedule import Outcome, Synthetic
 from textdistill.core.starts import Start
 from textdistill.core.streams import Streams
 from textdistill.core.unroll import Inner
+from textdistill.errors import RecipeError
+from textdistill.objectives.augment import AUGMENTATIONS, augment, name_faults
 from textdistill.objectives.moments import (
     RealType,
     class_covariance,
     class_means,
     joined,
+    matched_classes,
+    part_of,
     real_activations,
     rows_by_class,
     sent_back,
@@ -36,18 +40,30 @@ class DistributionMatching:
     The paper's networks are random (`starts: fresh`). `batch` is how many real rows of each class a step sees, drawn
     without replacement. `covariance` weighs Σ_c ‖C_c(real) − C_c(synthetic)‖²_F, which the paper does not have; one
     sample in a class has none, and learns nothing from it. `normalise` divides by the number of features f, and the
-    covariances' distance by f². `real_dtype` `bfloat16` runs the real rows, which need no gradient, in that type.
-    `optimizer` is how starts that train do so.
+    covariances' distance by f². `augment` names transformations (DSA's, as in the paper's code): one for each class,
+    drawn anew at every step, the same for both sides. `real_dtype` `bfloat16` runs the real rows, which need no
+    gradient, in that type. `optimizer` is how starts that train do so.
     """
 
     batch: int = 256
     covariance: float = 0.0
     normalise: bool = False
+    augment: tuple[str, ...] = ()
     real_dtype: RealType = "float32"
     optimizer: InnerOptimizer = field(default_factory=SGD)
 
     trains: ClassVar[frozenset[str]] = frozenset({"inputs", "weights"})
-    takes: ClassVar[frozenset[str]] = frozenset({"words", "pixels"})
+    # A pool grows old by the training that an objective does; this one does none.
+    starts: ClassVar[frozenset[str]] = frozenset({"fixed", "fresh", "trained", "chain"})
+
+    def __post_init__(self) -> None:
+        if not self.takes:
+            raise RecipeError(name_faults(self.augment))
+
+    @property
+    def takes(self) -> frozenset[str]:
+        """The kinds of inputs that know all the transformations of `augment`."""
+        return frozenset(kind for kind, known in AUGMENTATIONS.items() if set(self.augment) <= set(known))
 
     def inner(self, learner: Learner, streams: Streams) -> Inner:
         """Plain training on the distilled set."""
@@ -58,25 +74,37 @@ class DistributionMatching:
     ) -> list[Outcome]:
         """One outcome for each start, all on the same real rows."""
         chosen = rows_by_class(real, self.batch, streams.torch("real"))
-        rows = {label: real.batch(at) for label, at in chosen.items()}
+        draws = whole_set(synthetic)
+        classes = matched_classes(draws, chosen)
+        rows = {
+            label: augment(real.batch(chosen[label]), self.augment, streams.torch("augment", label))
+            for label in classes
+        }
         outcomes = []
         for start in starts:
-            draws = whole_set(synthetic)
-            loss = self.distance(joined([draw.batch for draw in draws]), rows, learner, start.params)
-            outcomes.append(sent_back(loss, draws, self.trains))
+            batch = joined([draw.batch for draw in draws])
+            if self.augment:
+                batch = self._augmented(batch, classes, streams)
+            outcomes.append(sent_back(self.distance(batch, rows, learner, start.params), draws, self.trains))
         return outcomes
 
+    def _augmented(self, batch: Batch, classes: Sequence[int], streams: Streams) -> Batch:
+        """Each class after the very transformation of its real rows."""
+        members = batch.targets.argmax(1)
+        parts = [
+            augment(part_of(batch, members == label), self.augment, streams.torch("augment", label))
+            for label in classes
+        ]
+        return joined(parts)
+
     def distance(self, batch: Batch, real: dict[int, Batch], learner: Learner, params: Params) -> Tensor:
-        """The distance of the classes that both sides have."""
-        present = set(batch.targets.argmax(1).tolist())
+        """The distance, over the classes of `real`."""
         features = learner.activations(params, batch)[-2].flatten(1)
         share = shares(batch)
         means = class_means(features, share)
         loss = features.new_zeros(())
         size = features.shape[1] if self.normalise else 1
         for label, rows in real.items():
-            if label not in present:
-                continue
             wanted = torch.cat(
                 [layers[-2].flatten(1) for layers in real_activations(learner, params, rows, self.real_dtype)]
             )

@@ -1,0 +1,94 @@
+"""CAFE: class means of every layer are aligned, and real features find their class among the synthetic ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from textdistill.core.batch import Batch, RealData
+from textdistill.core.inner import SGD, InnerOptimizer
+from textdistill.core.learner import Learner, Params
+from textdistill.core.schedule import Outcome, Synthetic
+from textdistill.core.starts import Start
+from textdistill.core.streams import Streams
+from textdistill.core.unroll import Inner
+from textdistill.objectives.moments import (
+    RealType,
+    class_means,
+    joined,
+    matched_classes,
+    real_activations,
+    rows_by_class,
+    sent_back,
+    shares,
+    whole_set,
+)
+
+
+@dataclass(frozen=True)
+class CAFE:
+    """Σ_l mean (μ_lc(real) − μ_lc(synthetic))² + β · cross-entropy of real features to class means (Wang et al. 2022).
+
+    The first term, feature alignment, goes over every layer l but the logits; its mean is over the classes c and all
+    numbers of a layer's output, so that layers weigh alike whatever their size (the paper sums over each layer). The
+    second, discrimination, takes the inner products of a real row's features h with the synthetic class means for its
+    logits: −log softmax_c ⟨h, μ_c⟩, averaged over the real rows, with the weight `discrimination` (β). `batch` is how
+    many real rows of each class a step sees; they need no gradient, and `real_dtype` `bfloat16` runs them in that type.
+    `optimizer` is how starts that train do so: the paper's networks learn on the synthetic set between two matches
+    (`starts: chain`).
+    """
+
+    batch: int = 256
+    discrimination: float = 0.01
+    real_dtype: RealType = "float32"
+    optimizer: InnerOptimizer = field(default_factory=SGD)
+
+    trains: ClassVar[frozenset[str]] = frozenset({"inputs", "weights"})
+    # A pool grows old by the training that an objective does; this one does none.
+    starts: ClassVar[frozenset[str]] = frozenset({"fixed", "fresh", "trained", "chain"})
+
+    def inner(self, learner: Learner, streams: Streams) -> Inner:
+        """Plain training on the distilled set."""
+        return Inner(learner, self.optimizer)
+
+    def evaluate(
+        self, synthetic: Synthetic, real: RealData, learner: Learner, starts: Sequence[Start], streams: Streams
+    ) -> list[Outcome]:
+        """One outcome for each start, all on the same real rows."""
+        chosen = rows_by_class(real, self.batch, streams.torch("real"))
+        draws = whole_set(synthetic)
+        labels = matched_classes(draws, chosen)
+        rows = {label: real.batch(chosen[label]) for label in labels}
+        outcomes = []
+        for start in starts:
+            alignment, discrimination = self.terms(joined([draw.batch for draw in draws]), rows, learner, start.params)
+            outcomes.append(sent_back(alignment + self.discrimination * discrimination, draws, self.trains))
+        return outcomes
+
+    def terms(self, batch: Batch, real: dict[int, Batch], learner: Learner, params: Params) -> tuple[Tensor, Tensor]:
+        """Feature alignment and discrimination, for the classes of `real`."""
+        labels = list(real)
+        layers = learner.activations(params, batch)[:-1]
+        share = shares(batch)[labels]
+        means = [class_means(layer, share) for layer in layers]
+        wanted: list[list[Tensor]] = []  # by class, then by layer
+        discrimination = means[-1].new_zeros(())
+        count = sum(len(rows) for rows in real.values())
+        for index, label in enumerate(labels):
+            totals = [torch.zeros_like(mean[0]) for mean in means]
+            for found in real_activations(learner, params, real[label], self.real_dtype):
+                for total, layer in zip(totals, found, strict=False):  # all but the logits
+                    total += layer.flatten(1).sum(0)
+                scores = found[-2].flatten(1) @ means[-1].t()
+                of_class = torch.full((len(scores),), index, device=scores.device)
+                discrimination = discrimination + F.cross_entropy(scores, of_class, reduction="sum") / count
+            wanted.append([total / len(real[label]) for total in totals])
+        alignment = means[-1].new_zeros(())
+        for mean, goal in zip(means, zip(*wanted, strict=True), strict=True):
+            alignment = alignment + (torch.stack(goal) - mean).square().mean()
+        return alignment, discrimination
