@@ -55,7 +55,7 @@ class NNGP(Analytic):
         neural = cov if tangent else None
         for _ in range(self.depth):
             after, turned = through_relu(cov, neural, left, right)
-            cov = torch.add(after.new_full((), b), after, alpha=w)
+            cov = after * w + b
             neural = None if turned is None else torch.add(cov, turned, alpha=w)
             left, right = (0.5 * w * side + b for side in (left, right))  # E[φ²] = v/2
         return cov, neural

@@ -9,8 +9,10 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-# Below this sin²θ two inputs count as parallel: what is left is rounding, and the kernel's cusp has no derivative.
+# Taken off sin²θ: where two inputs are parallel, what is left there is rounding, and the kernel's cusp has no derivative.
 PARALLEL = 1e-13
+# Added to p² where p divides, so that p = 0 gives 0.
+TINY = 1e-290
 
 
 class _ReLU(torch.autograd.Function):
@@ -23,10 +25,12 @@ class _ReLU(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, cov: Tensor, tangent: Tensor | None, left: Tensor, right: Tensor) -> Any:
-        limit = left * right
-        root = torch.addcmul(limit, cov, cov, value=-1.0)
-        root = root.masked_fill_(root <= limit.mul_(PARALLEL), 0.0).sqrt_()
-        active = torch.atan2(root, -cov).mul_(0.5 / math.pi)
+        ctx.set_materialize_grads(False)
+        # Passes over memory are what this costs: buffers are used again, and nothing is masked.
+        buffer = left * (1.0 - PARALLEL) * right
+        root = torch.addcmul(buffer, cov, cov, value=-1.0).clamp_min_(0.0).sqrt_()
+        torch.neg(cov, out=buffer)
+        active = torch.atan2(root, buffer, out=buffer).mul_(0.5 / math.pi)
         ctx.save_for_backward(cov, tangent, left, right, root, active)
         return (active * cov).add_(root, alpha=0.5 / math.pi), None if tangent is None else active * tangent
 
@@ -34,17 +38,20 @@ class _ReLU(torch.autograd.Function):
     @once_differentiable  # type: ignore[untyped-decorator]
     def backward(ctx: Any, of_cov: Tensor | None, of_tangent: Tensor | None) -> Any:
         cov, tangent, left, right, root, active = ctx.saved_tensors
-        zero = torch.zeros_like(cov)
-        to_cov = zero if of_cov is None else of_cov * active
-        scaled = zero if of_cov is None else of_cov * root * (0.5 / math.pi)
+        to_cov = None if of_cov is None else of_cov * active
+        scaled = None if of_cov is None else (of_cov * root).mul_(0.5 / math.pi)
         to_tangent = None
         if tangent is not None and of_tangent is not None:
             to_tangent = of_tangent * active
-            bend = (of_tangent * tangent).div_(root).mul_(0.5 / math.pi).masked_fill_(root == 0, 0.0)
-            to_cov, scaled = to_cov + bend, scaled - bend * cov
+            bend = (root * root).add_(TINY)
+            torch.div(root, bend, out=bend).mul_(of_tangent).mul_(tangent).mul_(0.5 / math.pi)
+            scaled = torch.mul(bend, cov).neg_() if scaled is None else scaled.addcmul_(bend, cov, value=-1.0)
+            to_cov = bend if to_cov is None else to_cov.add_(bend)
         # ∂/∂v at fixed K: both results depend on v v' through p alone, whence the factor 1/2v.
         sides = [
-            (scaled.sum_to_size(side.shape) / (2 * side).clamp_min(torch.finfo(side.dtype).tiny)) if needed else None
+            scaled.sum_to_size(side.shape) / (2 * side).clamp_min(torch.finfo(side.dtype).tiny)
+            if needed and scaled is not None
+            else None
             for side, needed in zip((left, right), ctx.needs_input_grad[2:], strict=True)
         ]
         return to_cov, to_tangent, *sides

@@ -1,0 +1,118 @@
+"""Kernels of convolutional ReLU nets of infinite width on images: the cost of a pair is quadratic in its pixels."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from textdistill.core.learner import Learner, Params
+from textdistill.errors import RecipeError
+from textdistill.objectives.kernels.base import PIXELS, Analytic
+from textdistill.objectives.kernels.correlate import average_pooled, convolved
+from textdistill.objectives.kernels.relu import through_relu
+
+FILTER = 3
+# A covariance is (height, width, height', width', *inputs): rows of both images move together, and columns.
+ROWS_AND_COLUMNS = ((0, 2), (1, 3))
+
+
+@dataclass(frozen=True)
+class ConvNTK(Analytic):
+    """The NTK (or with `kind` "nngp" the NNGP) of blocks of 3×3 convolution, ReLU and 2×2 average pooling.
+
+    `depth` blocks, before them one more convolution with ReLU if `prepend` (Nguyen et al. 2021 b), pooling in each block
+    unless not `pool`; then a linear layer on the average over pixels (`head` "average") or on all of them ("flatten").
+    With G_pq = ⟨x_p, y_q⟩/channels a convolution is K_pq = σ_w²/9 Σ_o (·)_{p+o, q+o} + σ_b², zeros around the image
+    (Arora et al. 2019, section 4); ReLU and tangent are as in `NTK`, pixel by pixel; pooling averages over p and q.
+    """
+
+    depth: int = 3
+    prepend: bool = False
+    pool: bool = True
+    head: Literal["average", "flatten"] = "average"
+    kind: Literal["ntk", "nngp"] = "ntk"
+    weight_variance: float = 2.0
+    bias_variance: float = 0.01
+
+    takes: ClassVar[frozenset[str]] = frozenset({PIXELS})
+
+    def prepare(self, support: Tensor, learner: Learner | None, params: Params | None) -> ConvNTK:
+        """As it is."""
+        return self
+
+    def floats(self, x_shape: Sequence[int], y_shape: Sequence[int]) -> int:
+        """Some ten arrays of pixels × pixels for a layer, which pooling makes sixteen times smaller."""
+        total, (height, width) = 0, x_shape[1:]
+        for pooled in self._layers():
+            total += 10 * (height * width) ** 2
+            height, width = (height // 2, width // 2) if pooled else (height, width)
+        return total
+
+    def __call__(
+        self, x: Tensor, y: Tensor, x_mask: Tensor | None = None, y_mask: Tensor | None = None
+    ) -> Float[Tensor, "n m"]:
+        """The kernel of every pair. Errors: `RecipeError` where the image is too small for so much pooling."""
+        self.check(x, y)
+        self._check_size(x.shape[2:])
+        x, y = x.double(), y.double()
+        left, right = self._variances(x), self._variances(y)
+        cov, tangent = torch.einsum("nchw,mcij->hwijnm", x, y).contiguous() / x.shape[1], None
+        for layer, pooled in enumerate(self._layers()):
+            cov, tangent = self._convolve(cov, tangent)
+            before = left[layer][:, :, None, None, :, None], right[layer][None, None, :, :, None, :]
+            cov, tangent = through_relu(cov, tangent, *before)
+            if pooled:
+                cov, tangent = average_pooled(cov, 4), None if tangent is None else average_pooled(tangent, 4)
+        return self._read_out(cov, tangent)
+
+    def _layers(self) -> list[bool]:
+        """For each convolution, whether pooling comes after it."""
+        return [*([False] if self.prepend else []), *([self.pool] * self.depth)]
+
+    def _variances(self, x: Tensor) -> list[Tensor]:
+        """The variance of every pixel before each ReLU: only pooling makes it need the image's other pixels."""
+        found = []
+        cov = torch.einsum("nchw,ncij->hwijn", x, x).contiguous() / x.shape[1]
+        for pooled in self._layers():
+            cov, _ = self._convolve(cov, None, tangents=False)
+            found.append(_own_pixels(cov).movedim(-1, 0).unflatten(0, cov.shape[:2]).contiguous())
+            cov, _ = through_relu(cov, None, found[-1][:, :, None, None], found[-1])
+            cov = average_pooled(cov, 4) if pooled else cov
+        return found
+
+    def _convolve(self, cov: Tensor, tangent: Tensor | None, *, tangents: bool = True) -> tuple[Tensor, Tensor | None]:
+        w, b = self.weight_variance, self.bias_variance
+        cov = convolved(cov, ROWS_AND_COLUMNS, FILTER, w).add_(b)
+        if not tangents or self.kind == "nngp":
+            return cov, None
+        return cov, cov if tangent is None else convolved(tangent, ROWS_AND_COLUMNS, FILTER, w).add_(cov)
+
+    def _read_out(self, cov: Tensor, tangent: Tensor | None) -> Tensor:
+        w, b = self.weight_variance, self.bias_variance
+
+        def over_pixels(values: Tensor) -> Tensor:
+            return values.mean((0, 1, 2, 3)) if self.head == "average" else _own_pixels(values).mean(-1)
+
+        last = w * over_pixels(cov) + b
+        return last if tangent is None else last + w * over_pixels(tangent)
+
+    def _check_size(self, size: Sequence[int]) -> None:
+        pools = self.depth if self.pool else 0
+        if min(size) < 2**pools:
+            raise RecipeError(
+                [
+                    f"objective.kernel.depth: {self.depth} blocks with pooling need images of {2**pools} pixels or "
+                    f"more each way, and these have {tuple(size)}; at most {int(math.log2(min(size)))} fit"
+                ]
+            )
+
+
+def _own_pixels(cov: Float[Tensor, "h w h w *inputs"]) -> Float[Tensor, "*inputs hw"]:
+    """The entries of each pixel with itself."""
+    return cov.flatten(2, 3).flatten(0, 1).diagonal(dim1=0, dim2=1)
