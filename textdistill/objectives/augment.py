@@ -67,15 +67,15 @@ def color(batch: Batch, rng: torch.Generator) -> Batch:
     """Brightness moved by up to half, saturation times 0 to 2, contrast times 0.5 to 1.5."""
     x = batch.inputs + _uniform(rng, -0.5, 0.5) * BRIGHTNESS
     grey = x.mean(1, keepdim=True)
-    x = grey + (x - grey) * (_uniform(rng, 0, 1) * SATURATION)
+    x = grey + (x - grey) * (_uniform(rng, 0.0, 1.0) * SATURATION)
     level = x.mean((1, 2, 3), keepdim=True)
-    return replace(batch, inputs=level + (x - level) * (_uniform(rng, 0, 1) + CONTRAST))
+    return replace(batch, inputs=level + (x - level) * (_uniform(rng, 0.0, 1.0) + CONTRAST))
 
 
 def crop(batch: Batch, rng: torch.Generator) -> Batch:
     """Moved by up to an eighth of each side, zeros coming in."""
     height, width = batch.inputs.shape[2:]
-    by = [round(_uniform(rng, -1, 1) * CROP * side) for side in (height, width)]
+    by = [round(_uniform(rng, -1.0, 1.0) * CROP * side) for side in (height, width)]
     rows = torch.arange(height, dtype=torch.float64)[:, None].expand(height, width) - by[0]
     columns = torch.arange(width, dtype=torch.float64)[None].expand(height, width) - by[1]
     return replace(batch, inputs=resampled(batch.inputs, rows, columns))
@@ -95,7 +95,7 @@ def cutout(batch: Batch, rng: torch.Generator) -> Batch:
 
 def flip(batch: Batch, rng: torch.Generator) -> Batch:
     """Mirrored from left to right, or not."""
-    return replace(batch, inputs=batch.inputs.flip(3)) if _uniform(rng, 0, 1) < 0.5 else batch
+    return replace(batch, inputs=batch.inputs.flip(3)) if _uniform(rng, 0.0, 1.0) < 0.5 else batch
 
 
 def scale(batch: Batch, rng: torch.Generator) -> Batch:
@@ -123,7 +123,7 @@ def _affine(images: Tensor, matrix: tuple[tuple[float, float], tuple[float, floa
 def resampled(
     images: Float[Tensor, "n c h w"], rows: Float[Tensor, "h w"], columns: Float[Tensor, "h w"]
 ) -> Float[Tensor, "n c h w"]:
-    """The images read at these places, bilinearly, zero outside: a gather, as `grid_sample` differentiates just once."""
+    """The images read at these places, bilinearly, zero outside: a gather, as `grid_sample` differentiates once."""
     height, width = images.shape[2:]
     top, left = rows.floor(), columns.floor()
     flat, out = images.flatten(2), torch.zeros_like(images)
