@@ -181,6 +181,8 @@ def test_a_size_out_of_range_is_told(size: int) -> None:
         ({"name": "~no_such_user_at_all/x"}, "cannot be a path"),
         ({"name": "emnist"}, "several parts; name one: emnist:letters"),
         ({"name": "emnist:balanced"}, "the hub has no copy that is known; give a local folder"),
+        ({"name": "digits", "label": "kind"}, "label: 'kind' names a column of the hub's; scikit-learn: digits has"),
+        ({"name": "mnist", "label": "kind"}, "label: 'kind' names a column"),
         ({"name": "digits", "text": "sentence"}, "text: only for texts"),
         ({"name": "digits", "test": "other"}, "test: only for texts; images come as a folder, with train/ and test/"),
         ({"name": "digits", "test_rows": 5000}, "test asks for 5000 of 1797 images"),
@@ -303,6 +305,33 @@ def test_the_hub_gives_pictures_and_its_classes_come_in_our_order(fake_hub: Call
     assert splits.report.dropped_train == 20  # the test rows were train rows
     np.testing.assert_array_equal(splits.test.pixels[3], noise(32, 32, 3, seed=3).transpose(2, 0, 1))
     assert splits.test.classes[int(splits.test.labels[3])] == turned[3]
+
+
+def test_the_letters_of_the_hub_are_turned_upright(fake_hub: Callable[[object], FakeHub]) -> None:
+    import datasets
+
+    pictures = [Image.fromarray(noise(4, 4, seed=row)) for row in range(104)]
+    names = list(IMAGE_DATA["emnist:letters"].classes)
+    features = datasets.Features({"image": datasets.Image(), "label": datasets.ClassLabel(names=names)})
+    data = {"image": pictures, "label": [row % 26 for row in range(104)]}
+    table = datasets.Dataset.from_dict(data, features=features)
+    fake_hub(datasets.DatasetDict({"train": table.select(range(103)), "test": table.select([103])}))
+    splits = load_images(DataSettings("emnist:letters"))
+    np.testing.assert_array_equal(splits.test.pixels[0, 0], noise(4, 4, seed=103).T)
+    assert splits.test.labels.tolist() == [25]
+
+
+def test_test_files_alone_are_too_few_but_a_hub_id_goes_on_to_the_hub(
+    fake_hub: Callable[[object], FakeHub], tmp_path: Path
+) -> None:
+    class_folders(tmp_path / "stamps" / "test")
+    for settings in (DataSettings(str(tmp_path / "stamps")), DataSettings("stamps", data_dir=str(tmp_path))):
+        with pytest.raises(DataError, match="stamps: no images to train on, only test; add the train files"):
+            load_images(settings)
+    fake = fake_hub(ConnectionError("no route"))
+    with pytest.raises(OfflineError, match="acme/stamps: the hub cannot be reached"):
+        load_images(DataSettings("acme/stamps", data_dir=str(tmp_path)))
+    assert fake.asked == [("acme/stamps", None)]
 
 
 def test_an_unknown_data_set_of_the_hub_names_its_classes(fake_hub: Callable[[object], FakeHub]) -> None:

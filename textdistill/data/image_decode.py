@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from textdistill.errors import DataError
 
@@ -37,6 +37,10 @@ def decode(source: Path | bytes | Image.Image, called: str) -> np.ndarray:
         raise
     except Image.DecompressionBombError:
         raise DataError(f"{called}: more than {MAX_PIXELS:,} pixels, the most allowed; make it smaller") from None
+    except UnidentifiedImageError:
+        raise DataError(
+            f"{called}: cannot be read as an image (none of {', '.join(FORMATS)}); replace or remove it"
+        ) from None
     except Exception as error:  # decoders meet damage with errors of every kind
         told = (str(error).splitlines() or [repr(error)])[0]
         raise DataError(f"{called}: cannot be read as an image ({told[:120]}); replace or remove it") from None

@@ -162,7 +162,7 @@ def _classes(folder: Path, size: int | None) -> tuple[dict[str, Decoded], list[s
     """A folder of images for each class, or one of these for each split."""
     notes: list[str] = []
     below = {path.name for path in _folders(folder)}
-    if "train" not in below or not below <= _SPLITS_NAMES:
+    if not below <= _SPLITS_NAMES or not any(_folders(folder / name) for name in below):
         return {"train": _class_folders(folder, size, notes)}, notes
     found = {}
     for split, names in _SPLIT_FOLDERS.items():

@@ -68,6 +68,8 @@ def image_split(rows: Rows, known: KnownImages | None, label: str | None, size: 
     called = [f"{rows.source}: column {image!r}, {rows.unit} {number}" for number in rows.numbers]
     images = ((name, decode(_picture(value, name), name)) for name, value in zip(called, pictures, strict=True))
     pixels = collect(images, len(pictures), rows.source, size)
+    if known is not None and known.transposed:
+        pixels = np.ascontiguousarray(pixels.transpose(0, 1, 3, 2))
     return Decoded(rows.source, pixels, np.array(labels, dtype=np.int64), names, listed)
 
 

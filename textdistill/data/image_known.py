@@ -69,7 +69,7 @@ IMAGE_DATA: dict[str, KnownImages] = {
         "tanganke/kmnist", ("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"), ("kmnist", "KMNIST")
     ),
     "emnist:letters": _emnist("letters", _UPPER, "tanganke/emnist_letters", first_label=1),
-    "emnist:mnist": _emnist("mnist", _DIGITS, "tanganke/emnist_mnist"),
+    "emnist:mnist": _emnist("mnist", _DIGITS),
     "emnist:digits": _emnist("digits", _DIGITS),
     "emnist:balanced": _emnist("balanced", _MERGED),
     "emnist:bymerge": _emnist("bymerge", _MERGED),

@@ -84,9 +84,10 @@ def find_images(settings: DataSettings, size: int | None = None) -> ImageSource:
     if known is None and is_file:
         raise DataError(f"{path}: a file; images come as a folder of images for each class: give the folder")
     if known is None and is_folder:
-        if settings.label is not None:
-            raise DataError(f"label: {settings.label!r} is only for the hub; the labels of {path} are in its files")
+        _refuse_label(settings, str(path))
         parts, notes = read_folder(path, None, size)
+        if "train" not in parts:
+            raise DataError(f"{path}: no images to train on, only {', '.join(parts)}; add the train files")
         return _assemble(settings, path.resolve().name, None, str(path), parts, notes, size, public=False)
     proper, known_images = known or (name, None)
     return _named(settings, proper, known_images, size)
@@ -106,20 +107,31 @@ def _named(settings: DataSettings, name: str, known: KnownImages | None, size: i
             parts, told = read_folder(folder, known, size)
             notes += told
             described = str(folder)
-            if "train" not in parts and not (name == "mnist" and has_packaged_digits()):
-                raise DataError(f"{folder}: no images to train on, only {', '.join(parts)}; add the train files")
+            missing = f"{folder}: no images to train on, only {', '.join(parts)}"
+            if "train" not in parts and known is None and "/" in name:
+                notes.append(f"{missing}: the hub's are read")
+            elif "train" not in parts and not (name == "mnist" and has_packaged_digits()):
+                raise DataError(f"{missing}; add the train files")
     if "train" not in parts and name == "mnist" and has_packaged_digits():
         notes.append("train: the 5,000 packaged digits; the 60,000 need idx files in data_dir, or name: ylecun/mnist")
         notes.append(f"test: {parts['test'].source}" if "test" in parts else "test: of the packaged digits too")
         parts["train"] = read_packaged_digits()
         package = parts["train"].source
         described = f"{package}, {described}" if described else package
+        _refuse_label(settings, described)
         return _assemble(settings, name, known, described, parts, notes, size, PACKAGED_MNIST_TEST_ROWS)
     if "train" not in parts and name == "digits":
         parts, described = {"train": read_small_digits()}, "scikit-learn: digits"
     if "train" not in parts:
         parts, described = _from_hub(settings, name, known, has, size)
+    else:
+        _refuse_label(settings, described)
     return _assemble(settings, name, known, described, parts, notes, size)
+
+
+def _refuse_label(settings: DataSettings, source: str) -> None:
+    if settings.label is not None:
+        raise DataError(f"label: {settings.label!r} names a column of the hub's; {source} has its own labels")
 
 
 def _from_hub(
