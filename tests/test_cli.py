@@ -19,7 +19,19 @@ from safetensors.torch import load_file, save_file
 from tests import tiny
 from textdistill.errors import UserError
 
-COMMANDS = ("run", "evaluate", "decode", "report", "size", "ls", "show", "validate", "cite", "setup-offline")
+COMMANDS = (
+    "run",
+    "evaluate",
+    "decode",
+    "report",
+    "size",
+    "ls",
+    "show",
+    "validate",
+    "cite",
+    "demo-iris",
+    "setup-offline",
+)
 
 
 def mistake(*words: str | Path) -> str:

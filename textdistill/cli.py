@@ -110,9 +110,9 @@ def _all(
 
 
 def _register() -> None:
-    from textdistill.commands import look, make, score
+    from textdistill.commands import demo, look, make, score
 
-    for module in (make, score, look):
+    for module in (make, score, look, demo):
         module.register(app)
 
 

@@ -12,6 +12,7 @@ from rich.text import Text
 
 if TYPE_CHECKING:
     from textdistill.compat import Row
+    from textdistill.evaluation.iris import Demonstration
     from textdistill.pipeline import Run
     from textdistill.size import Search
 
@@ -104,3 +105,22 @@ def sizes(found: Search) -> None:
         console.print(f"no M tried reaches {found.ratio:g} %; the best is {best.mean:.2f} % with M = {best.samples}")
     else:
         console.print(f"{found.ratio:g} % distillation size: M = {found.size}")
+
+
+def iris(shown: Demonstration) -> tuple[Table, Table]:
+    """What two points reach on the flowers of Iris, and where the soft-labelled ones lie."""
+    values = shown.as_dict()
+    reached = Table(title="Iris in two points: accuracy in percent", title_justify="left")
+    reached.add_column("two points with")
+    for name in ("all 150 flowers", "held out", "± sd", "folds"):
+        reached.add_column(name, justify="right")
+    for key, label in (("soft", "soft labels, learned"), ("hard", "hard labels, the best pair of flowers")):
+        style = "bold" if key == "soft" else None
+        reached.add_row(label, f"{values[key]['all']:.1f}", *_cells(values[key]["held_out"]), style=style)
+    places = Table(title="The two points with soft labels", title_justify="left")
+    for name in ("petal length", "petal width", *values["soft"]["points"][0]["label"]):
+        places.add_column(name, justify="right")
+    for point in values["soft"]["points"]:
+        numbers = (point["petal_length"], point["petal_width"], *point["label"].values())
+        places.add_row(*(f"{number:.2f}" for number in numbers))
+    return reached, places

@@ -1,0 +1,89 @@
+"""Two soft-labelled points separate the three classes of Iris; two hard-labelled ones cannot."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests import tiny
+from textdistill.evaluation.iris import NAMES, Demonstration, best_hard, demonstrate, fit_soft, flowers, write_regions
+
+
+@functools.cache
+def shown() -> Demonstration:
+    return demonstrate()
+
+
+def test_two_soft_labels_tell_three_classes_apart_on_flowers_that_were_seen_and_on_others() -> None:
+    assert shown().accuracy["soft"] >= 96
+    assert sum(shown().held_out["soft"]) / 5 >= 93
+    x, y = flowers()
+    assert shown().soft.points.shape == (2, 2)
+    assert set(shown().soft.predict(x).tolist()) == {0, 1, 2}
+    assert [int((y == label).sum()) for label in range(3)] == [50, 50, 50]
+
+
+def test_two_hard_labels_reach_two_classes_and_no_more() -> None:
+    assert shown().accuracy["hard"] == pytest.approx(100 * 2 / 3)
+    assert max(shown().held_out["hard"]) <= 100 * 2 / 3 + 1e-9
+    assert shown().hard.labels.sort(dim=1).values.tolist() == [[0, 0, 1], [0, 0, 1]]
+
+
+def test_the_labels_are_distributions_and_share_the_class_between() -> None:
+    labels = shown().soft.labels
+    assert torch.allclose(labels.sum(1), torch.ones(2, dtype=labels.dtype))
+    assert labels.argmax(1).sort().values.tolist() == [0, 2]
+    assert (labels[:, 1] > 0.3).all()  # neither point is versicolor's, and between them it wins
+
+
+def test_the_best_pair_of_hard_labels_is_found_by_looking_at_all() -> None:
+    x, y = flowers()
+    rows = torch.arange(0, 150, 10)
+    x, y = x[rows], y[rows]
+    highest = 0
+    for i, j in itertools.combinations(range(len(x)), 2):
+        nearest = [i if torch.dist(one, x[i]) <= torch.dist(one, x[j]) else j for one in x]
+        highest = max(highest, sum(int(y[k] == label) for k, label in zip(nearest, y, strict=True)))
+    assert best_hard(x, y).accuracy(x, y) == pytest.approx(100 * highest / len(x))
+
+
+def test_the_same_seed_finds_the_same_points() -> None:
+    x, y = flowers()
+    assert torch.equal(fit_soft(x, y).points, shown().soft.points)
+    assert not torch.equal(fit_soft(x, y, seed=1).points, shown().soft.points)
+
+
+def test_the_picture_is_a_png_the_same_every_time(tmp_path: Path) -> None:
+    for name in ("a.png", "b.png"):
+        write_regions(tmp_path / name, shown())
+    assert (tmp_path / "a.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+    assert {path.name for path in tmp_path.iterdir()} == {"a.png", "b.png"}
+
+
+def test_the_command_prints_both_and_writes_the_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("textdistill.evaluation.iris.demonstrate", lambda seed: shown())
+    result = tiny.call("demo-iris", "--out", tmp_path / "iris.png")
+    assert result.exit_code == 0, result.output
+    assert f"{shown().accuracy['soft']:.1f}" in result.stdout
+    assert "66.7" in result.stdout
+    assert all(name in result.stdout for name in NAMES)
+    assert (tmp_path / "iris.png").is_file()
+    values = json.loads(tiny.call("demo-iris", "--json").stdout)
+    assert values["soft"]["all"] == shown().accuracy["soft"]
+    assert values["hard"]["held_out"]["n"] == 5
+    assert sum(values["soft"]["points"][0]["label"].values()) == pytest.approx(1)
+
+
+def test_the_command_explains_itself_and_refuses_other_pictures(tmp_path: Path) -> None:
+    shown_help = " ".join(tiny.call("demo-iris", "--help").output.split())
+    assert "textdistill demo-iris --out iris.png" in shown_help
+    assert "soft-label k-NN" in shown_help
+    result = tiny.call("demo-iris", "--out", tmp_path / "iris.gif")
+    assert result.exit_code == 2
+    assert "ends in .png" in result.stderr

@@ -1,0 +1,54 @@
+"""The command `demo-iris`: soft labels let fewer points than classes tell the classes apart."""
+
+from __future__ import annotations
+
+import json as jsonlib
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from textdistill.commands.options import Json
+
+DEMO_HELP = """Show on real data why soft labels matter: two points separate the three classes of Iris.
+
+Each point is a place (petal length and width) with a soft label; the class of a flower is the highest sum of the two
+labels, each divided by the flower's distance from its point (soft-label k-NN, Sucholutsky & Schonlau 2021, figure 4).
+Two points with hard labels can name but two classes: never more than 66.7 % of the flowers. Prints the accuracy of both
+on all 150 flowers and on flowers held out of five folds. Takes seconds; nothing is downloaded.
+
+[bold]textdistill demo-iris[/bold]
+
+[bold]textdistill demo-iris --out iris.png[/bold]   with a picture of how the points divide the plane"""
+
+
+def demo_iris(
+    out: Annotated[Path | None, typer.Option("--out", help="Write the picture here (.png).")] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Draws other folds and first guesses.")] = 0,
+    json: Json = False,
+) -> None:
+    """See DEMO_HELP."""
+    from textdistill.errors import UserError
+
+    if out is not None and out.suffix.lower() != ".png":
+        raise UserError(f"--out: {out} is no .png; give the picture a name that ends in .png")
+    from textdistill.evaluation.iris import demonstrate, write_regions
+
+    shown = demonstrate(seed)
+    if out is not None:
+        write_regions(out, shown)
+    if json:
+        typer.echo(jsonlib.dumps(shown.as_dict(), indent=1))
+        return
+    from textdistill.commands.tables import iris, screen
+
+    console = screen()
+    for table in iris(shown):
+        console.print(table)
+    if out is not None:
+        console.print(f"picture: {out}", soft_wrap=True)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("demo-iris", help=DEMO_HELP)(demo_iris)
