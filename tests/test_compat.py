@@ -27,7 +27,8 @@ from textdistill.data import EmbeddedText
 from textdistill.data.words import tokenise
 from textdistill.errors import RecipeError
 from textdistill.learners import LEARNERS, make_learner
-from textdistill.objectives import OBJECTIVES
+from textdistill.objectives import OBJECTIVES, DistributionMatching, Unrolled
+from textdistill.objectives.weighted_sum import Weighted
 from textdistill.parts import PARTS
 from textdistill.recipe import resolve
 from textdistill.synthetic.tensors import TensorData
@@ -37,6 +38,8 @@ SMALL: dict[str, dict[str, Any]] = {
     "unrolled": {"batch": 64},
     "distribution_matching": {"batch": 16},
     "gradient_matching": {"batch": 16},
+    "cafe": {"batch": 16},
+    "weighted_sum": {"parts": (Weighted(Unrolled(batch=64)), Weighted(DistributionMatching(batch=16), 0.1))},
 }
 # The learner and its settings for each kind of representation.
 NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
