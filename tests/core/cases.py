@@ -27,7 +27,7 @@ from textdistill.objectives import Unrolled
 from textdistill.objectives.cafe import CAFE
 from textdistill.objectives.distribution_matching import DistributionMatching
 from textdistill.objectives.gradient_matching import GradientMatching
-from textdistill.objectives.kernels import NNGP, NTK, RBF, Feature, Kernel
+from textdistill.objectives.kernels import NNGP, NTK, RBF, ConvNTK, Feature, Kernel, TextConvNTK
 from textdistill.objectives.kip import KIP
 from textdistill.objectives.label_solve import LabelSolve
 from textdistill.objectives.ridge_labels import RidgeLabels
@@ -100,6 +100,7 @@ OBJECTIVE_CASES: dict[str, Objective] = {
     "gradient matching, last layer": GradientMatching(batch=8, distance="euclidean", layers=("last",)),
     "kip": KIP(batch=30),
     "kip of features": KIP(kernel=Feature(), batch=30, memory_mib=0.01),
+    "kip of convolved words": KIP(kernel=TextConvNTK(width=2), batch=30),
     "label solve": LabelSolve(batch=30),
     "ridge labels": RidgeLabels(batch=8, rate=0.9, penalty=0.1),
 }
@@ -109,6 +110,12 @@ KERNEL_CASES: dict[str, Kernel] = {
     "ntk deep": NTK(depth=3, bias_variance=0.1),
     "ntk linear": NTK(depth=0),
     "nngp": NNGP(depth=2),
+    "conv_ntk": ConvNTK(depth=1),
+    "conv_ntk deep": ConvNTK(depth=1, prepend=True, head="flatten"),
+    "conv_nngp": ConvNTK(depth=2, pool=False, kind="nngp"),
+    "text_conv_ntk": TextConvNTK(),
+    "text_conv_ntk deep": TextConvNTK(width=2, depth=2),
+    "text_conv_nngp": TextConvNTK(width=4, kind="nngp"),
     "rbf": RBF(),
     "feature": Feature(),
 }

@@ -28,7 +28,10 @@ class Feature:
         """The kernel of this network at these weights."""
         if learner is None or params is None:
             raise RecipeError(
-                ["objective.kernel: `feature` needs a learner's weights; use starts: fixed, whose θ0 the set carries"]
+                [
+                    "objective.kernel: `feature` needs a network's weights, and there are none here; "
+                    "use it in `kip` with starts: fixed, whose θ0 the set carries"
+                ]
             )
         return FeatureOf(self, learner, params)
 
