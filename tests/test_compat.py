@@ -27,7 +27,9 @@ from textdistill.data import EmbeddedText
 from textdistill.data.words import tokenise
 from textdistill.errors import RecipeError
 from textdistill.learners import LEARNERS, make_learner
-from textdistill.objectives import OBJECTIVES, DistributionMatching, Unrolled
+from textdistill.objectives import OBJECTIVES
+from textdistill.objectives.distribution_matching import DistributionMatching
+from textdistill.objectives.unrolled import Unrolled
 from textdistill.objectives.weighted_sum import Weighted
 from textdistill.parts import PARTS
 from textdistill.recipe import resolve
@@ -141,6 +143,15 @@ def test_abilities_that_follow_from_settings_are_those_of_the_instance_and_for_t
     assert says(Needy("inputs"), "trains") == frozenset({"inputs"})
 
 
+def test_what_cannot_be_told_without_settings_is_marked_and_never_suggested() -> None:
+    more = {**MADE_UP, "objective": {"needy": Needy, "labels": LabelsOfPixels}}
+    assert [(one.objective, one.by_settings) for one in table(more)[:2]] == [("needy", True), ("labels", False)]
+    assert not row("words", "setting").by_settings  # its defaults say
+    assert refusal("words", LabelsOfPixels, parts=more) == (
+        "objective: labels takes pixels, not words; nearest possible: pixels with labels"
+    )
+
+
 def test_a_kind_that_only_a_part_knows_has_its_lines_too() -> None:
     class Ids:
         takes: ClassVar[frozenset[str]] = frozenset({"ids"})
@@ -223,7 +234,9 @@ def test_validation_refuses_what_does_not_work_together(monkeypatch: pytest.Monk
 
 
 def test_ls_shows_the_table_and_gives_it_as_data() -> None:
-    shown = tiny.call("ls", "--parts").stdout
+    called = tiny.call("ls", "--parts")
+    assert called.exit_code == 0, called.output
+    shown = called.stdout
     assert shown.startswith("What works with what")
     assert all(name in shown.split("learner:")[0] for name in (*OBJECTIVES, *STARTS, *LEARNERS))
     data = json.loads(tiny.call("ls", "--parts", "--json").stdout)

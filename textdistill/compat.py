@@ -26,7 +26,10 @@ _OTHER_KIND, _OTHER_OBJECTIVE, _OTHER_LEARNER, _OTHER_STARTS, _OTHER_FIELDS, _FE
 
 @dataclass(frozen=True)
 class Row:
-    """One pair of the table: what goes with it, or why it is impossible (`refused`)."""
+    """One pair of the table: what goes with it, or why it is impossible (`refused`).
+
+    Where that follows from the objective's settings (`by_settings`), the table shows the most that it can be.
+    """
 
     representation: str
     objective: str
@@ -35,6 +38,7 @@ class Row:
     learners: tuple[str, ...]
     closed_form: bool
     refused: str | None = None
+    by_settings: bool = False
 
 
 @dataclass(frozen=True)
@@ -54,12 +58,23 @@ def says(part: Any, name: str) -> frozenset[str] | None:
     Of a class that computes it from its settings, the defaults are asked, where there are such.
     """
     value = getattr(part, name, None)
-    if isinstance(part, type) and not isinstance(value, Collection) and hasattr(part, name):
-        try:
-            value = getattr(part(), name, None)
-        except (TypeError, ValueError, UserError):  # it cannot be made without settings
-            return None
+    if isinstance(part, type) and isinstance(value, property):
+        value = getattr(_as_it_comes(part), name, None)
     return frozenset(value) if isinstance(value, Collection) and not isinstance(value, str) else None
+
+
+def _as_it_comes(part: type) -> Any:
+    """The part with its defaults; `None` where it cannot be made without settings."""
+    try:
+        return part()
+    except (TypeError, ValueError, UserError):
+        return None
+
+
+def _by_settings(objective: type) -> bool:
+    """Whether it needs settings before it can say what it can do."""
+    told = (getattr(objective, name, None) for name in ("takes", "trains", "starts"))
+    return any(isinstance(one, property) for one in told) and _as_it_comes(objective) is None
 
 
 def refusal(
@@ -116,6 +131,7 @@ def _row(kind: str, objective: type, parts: Parts) -> Row:
         learners=learners,
         closed_form=callable(getattr(objective, "solve", None)),
         refused=refused,
+        by_settings=_by_settings(objective),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import inspect
 import re
@@ -72,9 +73,8 @@ def _takes_settings(part: type) -> bool:
 
 def fields(part: type) -> dict[str, tuple[Any, bool]]:
     """The settings a class takes: name → (type, required)."""
-    hints = typing.get_type_hints(part.__init__)  # type: ignore[misc]
-    if "return" in hints and len(hints) <= 1:
-        hints = typing.get_type_hints(part)
+    # Of a dataclass, each field's type is read where its class was written: one that inherits need not know its names.
+    hints = typing.get_type_hints(part if dataclasses.is_dataclass(part) else part.__init__)  # type: ignore[misc]
     out = {}
     for name, parameter in list(inspect.signature(part).parameters.items()):
         if name not in GIVEN and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):

@@ -81,7 +81,8 @@ def works(rows: Sequence[Row]) -> Table:
     for name in ("representation", "objective", "starts", "learns", "learners"):
         table.add_column(name, overflow="fold")
     for row in rows:
-        pair = (row.representation, row.objective + (" (closed form)" if row.closed_form else ""))
+        further = " (closed form)" if row.closed_form else " (as its settings allow)" if row.by_settings else ""
+        pair = (row.representation, row.objective + further)
         if row.refused is not None:
             table.add_row(*pair, Text(f"impossible: {row.refused}"), style="dim")
         else:
