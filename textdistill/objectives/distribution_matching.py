@@ -92,7 +92,9 @@ class DistributionMatching:
         """Each class after the very transformation of its real rows."""
         members = batch.targets.argmax(1)
         parts = [
-            augment(part_of(batch, members == label), self.augment, streams.torch("augment", label))
+            augment(
+                part_of(batch, torch.nonzero(members == label)[:, 0]), self.augment, streams.torch("augment", label)
+            )
             for label in classes
         ]
         return joined(parts)

@@ -96,7 +96,6 @@ def rows_by_class(real: RealData, most: int, rng: torch.Generator) -> dict[int, 
     return found
 
 
-@torch.no_grad()
 def real_activations(learner: Learner, params: Params, batch: Batch, dtype: RealType) -> Iterator[list[Tensor]]:
     """Every layer's activations of real rows, a few rows at a time, without a graph.
 
@@ -109,9 +108,12 @@ def real_activations(learner: Learner, params: Params, batch: Batch, dtype: Real
     size = piece_rows(learner, params, batch, inner)
     for first in range(0, len(batch), size):
         rows = part_of(batch, slice(first, first + size)).to(batch.inputs.device, inner)
-        yield [layer.to(own) for layer in learner.activations(params, rows)]
+        with torch.no_grad():
+            layers = [layer.to(own) for layer in learner.activations(params, rows)]
+        yield layers
 
 
+@torch.no_grad()
 def piece_rows(learner: Learner, params: Params, batch: Batch, dtype: torch.dtype) -> int:
     """How many rows go through the network at once; all of them where it looks at several together."""
     if getattr(learner.module, "mixes_rows", False):
