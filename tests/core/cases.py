@@ -55,6 +55,10 @@ LEARNER_CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "convnet layer, max": ("convnet", {"width": 3, "depth": 2, "norm": "layer", "pooling": "max", "padding": 3}),
     "convnet group": ("convnet", {"width": 4, "depth": 1, "norm": "group", "pooling": "none"}),
     "convnet batch": ("convnet", {"width": 3, "depth": 2, "norm": "batch-statistics"}),
+    "alex_cifar": ("alex_cifar", {"filters": 3, "hidden": (5, 4)}),
+    "resnet18": ("resnet18", {"width": 4, "norm": "group"}),
+    "dense": ("dense", {"hidden": (4,)}),
+    "dense linear": ("dense", {"hidden": ()}),
     "convnet prepended": ("convnet", {"width": 3, "depth": 2, "norm": "none", "prepend": True}),
 }
 
@@ -125,6 +129,11 @@ def kinds_of(case: str) -> list[str]:
     """What the network of a case can take, the first of it what `learner_of` gives it."""
     takes = LEARNERS[LEARNER_CASES[case][0]].takes
     return [kind for kind in SHAPES if kind in takes]
+
+
+def kind_of(learner: Learner) -> str:
+    """The kind of inputs that a learner of `learner_of` is for, where nothing else was asked."""
+    return next(kind for kind in SHAPES if kind in learner.module.takes)  # type: ignore[operator]
 
 
 def learner_of(case: str, dtype: torch.dtype = torch.float64, kind: str | None = None) -> Learner:

@@ -13,7 +13,9 @@ from tests.core.cases import (
     GRADIENT_CASES,
     LEARNER_CASES,
     OPTIMIZER_CASES,
+    SHAPES,
     generator,
+    kind_of,
     learner_of,
     randn,
     real_rows,
@@ -27,11 +29,11 @@ from textdistill.core.unroll import Graph, Inner, MetaGradient, Sweep
 from textdistill.synthetic.tensors import TensorData
 
 FIELDS = ("inputs", "targets", "lr")
-REAL = real_rows().batch(torch.arange(12))
+REAL = {kind: real_rows(kind=kind).batch(torch.arange(12)) for kind in SHAPES}
 
 
 def outer_of(learner: Learner) -> Callable[[Params], Tensor]:
-    return lambda params: learner.loss(params, REAL)
+    return lambda params: learner.loss(params, REAL[kind_of(learner)])
 
 
 def start_of(learner: Learner) -> Params:
@@ -83,7 +85,8 @@ PAIRS = [
 
 @pytest.mark.parametrize(("case", "optimizer"), PAIRS)
 def test_the_gradient_is_that_of_finite_differences_however_it_is_taken(case: str, optimizer: str) -> None:
-    synthetic, inner = tensors(), Inner(learner_of(case), OPTIMIZER_CASES[optimizer])
+    inner = Inner(learner_of(case), OPTIMIZER_CASES[optimizer])
+    synthetic = tensors(kind=kind_of(inner.learner))
     whole = pulled_back(take(Graph(), inner, synthetic), synthetic)
     assert whole.keys() == set(FIELDS)
     for seed, (name, gradient) in enumerate(whole.items()):
@@ -198,7 +201,7 @@ def test_weights_of_the_samples_get_a_gradient_too() -> None:
 
     def loss(values: Tensor) -> float:
         ended, _ = inner.run(params, None, [Draw(0, Batch(plain.inputs, plain.targets, values), rate)])
-        return float(learner.loss(ended, REAL))
+        return float(learner.loss(ended, REAL["words"]))
 
     for place in range(3):
         direction = step * torch.eye(3, dtype=torch.float64)[place]

@@ -45,9 +45,9 @@ class SGD:
         if self.weight_decay:
             grads = [g + self.weight_decay * p for p, g in zip(params, grads, strict=True)]
         if not self.momentum:
-            return [p - lr * g for p, g in zip(params, grads, strict=True)], []
+            return [torch.addcmul(p, lr, g, value=-1) for p, g in zip(params, grads, strict=True)], []
         velocity = [self.momentum * v + g for v, g in zip(state, grads, strict=True)]
-        return [p - lr * v for p, v in zip(params, velocity, strict=True)], velocity
+        return [torch.addcmul(p, lr, v, value=-1) for p, v in zip(params, velocity, strict=True)], velocity
 
 
 @dataclass(frozen=True)

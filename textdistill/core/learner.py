@@ -115,6 +115,25 @@ class Learner:
             rows = -(batch.targets * F.log_softmax(logits, dim=1)).sum(1)
         return rows.mean() if batch.weights is None else (batch.weights * rows).sum()
 
+    def gradient(
+        self, params: Params, batch: Batch, drop: torch.Generator | None = None, graph: bool = False
+    ) -> list[Tensor]:
+        """The gradient of `loss` for the weights in their order; with `graph` it is differentiable itself.
+
+        A network may have a method `gradient(params, inputs, targets, shares)` that knows the cross-entropy's.
+        """
+        own = getattr(self.module, "gradient", None)
+        if own is not None and self.criterion == "cross_entropy":
+            n = len(batch)
+            shares = batch.targets.new_full((n,), 1.0 / n) if batch.weights is None else batch.weights
+            with torch.set_grad_enabled(graph):
+                slopes = own({name: params[name] for name in self.names}, batch.inputs, batch.targets, shares)
+            found = dict(zip(self.names, slopes, strict=True))
+            return [found[name] for name in params]
+        with torch.enable_grad():
+            loss = self.loss(params, batch, drop)
+            return list(torch.autograd.grad(loss, list(params.values()), create_graph=graph))
+
 
 def dropout(values: Tensor, rate: float, drop: torch.Generator | None) -> Tensor:
     """Inverted dropout from an explicit stream: the same stream gives the same mask, so a step can be recomputed."""

@@ -40,8 +40,7 @@ class Inner:
         with torch.enable_grad():
             weights = [params[n] if params[n].requires_grad else params[n].detach().requires_grad_() for n in names]
             named = dict(zip(names, weights, strict=True))
-            loss = self.learner.loss(named, draw.batch, self.drop(draw.step))
-            grads = torch.autograd.grad(loss, weights, create_graph=graph)
+            grads = self.learner.gradient(named, draw.batch, self.drop(draw.step), graph)
         with torch.set_grad_enabled(graph):
             new, state = self.optimizer.update(weights, grads, state, draw.lr)
         return dict(zip(names, new, strict=True)), state

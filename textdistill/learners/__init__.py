@@ -8,10 +8,13 @@ from typing import Any
 from torch import nn
 
 from textdistill.core.learner import Learner
+from textdistill.learners.alexcifar import AlexCifarNet
 from textdistill.learners.averaged import AveragedMLP
 from textdistill.learners.convnet import ConvNet
+from textdistill.learners.dense import Dense
 from textdistill.learners.lenet import LeNet
 from textdistill.learners.recurrent import BiLSTM, BiRNN
+from textdistill.learners.resnet import ResNet18
 from textdistill.learners.text_conv import TextConvNet
 
 LEARNERS: dict[str, type[nn.Module]] = {
@@ -20,7 +23,10 @@ LEARNERS: dict[str, type[nn.Module]] = {
     "bi_lstm": BiLSTM,
     "mlp": AveragedMLP,
     "lenet": LeNet,
+    "alex_cifar": AlexCifarNet,
     "convnet": ConvNet,
+    "resnet18": ResNet18,
+    "dense": Dense,
 }
 
 

@@ -1,4 +1,4 @@
-"""ConvNet: the network of gradient matching, distribution matching and KIP: blocks of convolution, norm, ReLU, pooling."""
+"""ConvNet, the network of gradient matching, distribution matching and KIP: blocks of one convolution each."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from textdistill.errors import RecipeError
-from textdistill.learners.pixel_layers import GROUPS, PixelNetwork, convolve, pool
+from textdistill.learners.pixel_layers import GROUPS, PixelNetwork, pool
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class ConvNet(PixelNetwork):
         """Every block's output, the last of them flattened, the logits. Nothing is dropped."""
         out = [inputs]
         for i, name in enumerate(self.names):
-            values = convolve(out[-1], *self.of(name), 1 if i else self.settings.padding)
+            values = F.conv2d(out[-1], *self.of(name), padding=1 if i else self.settings.padding)
             if name == "front":
                 out.append(F.relu(values))
                 continue

@@ -1,4 +1,4 @@
-"""Layers of image networks as functions of their weights: normalisation, pooling, and a module that names its weights."""
+"""What image networks are made of: weights that have names, norms and pooling; all of it differentiates twice."""
 
 from __future__ import annotations
 
@@ -12,13 +12,11 @@ from torch import Tensor, nn
 
 from textdistill.errors import RecipeError
 
-POOLS = ("avg", "max", "none")
-NORMS = ("instance", "none", "batch-statistics", "layer", "group")
 GROUPS = 4  # of the group norm, as in DC's code
 
 
 class PixelNetwork(nn.Module):
-    """Weights by name: NAME_weight (out, in, k, k) or (out, in), NAME_bias, and NAME_gain of a norm, which starts at one.
+    """Weights by name: NAME_weight (out, in, k, k) or (out, in), NAME_bias, and a norm's NAME_gain, at first one.
 
     Fans are those of torch's own layers: channels times the kernel's area.
     """
@@ -68,8 +66,8 @@ class PixelNetwork(nn.Module):
 def normalise(kind: str, values: Float[Tensor, "n c h w"], gain: Tensor, bias: Tensor) -> Float[Tensor, "n c h w"]:
     """(x − mean)/√(variance + 10⁻⁵)·gain + bias over what the `kind` says; all differentiate twice.
 
-    instance: each image and channel; group: GROUPS groups of channels of each image; layer: each image; batch-statistics:
-    each channel over the batch at hand, in training and in evaluation, as DC's code does.
+    instance: each image and channel; group: GROUPS groups of channels of each image; layer: each image;
+    batch-statistics: each channel over the batch at hand, in training and in evaluation.
     """
     if kind == "instance":
         return F.group_norm(values, values.shape[1], gain, bias)
@@ -84,16 +82,4 @@ def pool(kind: str, values: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h2 w
     """Pooling over 2 × 2 pixels; an odd last row or column is left out."""
     if kind == "none":
         return values
-    return F.avg_pool2d(values, 2) if kind == "avg" else max_pool(values)
-
-
-def max_pool(values: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h2 w2"]:
-    """The maximum over 2 × 2 pixels."""
-    return F.max_pool2d(values, 2)
-
-
-def convolve(
-    values: Float[Tensor, "n c h w"], weight: Float[Tensor, "f c k l"], bias: Float[Tensor, " f"], padding: int = 0
-) -> Float[Tensor, "n f h2 w2"]:
-    """Σ over channels and the kernel's window, plus a bias."""
-    return F.conv2d(values, weight, bias, padding=padding)
+    return F.avg_pool2d(values, 2) if kind == "avg" else F.max_pool2d(values, 2)

@@ -1,0 +1,63 @@
+"""AlexCifarNet, as DD and SLDD train it on CIFAR-10: two convolutions with response norms, three linear layers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from textdistill.errors import RecipeError
+from textdistill.learners.pixel_layers import PixelNetwork
+
+
+@dataclass(frozen=True)
+class AlexCifarSettings:
+    """Filters of both 5 × 5 convolutions and widths of the two hidden linear layers; the defaults are the authors'."""
+
+    filters: int = 64
+    hidden: tuple[int, int] = (384, 192)
+
+
+class AlexCifarNet(PixelNetwork):
+    """conv 5 × 5, ReLU, pooling, norm; conv 5 × 5, ReLU, norm, pooling; linear 4096-384-192-10 on 3 × 32 × 32.
+
+    Pooling is the maximum over 3 × 3 pixels at every other one (32 → 16 → 8); the norm divides by
+    (1 + α/4 · Σ over 4 neighbouring channels of x²)^β with α = 0.001/9 and β = 0.75.
+    """
+
+    Settings = AlexCifarSettings
+
+    def __init__(self, settings: AlexCifarSettings, shape: Sequence[int], classes: int):
+        super().__init__(shape)
+        channels, *sides = shape
+        if min(sides) < 3:
+            raise RecipeError(
+                [f"learner.name: alex_cifar on images of {sides[0]} × {sides[1]}; allowed: 3 × 3 or more"]
+            )
+        height, width = (((side + 1) // 2 + 1) // 2 for side in sides)
+        self.layer("conv1", settings.filters, channels, 5, 5)
+        self.layer("conv2", settings.filters, settings.filters, 5, 5)
+        self.layer("linear1", settings.hidden[0], settings.filters * height * width)
+        self.layer("linear2", settings.hidden[1], settings.hidden[0])
+        self.layer("linear3", classes, settings.hidden[1])
+
+    def forward(self, inputs: Tensor, mask: Tensor | None, drop: torch.Generator | None) -> list[Tensor]:
+        """Both blocks, the two hidden layers, the logits. Nothing is dropped."""
+        one = response_normed(pooled(F.relu(F.conv2d(inputs, *self.of("conv1"), padding=2))))
+        two = pooled(response_normed(F.relu(F.conv2d(one, *self.of("conv2"), padding=2))))
+        three = F.relu(F.linear(two.flatten(1), *self.of("linear1")))
+        four = F.relu(F.linear(three, *self.of("linear2")))
+        return [one, two, three, four, F.linear(four, *self.of("linear3"))]
+
+
+def pooled(values: Tensor) -> Tensor:
+    """The maximum over 3 × 3 pixels around every other pixel."""
+    return F.max_pool2d(values, 3, 2, 1)
+
+
+def response_normed(values: Tensor) -> Tensor:
+    """Local response norm over 4 channels."""
+    return F.local_response_norm(values, 4, alpha=0.001 / 9.0, beta=0.75, k=1.0)
