@@ -154,6 +154,8 @@ def test_the_report_shows_images_in_place_of_words(run: Path) -> None:
     assert "images" in page.sections()
     assert "words" not in page.sections()
     assert "#images" in page.attributes("href")
+    assert "Pixels of real training rows (dots)" in page.text
+    assert "word vectors" not in page.text[page.text.index("Where the samples lie") : page.text.index("Confusion")]
     images = [attributes for tag, attributes in page.elements if tag == "img"]
     assert len(images) == 4
     assert all(one["src"].startswith("data:image/png;base64,") for one in images)

@@ -122,8 +122,8 @@ def class_ranks(picture: dict[str, Any]) -> dict[int, int]:
     return {label: rank for rank, label in enumerate(sorted(common))}
 
 
-def scatter(picture: dict[str, Any]) -> Markup:
-    """Real rows as small dots and distilled samples as stars, coloured by class."""
+def scatter(picture: dict[str, Any], what: str = "mean word vectors") -> Markup:
+    """Real rows as small dots and distilled samples as stars, coloured by class; `what` of theirs gave the axes."""
     ranks = class_ranks(picture)
 
     def colours(points: list[list[float]]) -> list[str]:
@@ -150,7 +150,7 @@ def scatter(picture: dict[str, Any]) -> Markup:
         axes.set_ylabel("second component" + shares[1])
 
     count = f"{len(picture['real'])} real rows as dots and {len(picture['distilled'])} distilled samples as stars"
-    return _svg("map", f"Map of mean word vectors: {count}, coloured by class.", draw, (5.0, 3.9))
+    return _svg("map", f"Map of {what}: {count}, coloured by class.", draw, (5.0, 3.9))
 
 
 def curve(name: str, label: str, steps: Sequence[float], values: Sequence[float | None]) -> Markup | None:

@@ -292,7 +292,8 @@ def _picture(run: FinishedRun) -> dict[str, Any] | None:
     names = {label: run.classes[label] if label < len(run.classes) else f"class {label}" for label in ranks}
     others = {point[2] for part in ("real", "distilled") for point in points[part]} - set(ranks)
     legend = [(rank, names[label]) for label, rank in ranks.items()]
-    return {"svg": pictures.scatter(points), "legend": legend, "others": len(others)}
+    what = "pixels" if run.images else "mean word vectors"
+    return {"svg": pictures.scatter(points, what), "what": what, "legend": legend, "others": len(others)}
 
 
 def _sentences(decoded: Decoded) -> list[dict[str, Any]]:
