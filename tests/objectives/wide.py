@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 
@@ -34,7 +35,7 @@ def fully_connected(params: list[Tensor], rows: Tensor) -> tuple[Tensor, Tensor]
 
 def fully_connected_shapes(inputs: int, width: int, depth: int) -> list[tuple[int, ...]]:
     sizes = [inputs, *[width] * depth, 1]
-    return [shape for a, b in zip(sizes[:-1], sizes[1:], strict=True) for shape in ((b, a), (b,))]
+    return [shape for a, b in itertools.pairwise(sizes) for shape in ((b, a), (b,))]
 
 
 def convolutional(pools: Sequence[bool], head: str) -> Net:
@@ -52,7 +53,7 @@ def convolutional(pools: Sequence[bool], head: str) -> Net:
 
 def convolutional_shapes(channels: int, width: int, layers: int, features: int) -> list[tuple[int, ...]]:
     sizes = [channels, *[width] * layers]
-    inner = [shape for a, b in zip(sizes[:-1], sizes[1:], strict=True) for shape in ((b, a, 3, 3), (b,))]
+    inner = [shape for a, b in itertools.pairwise(sizes) for shape in ((b, a, 3, 3), (b,))]
     return [*inner, (1, features), (1,)]
 
 
@@ -74,7 +75,7 @@ def text_convolutional(reach: int, lengths: Sequence[int]) -> Net:
 
 def text_convolutional_shapes(dimension: int, width: int, depth: int, reach: int) -> list[tuple[int, ...]]:
     sizes = [dimension, *[width] * depth]
-    inner = [shape for a, b in zip(sizes[:-1], sizes[1:], strict=True) for shape in ((b, a, reach), (b,))]
+    inner = [shape for a, b in itertools.pairwise(sizes) for shape in ((b, a, reach), (b,))]
     return [*inner, (1, width), (1,)]
 
 

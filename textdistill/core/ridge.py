@@ -48,4 +48,5 @@ def penalised_factor(matrix: Float[Tensor, "n n"], penalty: float | Tensor) -> F
 
 
 def _solve(matrix: Tensor, right: Tensor, penalty: float | Tensor) -> Tensor:
-    return torch.cholesky_solve(right, penalised_factor(matrix, penalty))
+    solved: Tensor = torch.cholesky_solve(right, penalised_factor(matrix, penalty))
+    return solved

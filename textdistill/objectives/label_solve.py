@@ -20,6 +20,9 @@ from textdistill.objectives.kernels.blocks import Rows
 from textdistill.objectives.kip import KIP
 from textdistill.objectives.moments import whole_set
 
+# Singular values of A below this share of the largest are rounding: what (K_ss + λI)⁻¹ leaves of rows that are equal.
+RANK = 1e-8
+
 
 @dataclass(frozen=True)
 class LabelSolve(KIP):
@@ -62,8 +65,8 @@ class LabelSolve(KIP):
         size = len(support)
         # On the CPU, where a solver for systems without full rank can be had.
         left, right = triangle[:size, :size].cpu(), triangle[:size, size:].cpu()
-        solved = torch.linalg.lstsq(left, right, driver="gelsd").solution
-        return {"targets": (solved + centre).view(raw.shape).to(raw)}
+        solved = torch.linalg.lstsq(left, right, rcond=RANK, driver="gelsd").solution
+        return {"targets": (solved + centre).contiguous().view(raw.shape).to(raw)}
 
 
 def _triangle(rows: Float[Tensor, "b f"]) -> Float[Tensor, "f f"]:

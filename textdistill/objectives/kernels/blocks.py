@@ -47,7 +47,8 @@ class Blocks:
         each = max(1, self.kernel.floats(left.inputs.shape[1:], right.inputs.shape[1:]))
         pairs = max(1, int(self.memory_mib * 2**20 / 8) // each)
         columns = min(len(right), pairs)
-        return max(1, min(len(left), max(pairs, 1) // max(1, columns), CACHED_FLOATS // (each * columns) or 1)), columns
+        rows = min(len(left), pairs // columns, CACHED_FLOATS // (each * columns))
+        return max(1, rows), columns
 
     @torch.no_grad()
     def values(self, left: Rows, right: Rows) -> Float[Tensor, "n m"]:

@@ -26,8 +26,8 @@ ROWS_AND_COLUMNS = ((0, 2), (1, 3))
 class ConvNTK(Analytic):
     """The NTK (or with `kind` "nngp" the NNGP) of blocks of 3×3 convolution, ReLU and 2×2 average pooling.
 
-    `depth` blocks, before them one more convolution with ReLU if `prepend` (Nguyen et al. 2021 b), pooling in each block
-    unless not `pool`; then a linear layer on the average over pixels (`head` "average") or on all of them ("flatten").
+    `depth` blocks, before them one more convolution with ReLU if `prepend` (Nguyen et al. 2021 b), pooling in each
+    if `pool`; then a linear layer on the average over pixels (`head` "average") or on all of them ("flatten").
     With G_pq = ⟨x_p, y_q⟩/channels a convolution is K_pq = σ_w²/9 Σ_o (·)_{p+o, q+o} + σ_b², zeros around the image
     (Arora et al. 2019, section 4); ReLU and tangent are as in `NTK`, pixel by pixel; pooling averages over p and q.
     """

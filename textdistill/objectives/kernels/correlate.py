@@ -17,7 +17,7 @@ Axes = tuple[int, int]
 
 
 class _Convolved(Function):
-    """scale · Σ over `offsets` o of K moved by o along two axes at once, zeros beyond the edges, for each of `pairs`."""
+    """scale · Σ over `offsets` o of K moved by o along both axes of a pair, zeros beyond the edges, pair after pair."""
 
     @staticmethod
     def forward(ctx: Any, cov: Tensor, pairs: tuple[Axes, ...], offsets: tuple[int, ...], scale: float) -> Tensor:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-# Taken off sin²θ: where two inputs are parallel, what is left there is rounding, and the kernel's cusp has no derivative.
+# Taken off sin²θ: of parallel inputs it leaves nothing but rounding, and the kernel's cusp there has no derivative.
 PARALLEL = 1e-13
 # Added to p² where p divides, so that p = 0 gives 0.
 TINY = 1e-290
@@ -35,7 +35,7 @@ class _ReLU(torch.autograd.Function):
         return (active * cov).add_(root, alpha=0.5 / math.pi), None if tangent is None else active * tangent
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, of_cov: Tensor | None, of_tangent: Tensor | None) -> Any:
         cov, tangent, left, right, root, active = ctx.saved_tensors
         to_cov = None if of_cov is None else of_cov * active

@@ -1,0 +1,52 @@
+"""The same kernel regression on one process and on two."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from textdistill.core.processes import count, end_processes, own_share, rank, rows_of_processes, sum_over_processes
+
+ROOT = Path(__file__).resolve().parents[2]
+SCRIPT = "tests.objectives.distributed_script"
+
+
+def outcome_of(command: list[str], folder: Path) -> list[dict[str, Tensor]]:
+    """What each process wrote."""
+    folder.mkdir()
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    ended = subprocess.run(
+        [*command, SCRIPT, str(folder)], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=240
+    )
+    assert ended.returncode == 0, ended.stderr
+    return [load_file(file) for file in sorted(folder.iterdir())]
+
+
+@pytest.mark.slow
+def test_two_processes_find_what_one_does(tmp_path: Path) -> None:
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m"]
+    (one,) = outcome_of([sys.executable, "-m"], tmp_path / "one")
+    first, second = outcome_of(launch, tmp_path / "two")
+    assert [int(found["processes"]) for found in (one, first, second)] == [1, 2, 2]
+    assert [*first.pop("rows").tolist(), *second.pop("rows").tolist()] == one.pop("rows").tolist()
+    for found in (one, first, second):
+        del found["processes"]
+    assert one.keys() == first.keys() == second.keys()
+    for name, value in one.items():
+        assert torch.equal(first[name], second[name])  # to the bit, lest the processes drift apart
+        torch.testing.assert_close(first[name], value, rtol=1e-10, atol=1e-10 * float(value.abs().max()))
+
+
+def test_alone_all_is_ones_own() -> None:
+    assert (rank(), count(), own_share(7)) == (0, 1, range(7))
+    rows = torch.arange(6.0).view(2, 3)
+    assert torch.equal(sum_over_processes([rows])[0], rows)
+    assert torch.equal(rows_of_processes(rows), rows)
+    end_processes()
