@@ -20,6 +20,10 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "evaluation": frozenset({"core", "objectives", "synthetic", "data", "learners", "selection", "artifact"}),
     "export": frozenset({"artifact"}),
 }
+# analyses look at finished runs and distil again: they stand above all but the commands
+MAY_IMPORT["analysis"] = MAY_IMPORT["evaluation"] | {
+    *("evaluation", "initial_rows", "pipeline", "pixels_task", "progress", "readable", "recipe", "task", "words_task"),
+}
 # the command line stands above every room and file
 MAY_IMPORT["commands"] = frozenset(MAY_IMPORT) | {path.stem for path in (ROOT / "textdistill").glob("*.py")} - {"cli"}
 # libraries that would tie the core to one kind of data or to one family of learners

@@ -1,0 +1,147 @@
+"""Transfer: networks of other families and a frozen encoder trained on the set, beside true and smoothed labels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from textdistill.analysis.result import ACCURACY, Result, summary
+from textdistill.analysis.study import Study
+from textdistill.core.inner import Adam
+from textdistill.core.schedule import DistilledSet, Draw
+from textdistill.errors import UserError
+from textdistill.evaluation.labels import tuned_steps, with_true_labels
+from textdistill.evaluation.protocol import score_set
+from textdistill.evaluation.scores import score
+from textdistill.evaluation.settings import Train
+from textdistill.evaluation.training import scheduled
+from textdistill.learners.frozen_encoder import PACKAGED, Encoder
+from textdistill.learners.linear_head import PENALTY, fit_head
+
+STEPS = ("stored", "tuned")
+RATE = 0.001
+NO_ENCODER = "none"
+
+
+@dataclass(frozen=True)
+class Sentences(DistilledSet):
+    """A set of real sentences that says where each ends: other networks read them as they read any sentence."""
+
+    def draw(self, step: int) -> Draw:
+        """The draw, with a mask behind each sentence's last word."""
+        draw = super().draw(step)
+        return replace(draw, batch=replace(draw.batch, mask=_mask(draw.batch.inputs)))
+
+
+def _mask(inputs: Tensor) -> Tensor:
+    """True up to the last vector that is not zero, and at the first place anyway."""
+    places = torch.arange(1, inputs.shape[1] + 1, device=inputs.device)
+    last = ((inputs != 0).any(2) * places).amax(1).clamp_min(1)
+    return places[None] <= last[:, None]
+
+
+def as_sentences(study: Study) -> DistilledSet:
+    """The set; one of real sentences knows their lengths."""
+    distilled = replace(study.distilled, theta0=None)
+    if study.kind != "words" or study.samples() is None:
+        return distilled
+    return Sentences(**{one.name: getattr(distilled, one.name) for one in fields(distilled)})
+
+
+def label_kinds(distilled: DistilledSet) -> dict[str, DistilledSet]:
+    """The set with its own labels and, where its samples are the task's own rows, with true and smoothed ones."""
+    kinds = {"distilled": distilled}
+    for name, smoothed in (("true", False), ("smoothed", True)):
+        other = with_true_labels(distilled, smoothed)
+        if other is not None:
+            kinds[name] = other
+    return kinds
+
+
+def transfer(
+    study: Study,
+    *,
+    networks: Sequence[str] | None = None,
+    steps: str = "stored",
+    lr: float | None = None,
+    encoder: str | None = None,
+    penalty: float = PENALTY,
+) -> Result:
+    """Test accuracy of other networks trained on the set's batches by Adam, and of a linear head on frozen features.
+
+    Every network takes the steps stored with the set, or (`tuned`) for each kind of labels the number with the best
+    validation accuracy. `encoder` is a hub id, a folder, `minilm`, or `none`; the packaged one when `None`, for texts.
+    Bohdal et al. 2020, Figure 2c and Tables 13 and 14.
+    """
+    if steps not in STEPS:
+        raise UserError(f"--steps: {steps!r}; allowed: {', '.join(STEPS)}")
+    names, read = study.networks(networks), _encoder(study, encoder)
+    rate = lr or study.recipe.train.lr or RATE
+    kinds = label_kinds(scheduled(as_sentences(study), Train(lr=rate)))
+    rows: list[dict[str, Any]] = []
+    total = len(kinds) * (len(names) * study.nets + (read is not None))
+    with study.reporter.stage("transfer", total) as bar:
+        for name in names:
+            bench = study.bench(study.learner(name), Adam(eps=1e-8), Train())
+            for kind, labelled in kinds.items():
+                told = f"{name}, {kind} labels"
+                length = labelled.length if steps == "stored" else tuned_steps(bench, labelled)
+                counted = replace(bench, tick=bar.advance)
+                scores, _ = score_set(counted, labelled.lasting(length), study.nets, told)
+                row = {"network": name, "labels": kind, "steps": labelled.lasting(length).length}
+                rows.append({**row, ACCURACY: summary([one["accuracy"] for one in scores])})
+        if read is not None:
+            rows.extend(_by_encoder(study, read, kinds, penalty, bar.advance))
+    notes = [] if len(kinds) > 1 else ["the samples are no rows of the task: there are no true labels to compare with"]
+    if read is not None:
+        notes.append("a linear head on frozen features has one minimum: its accuracy is determined, n = 1")
+    settings = {"networks": names, "steps": steps, "lr": rate, "optimizer": "adam", "nets": study.nets}
+    settings |= {"seed": study.seed, "encoder": read and read.name, "distilled_with": study.own_network}
+    title = f"Transfer of {study.distilled.samples} samples distilled with {study.own_network}"
+    return Result("transfer", title, rows, "network", "labels", settings=settings, notes=notes)
+
+
+def _encoder(study: Study, name: str | None) -> Encoder | None:
+    """The encoder that is asked for, found before anything is trained."""
+    if name == NO_ENCODER or (name is None and study.kind != "words"):
+        return None
+    if study.kind != "words":
+        study.texts(f"--encoder {name}")
+    if study.samples() is None:
+        if name is None:
+            return None
+        raise UserError(
+            f"--encoder {name}: the samples of {study.folder} are vectors, no sentences that an encoder could read; "
+            "give a run whose inputs are real rows, or --encoder none"
+        )
+    return Encoder(name or PACKAGED, device=study.where)
+
+
+def _by_encoder(
+    study: Study, encoder: Encoder, kinds: dict[str, DistilledSet], penalty: float, tick: Any
+) -> list[dict[str, Any]]:
+    samples, task = study.samples() or [], study.texts("the encoder")
+    told = f"{encoder.name}: encoding"
+    pairs = [one["text_pair"] for one in samples] if "text_pair" in samples[0] else None
+    features = encoder.features([one["text"] for one in samples], pairs)
+    table = task.splits.test
+    with study.reporter.stage(told, len(table.texts)) as bar:
+        done = 0
+
+        def progress(so_far: int, _: int) -> None:
+            nonlocal done
+            bar.advance(steps=so_far - done)
+            done = so_far
+
+        test = encoder.features(table.texts, table.pairs, progress)
+    rows = []
+    for kind, labelled in kinds.items():
+        head = fit_head(features, labelled.targets.flatten(0, 1), penalty)
+        found = score(["accuracy"], head.predict(test), task.test.labels)["accuracy"]
+        rows.append({"network": f"{encoder.name}, frozen", "labels": kind, "steps": None, ACCURACY: summary([found])})
+        tick(f"{encoder.name}, {kind} labels")
+    return rows

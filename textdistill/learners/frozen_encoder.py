@@ -1,0 +1,240 @@
+"""A frozen sentence encoder of Hugging Face: texts as one vector each, computed once and kept by their content."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from embeddings import default_cache_dir
+from textdistill.core.checkpoint import write_atomic
+from textdistill.errors import OfflineError, UserError
+from textdistill.learners.packaged_encoder import packaged_folder
+
+PACKAGED = "minilm"
+FORMAT = 1
+LONGEST = 512  # tokens, where neither the tokenizer nor the model says less
+PROBE_SECONDS = 5.0
+_WANTED = ["*.json", "*.safetensors", "*.txt", "*.model"]
+Progress = Callable[[int, int], None]
+
+
+class Encoder:
+    """A pre-trained network whose weights never change: φ(text) = mean over the tokens' last states, of unit length.
+
+    `name` is `minilm` (the packaged all-MiniLM-L6-v2), a folder with `config.json`, a tokenizer and safetensors, or a
+    hub id. Weights are read from safetensors alone and code that comes with a model is never run. Features are kept in
+    `cache` (the usual cache folder when `None`) under the SHA-256 of the model's files and of the texts.
+
+    Errors: `OfflineError` where the files are neither here nor to be had; `UserError` for files that are no encoder.
+    """
+
+    def __init__(
+        self,
+        name: str = PACKAGED,
+        *,
+        cache: Path | None = None,
+        device: torch.device | str = "cpu",
+        batch: int = 32,
+    ):
+        self.name, self.device, self.batch = name, torch.device(device), batch
+        self.cache = (default_cache_dir() if cache is None else cache) / "features"
+        self.folder = _folder(name)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 (hex) of every file that the features depend on."""
+        total = hashlib.sha256()
+        for path in sorted(one for pattern in _WANTED for one in self.folder.glob(pattern)):
+            with path.open("rb") as stream:
+                total.update(f"{path.name}:{hashlib.file_digest(stream, 'sha256').hexdigest()}\n".encode())
+        return total.hexdigest()
+
+    @torch.no_grad()
+    def features(
+        self, texts: Sequence[str], pairs: Sequence[str] | None = None, progress: Progress | None = None
+    ) -> Float[Tensor, "n f"]:
+        """One unit vector for each text (or pair of texts), on the CPU, from the cache where it has them.
+
+        `progress` is told how many of how many texts are done.
+        """
+        if not texts:
+            raise UserError(f"encoder {self.name}: no texts to encode")
+        content = json.dumps([FORMAT, self.fingerprint, list(texts), None if pairs is None else list(pairs)])
+        key = hashlib.sha256(content.encode()).hexdigest()
+        kept = _read(self.cache / f"{key}.safetensors", key, len(texts))
+        if kept is not None:
+            return kept
+        found = self._encode(texts, pairs, progress)
+        try:
+            entry = save({"features": found}, {"key": key, "digest": _digest(found)})
+            write_atomic(self.cache / f"{key}.safetensors", entry)
+        except OSError as error:
+            told = f"{self.name}: the features were not cached in {self.cache}: {error}"
+            warnings.warn(told, RuntimeWarning, stacklevel=2)
+        return found
+
+    def _encode(
+        self, texts: Sequence[str], pairs: Sequence[str] | None, progress: Progress | None
+    ) -> Float[Tensor, "n f"]:
+        tokenizer, model = self._loaded
+        # Texts of like length share a batch, so that little of it is padding.
+        order = sorted(range(len(texts)), key=lambda k: -len(texts[k]) - (0 if pairs is None else len(pairs[k])))
+        out: dict[int, Tensor] = {}
+        for at in range(0, len(order), self.batch):
+            rows = order[at : at + self.batch]
+            second = None if pairs is None else [pairs[row] for row in rows]
+            tokens = tokenizer(
+                [texts[row] for row in rows],
+                second,
+                padding=True,
+                truncation=True,
+                max_length=self.longest,
+                return_tensors="pt",
+            ).to(self.device)
+            states = model(**tokens).last_hidden_state.float()
+            inside = tokens["attention_mask"].to(states)[:, :, None]
+            means = (states * inside).sum(1) / inside.sum(1).clamp_min(1.0)
+            out.update(zip(rows, F.normalize(means, dim=1).cpu(), strict=True))
+            if progress is not None:
+                progress(len(out), len(texts))
+        return torch.stack([out[row] for row in range(len(texts))])
+
+    @cached_property
+    def longest(self) -> int:
+        """Tokens after which a text is cut."""
+        told = [LONGEST]
+        for file, key in (
+            ("sentence_bert_config.json", "max_seq_length"),
+            ("tokenizer_config.json", "model_max_length"),
+            ("config.json", "max_position_embeddings"),
+        ):
+            try:
+                values = json.loads((self.folder / file).read_text(encoding="utf-8"))
+            except (OSError, ValueError):
+                continue
+            if isinstance(values, dict) and isinstance(values.get(key), int) and values[key] > 2:
+                # RoBERTa and its kin keep two positions for padding.
+                spare = 2 if key == "max_position_embeddings" and "roberta" in str(values.get("model_type")) else 0
+                told.append(values[key] - spare)
+        return min(told)
+
+    @cached_property
+    def _loaded(self) -> tuple[Any, Any]:
+        with _quiet() as transformers:
+            try:
+                tokenizer = transformers.AutoTokenizer.from_pretrained(
+                    self.folder, local_files_only=True, trust_remote_code=False
+                )
+                model = transformers.AutoModel.from_pretrained(
+                    self.folder,
+                    local_files_only=True,
+                    trust_remote_code=False,
+                    use_safetensors=True,
+                    dtype=torch.float32,
+                )
+            except Exception as error:  # whatever the library meets in these files, the user can only give others
+                reason = " ".join(str(error).split())[:200] or type(error).__name__
+                raise UserError(
+                    f"encoder {self.name!r}: {self.folder} cannot be read as an encoder: {reason}\n"
+                    "It needs config.json, a tokenizer and safetensors, and no code of its own."
+                ) from None
+        if getattr(model.config, "is_encoder_decoder", False):
+            model = model.get_encoder()
+        if tokenizer.pad_token is None:
+            tokenizer.pad_token = tokenizer.eos_token
+        return tokenizer, model.eval().requires_grad_(False).to(self.device)
+
+
+def _folder(name: str) -> Path:
+    """Where the files of an encoder lie."""
+    if name == PACKAGED:
+        return packaged_folder()
+    path = Path(name).expanduser()
+    if path.is_dir():
+        if not (path / "config.json").is_file() or not any(path.glob("*.safetensors")):
+            raise UserError(f"encoder {name!r}: the folder has no config.json beside safetensors; give one that has")
+        return path
+    if name.startswith((".", "/", "~")) or name.count("/") > 1:
+        raise UserError(f"encoder {name!r}: no such folder; give a folder, a hub id or {PACKAGED!r}")
+    return _from_hub(name)
+
+
+def _from_hub(name: str) -> Path:
+    """The files of a hub model: those in the hub's cache, else fetched; never code, never pickles."""
+    import huggingface_hub
+    from huggingface_hub import constants
+
+    remedy = f"give the folder of a model, or {PACKAGED!r} (`textdistill setup-offline` installs it)"
+    try:
+        found = Path(huggingface_hub.snapshot_download(name, allow_patterns=_WANTED, local_files_only=True))
+        if (found / "config.json").is_file() and any(found.glob("*.safetensors")):
+            return found
+    except Exception:  # not there, or half of it: the hub is asked below
+        pass
+    if constants.HF_HUB_OFFLINE or not _reachable(constants.ENDPOINT):
+        raise OfflineError(f"encoder {name!r}: the hub cannot be reached and its cache has no copy; {remedy}")
+    try:
+        found = Path(huggingface_hub.snapshot_download(name, allow_patterns=_WANTED))
+    except Exception as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise UserError(f"encoder {name!r}: the hub gives no such model ({reason}); {remedy}") from None
+    if not any(found.glob("*.safetensors")):
+        raise UserError(f"encoder {name!r}: the hub has no safetensors of it, and nothing else is read; {remedy}")
+    return found
+
+
+def _reachable(endpoint: str) -> bool:
+    """Whether the hub answers at once: its client would try again for half a minute."""
+    import huggingface_hub
+
+    try:
+        return bool(huggingface_hub.get_session().head(endpoint, timeout=PROBE_SECONDS).status_code < 500)
+    except Exception:  # no name, no route, no proxy, no certificate: all the same here
+        return False
+
+
+def _read(path: Path, key: str, rows: int) -> Tensor | None:
+    """An entry of the cache; `None` when it is missing or fails any check."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            meta, values = file.metadata() or {}, file.get_tensor("features")
+    except (SafetensorError, OSError):
+        return None
+    sound = meta.get("key") == key and values.dim() == 2 and len(values) == rows and meta["digest"] == _digest(values)
+    return values if sound else None
+
+
+def _digest(values: Tensor) -> str:
+    return hashlib.sha256(values.contiguous().numpy().tobytes()).hexdigest()
+
+
+@contextmanager
+def _quiet() -> Iterator[Any]:
+    """Transformers without its reports and bars; it would also start threads that warn when a process forks."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    import transformers
+    from transformers.utils import logging
+
+    before, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield transformers
+    finally:
+        logging.set_verbosity(before)
+        if bars:
+            logging.enable_progress_bar()
