@@ -124,9 +124,10 @@ class _Gradient(torch.autograd.Function):
             size = weights[2 * i].shape[2]
             moved_kernels.append(spread(along[2 * i], along[2 * i + 1]))
             change = moved_kernels[-1] @ columns[i]
-            moved_columns.append(None if moved is None else windows(padded(moved, ctx.paddings[i]), size, 0.0))
-            if moved is not None:
-                change.addmm_(kernels[i], moved_columns[-1])
+            entered = None if moved is None else windows(padded(moved, ctx.paddings[i]), size, 0.0)
+            if entered is not None:
+                change.addmm_(kernels[i], entered)
+            moved_columns.append(entered)
             sides = pooled_sides(ctx.shapes[i][1], size)
             moved = taken(change, places[i]).view(len(weights[2 * i]), *sides, -1)
         assert moved is not None
