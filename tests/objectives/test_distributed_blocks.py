@@ -50,3 +50,15 @@ def test_alone_all_is_ones_own() -> None:
     assert torch.equal(sum_over_processes([rows])[0], rows)
     assert torch.equal(rows_of_processes(rows), rows)
     end_processes()
+
+
+@pytest.mark.parametrize("processes", [1, 2, 3, 8])
+def test_shares_are_even_and_leave_nothing_out(processes: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("textdistill.core.processes.count", lambda: processes)
+    for total in (0, 1, 7, 100):
+        shares = []
+        for number in range(processes):
+            monkeypatch.setattr("textdistill.core.processes.rank", lambda number=number: number)
+            shares.append(own_share(total))
+        assert [row for share in shares for row in share] == list(range(total))
+        assert max(map(len, shares)) - min(map(len, shares)) <= 1

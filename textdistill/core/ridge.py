@@ -38,6 +38,7 @@ def penalised_factor(matrix: Float[Tensor, "n n"], penalty: float | Tensor) -> F
 
     Errors: `DivergenceError` when it is not positive definite.
     """
+    factor: Tensor
     factor, info = torch.linalg.cholesky_ex(matrix + penalty * torch.eye(len(matrix)).to(matrix))
     if int(info):
         raise DivergenceError(

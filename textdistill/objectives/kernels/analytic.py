@@ -50,7 +50,7 @@ class NNGP(Analytic):
         x, y = flat(x, x_mask), flat(y, y_mask)
         scale = w / x.shape[1]
         cov = x @ (y.T * scale) + b
-        left, right = ((side * side).sum(1) * scale + b for side in (x, y))
+        left, right = (torch.linalg.vecdot(side, side) * scale + b for side in (x, y))
         left, right = left[:, None], right[None, :]
         neural = cov if tangent else None
         for _ in range(self.depth):
@@ -107,5 +107,5 @@ class RBF(Analytic):
         if gamma == "median":
             gamma = self.prepare(y, None, None).gamma
         x, y = flat(x, x_mask), flat(y, y_mask)
-        squares = (x * x).sum(1)[:, None] + (y * y).sum(1) - 2.0 * (x @ y.T)
+        squares = torch.linalg.vecdot(x, x)[:, None] + torch.linalg.vecdot(y, y) - 2.0 * (x @ y.T)
         return torch.exp(-float(gamma) * squares.clamp_min(0.0))
