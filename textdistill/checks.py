@@ -56,7 +56,7 @@ LEAST: dict[str, float] = {
     **dict.fromkeys(("objective.batch", "objective.steps", "objective.gradient.window"), 1),
     **dict.fromkeys((f"objective.optimizer.{key}" for key in ("momentum", "weight_decay", "beta1", "beta2", "eps")), 0),
     "outer.betas": 0,
-    **dict.fromkeys(("starts.nets", "starts.size"), 1),
+    **dict.fromkeys(("starts.nets", "starts.size", "starts.window", "starts.patience"), 1),
     "starts.most": 0,
 }
 BELOW_ONE = (
@@ -65,6 +65,7 @@ BELOW_ONE = (
     *("objective.optimizer.momentum", "objective.optimizer.beta1", "objective.optimizer.beta2"),
 )
 ABOVE_ZERO = (
+    *("starts.lr", "objective.rate", "objective.pace"),
     *("outer.lr", "outer.clip", "outer.runaway", "synthetic.lr", "evaluate.rates"),
     *("evaluate.full.lr", "evaluate.ordinary.lr", "train.lr", "outer.stop_below"),
 )
