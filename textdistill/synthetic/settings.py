@@ -14,13 +14,12 @@ class SyntheticSettings:
 
     `samples` is M in total (less than the number of classes is allowed), `per_class` the number for each class: give
     one. They are dealt out over `steps` inner steps, each with its own batch, and visited `epochs` times; every step of
-    every epoch has its own learning rate, `lr` at first. `base` names another data set, whose training
-    rows, chosen without regard to their classes, are the first inputs. `length` is the words per sample (the representation's when
+    every epoch has its own learning rate, `lr` at first. `base` names another data set, whose training rows, chosen
+    without regard to their classes, are the first inputs. `length` is the words per sample (the representation's when
     none). `init` is `noise` (standard normal × `noise`), `real` rows, `k_centers`, class-wise `kmeans` centroids, or
-    the `class_average`. `labels` are `unrestricted` vectors (the paper's), `softmax` of learned logits, put
-    back on the `simplex` after every step (the nearest point; `clamped` to [0, 1] and divided by their sum, as label
-    distillation does), or `hard`; they begin as `label_init` says (`smoothed` is 0.9 for the sample's class) times
-    `label_scale`.
+    the `class_average`. `labels` are `unrestricted` vectors (the paper's), `softmax` of learned logits, put back on the
+    `simplex` after every step (the nearest point; `clamped` to [0, 1] and divided by their sum, as label distillation
+    does), or `hard`; they begin as `label_init` says (`smoothed` is 0.9 for the sample's class) times `label_scale`.
     """
 
     samples: int | None = None
