@@ -98,6 +98,7 @@ OBJECTIVE_CASES: dict[str, Objective] = {
     "distribution matching, covariances": DistributionMatching(batch=8, covariance=0.5, normalise=True),
     "distribution matching, bfloat16": DistributionMatching(batch=8, real_dtype="bfloat16"),
     "cafe": CAFE(batch=8),
+    "cafe, bfloat16": CAFE(batch=8, real_dtype="bfloat16"),
     "weighted sum": WeightedSum((Weighted(Unrolled(batch=30)), Weighted(DistributionMatching(batch=8), 0.1))),
     "gradient matching": GradientMatching(batch=8),
     "gradient matching, augmented": GradientMatching(batch=8, distance="cosine", augment=("shift", "noise")),

@@ -83,8 +83,8 @@ class CAFE:
             totals = [torch.zeros_like(mean[0]) for mean in means]
             for found in real_activations(learner, params, real[label], self.real_dtype):
                 for total, layer in zip(totals, found, strict=False):  # all but the logits
-                    total += layer.flatten(1).sum(0)
-                scores = found[-2].flatten(1) @ means[-1].t()
+                    total += layer.flatten(1).sum(0, dtype=total.dtype)
+                scores = found[-2].flatten(1).to(means[-1].dtype) @ means[-1].t()
                 of_class = torch.full((len(scores),), index, device=scores.device)
                 discrimination = discrimination + F.cross_entropy(scores, of_class, reduction="sum") / count
             wanted.append([total / len(real[label]) for total in totals])

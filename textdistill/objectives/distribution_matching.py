@@ -108,7 +108,10 @@ class DistributionMatching:
         size = features.shape[1] if self.normalise else 1
         for label, rows in real.items():
             wanted = torch.cat(
-                [layers[-2].flatten(1) for layers in real_activations(learner, params, rows, self.real_dtype)]
+                [
+                    layers[-2].flatten(1).to(features.dtype)
+                    for layers in real_activations(learner, params, rows, self.real_dtype)
+                ]
             )
             mean = wanted.mean(0)
             loss = loss + (means[label] - mean).square().sum() / size

@@ -99,8 +99,8 @@ def rows_by_class(real: RealData, most: int, rng: torch.Generator) -> dict[int, 
 def real_activations(learner: Learner, params: Params, batch: Batch, dtype: RealType) -> Iterator[list[Tensor]]:
     """Every layer's activations of real rows, a few rows at a time, without a graph.
 
-    `bfloat16` runs the network in that type, which is faster where the processor multiplies it; `float32` in the
-    learner's own. What comes out has the learner's type either way.
+    `bfloat16` runs the network in that type, which is faster where the processor multiplies it, and is what comes out:
+    sums over rows should be taken in the learner's own. `float32` is that own type.
     """
     own = next(iter(params.values())).dtype
     inner = torch.bfloat16 if dtype == "bfloat16" else own
@@ -109,7 +109,7 @@ def real_activations(learner: Learner, params: Params, batch: Batch, dtype: Real
     for first in range(0, len(batch), size):
         rows = part_of(batch, slice(first, first + size)).to(batch.inputs.device, inner)
         with torch.no_grad():
-            layers = [layer.to(own) for layer in learner.activations(params, rows)]
+            layers = learner.activations(params, rows)
         yield layers
 
 
