@@ -119,7 +119,7 @@ class _Gradient(torch.autograd.Function):
         # Forward: how every value moves when the weights do.
         moved_columns: list[Tensor | None] = []
         moved_kernels = []
-        moved = None
+        moved: Tensor | None = None
         for i in range(convolved):
             size = weights[2 * i].shape[2]
             moved_kernels.append(spread(along[2 * i], along[2 * i + 1]))
