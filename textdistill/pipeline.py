@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 import embeddings
-from textdistill.artifact import Artifact, fitting, inner_optimizer, learner_of, load, save
+from textdistill.artifact import Artifact, fitting, learner_of, load, save, training_of
 from textdistill.cite import cite, keys_for
 from textdistill.core.checkpoint import write_atomic
 from textdistill.core.device import pick_device
@@ -92,10 +92,14 @@ def distill_into(
     resume: bool = False,
     device: str | None = None,
     reporter: Reporter | None = None,
+    base_seed: int | None = None,
 ) -> DistilledSet:
-    """One distillation, stored in `folder` with its checkpoints and its log."""
+    """One distillation, stored in `folder` with its checkpoints and its log.
+
+    `base_seed` chooses the real rows that it begins with, and nothing else; `seed` does when it is `None`.
+    """
     reporter = reporter or Reporter(quiet=True)
-    identity = _identity(recipe, task, seed)
+    identity = _identity(recipe, task, seed, base_seed)
     cost_file = folder / "cost.json"
     if resume and cost_file.exists():
         finished = json.loads(cost_file.read_text())
@@ -111,7 +115,7 @@ def distill_into(
         recipe.synthetic,
         shape,
         len(task.classes),
-        source_of(recipe, task, base, streams),
+        source_of(recipe, task, base, streams if base_seed is None else Streams(base_seed)),
         streams.torch("initial"),
     ).to(where)
     bench = make_bench(recipe, task, learner, seed)
@@ -175,8 +179,9 @@ def evaluate(
     with reporter.stage("evaluating", None) as bar:
         bench = make_bench(recipe, task, learner, seed, lambda what: bar.advance(what))
         bench = replace(bench, theta0=sets[0].theta0)
+        plain = learner_of(recipe, task.shape, len(task.classes)).to(where)
         full = full_data(
-            replace(bench, theta0=None, learner=learner_of(recipe, task.shape, len(task.classes)).to(where)),
+            replace(bench, theta0=None, inner=None, learner=plain),
             _full_key(recipe, task),
             embeddings.default_cache_dir() if cache is None else cache,
         )
@@ -249,9 +254,10 @@ def make_bench(
     recipe: Recipe, task: Task, learner: Learner, seed: int, tick: Callable[[str], None] = lambda what: None
 ) -> Bench:
     """The protocol's fixtures for a recipe."""
+    inner = training_of(recipe, learner)
     return Bench(
-        learner, inner_optimizer(recipe, learner), task.train, task.validation, task.test, recipe.evaluate,
-        task.metrics, Streams(seed, ("protocol",)), task.features, recipe.train, predictor_of(recipe), None, tick,
+        inner.learner, inner.optimizer, task.train, task.validation, task.test, recipe.evaluate, task.metrics,
+        Streams(seed, ("protocol",)), task.features, recipe.train, predictor_of(recipe), inner, None, tick,
     )  # fmt: skip
 
 
@@ -266,12 +272,13 @@ def predictor_of(recipe: Recipe) -> Predictor | None:
     return predict
 
 
-def _identity(recipe: Recipe, task: Task, seed: int) -> str:
+def _identity(recipe: Recipe, task: Task, seed: int, base_seed: int | None = None) -> str:
     unrelated = ("evaluate", "checkpoint", "title", "notes", "command")
     distilling = {key: value for key, value in recipe.raw.items() if key not in unrelated}
     # Where the data lie is nothing to what they are, which their fingerprint says.
     distilling["data"] = {key: value for key, value in recipe.raw["data"].items() if key != "data_dir"}
     facts = [distilling, recipe.variant, seed, task.data["fingerprint"], task.facts["fingerprint"]]
+    facts += [] if base_seed is None else [base_seed]
     return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()
 
 

@@ -61,7 +61,15 @@ class Result:
 
     def write(self, folder: Path, picture: bytes | None = None) -> None:
         """`NAME.json` and `NAME.png` in `folder`; the picture is a chart of the rows unless another is given."""
-        write_atomic(folder / f"{self.name}.png", chart(self) if picture is None else picture)
+        write_atomic(self.picture_in(folder), chart(self) if picture is None else picture)
+        self.write_json(folder)
+
+    def picture_in(self, folder: Path) -> Path:
+        """Where the picture goes."""
+        return folder / f"{self.name}.png"
+
+    def write_json(self, folder: Path) -> None:
+        """`NAME.json` alone."""
         write_atomic(folder / f"{self.name}.json", json.dumps(self.as_dict(), indent=1, ensure_ascii=False) + "\n")
 
     def table(self) -> Table:
@@ -119,6 +127,9 @@ def chart(result: Result) -> bytes:
         axes.set_ylabel(result.unit)
         if result.lines:
             axes.set_xlabel(result.x)
+            reach = [float(one) for one in places]
+            if min(reach) > 0 and max(reach) > 20 * min(reach):
+                axes.set_xscale("log")
         else:
             axes.set_xticks(range(len(places)), [str(one) for one in places], rotation=20, ha="right")
         if result.series is not None:

@@ -83,8 +83,8 @@ def transfer(
     rate = lr or study.recipe.train.lr or RATE
     kinds = label_kinds(scheduled(as_sentences(study), Train(lr=rate)))
     rows: list[dict[str, Any]] = []
-    total = len(kinds) * (len(names) * study.nets + (read is not None))
-    with study.reporter.stage("transfer", total) as bar:
+    by_encoder = [] if read is None else _by_encoder(study, read, kinds, penalty)
+    with study.reporter.stage("transfer", len(kinds) * len(names) * study.nets) as bar:
         for name in names:
             bench = study.bench(study.learner(name), Adam(eps=1e-8), Train())
             for kind, labelled in kinds.items():
@@ -94,15 +94,16 @@ def transfer(
                 scores, _ = score_set(counted, labelled.lasting(length), study.nets, told)
                 row = {"network": name, "labels": kind, "steps": labelled.lasting(length).length}
                 rows.append({**row, ACCURACY: summary([one["accuracy"] for one in scores])})
-        if read is not None:
-            rows.extend(_by_encoder(study, read, kinds, penalty, bar.advance))
+    rows.extend(by_encoder)
     notes = [] if len(kinds) > 1 else ["the samples are no rows of the task: there are no true labels to compare with"]
     if read is not None:
         notes.append("a linear head on frozen features has one minimum: its accuracy is determined, n = 1")
     settings = {"networks": names, "steps": steps, "lr": rate, "optimizer": "adam", "nets": study.nets}
     settings |= {"seed": study.seed, "encoder": read and read.name, "distilled_with": study.own_network}
     title = f"Transfer of {study.distilled.samples} samples distilled with {study.own_network}"
-    return Result("transfer", title, rows, "network", "labels", settings=settings, notes=notes)
+    result = Result("transfer", title, rows, "network", "labels", settings=settings, notes=notes)
+    result.write(study.out)
+    return result
 
 
 def _encoder(study: Study, name: str | None) -> Encoder | None:
@@ -121,9 +122,7 @@ def _encoder(study: Study, name: str | None) -> Encoder | None:
     return Encoder(name or PACKAGED, device=study.where)
 
 
-def _by_encoder(
-    study: Study, encoder: Encoder, kinds: dict[str, DistilledSet], penalty: float, tick: Any
-) -> list[dict[str, Any]]:
+def _by_encoder(study: Study, encoder: Encoder, kinds: dict[str, DistilledSet], penalty: float) -> list[dict[str, Any]]:
     samples, task = study.samples() or [], study.texts("the encoder")
     told = f"{encoder.name}: encoding"
     pairs = [one["text_pair"] for one in samples] if "text_pair" in samples[0] else None
@@ -143,5 +142,4 @@ def _by_encoder(
         head = fit_head(features, labelled.targets.flatten(0, 1), penalty)
         found = score(["accuracy"], head.predict(test), task.test.labels)["accuracy"]
         rows.append({"network": f"{encoder.name}, frozen", "labels": kind, "steps": None, ACCURACY: summary([found])})
-        tick(f"{encoder.name}, {kind} labels")
     return rows

@@ -1,18 +1,17 @@
-"""The commands `textdistill analyse NAME RUN`: what a finished run's set is worth beyond its own accuracy."""
+"""The commands `textdistill analyse NAME RUN`: the group, and the analyses that train on a stored set as it is."""
 
 from __future__ import annotations
 
-import json as jsonlib
-import sys
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
 from textdistill.analysis import ANALYSES
-from textdistill.commands.options import DataDir, Device, Json, Threads, set_threads, split_words
+from textdistill.commands import analyse_again
+from textdistill.commands.analyse_shared import Nets, Run, Seed, Words, carry_out, listed, numbers
+from textdistill.commands.options import DataDir, Device, Json, Threads
 from textdistill.errors import UserError, did_you_mean
 
 if TYPE_CHECKING:
@@ -39,10 +38,38 @@ labels by the same rule. The encoder reads the real sentences of samples.jsonl; 
 
 [bold]textdistill analyse transfer runs/q --encoder sentence-transformers/all-mpnet-base-v2[/bold]"""
 
-Run = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a finished run.", show_default=False)]
-Words = Annotated[list[str] | None, typer.Argument(metavar="KEY=VALUE", show_default=False)]
-Nets = Annotated[int, typer.Option("--nets", min=1, help="Networks that score each entry.")]
-Seed = Annotated[int | None, typer.Option("--seed", help="Of the networks; the run's own unless told.")]
+STEPS = """Train for more and fewer steps than are stored with the set, by its own rule.
+
+A deviation of -0.5 is half as many steps, 1 twice as many; where the set's schedule ends it begins anew.
+
+[bold]textdistill analyse steps runs/q[/bold]
+
+[bold]textdistill analyse steps runs/q --deviations=-0.9,-0.5,0,1,3 --nets 20[/bold]"""
+
+OPTIMISER = """Train by other rules, other rates and in another order of the samples, for the stored number of steps.
+
+A rule is NAME:RATE, NAME one of sgd, momentum (0.9) and adam. The set's own rule is tried with a third and three times
+its rates, with their mean where they differ, and with its batches or all its samples shuffled in every epoch.
+
+[bold]textdistill analyse optimiser runs/q[/bold]
+
+[bold]textdistill analyse optimiser runs/q --rules sgd:0.1,adam:0.001[/bold]"""
+
+LABELS = """Draw what the soft labels learned: the mean label of each class's samples as a heat map.
+
+The table tells for each class how much of the label stayed the class's own, and the entropy in bits. Samples from
+another data set are grouped by their classes there.
+
+[bold]textdistill analyse labels runs/q[/bold]"""
+
+PROTOTYPES = """Show each class by its samples: images weighted by their labels, or the sentences with the highest ones.
+
+Likeness is the correlation of a class's weighted mean with the mean of its real training rows: near 1 where the labels
+blend the samples, of whatever origin, into the class.
+
+[bold]textdistill analyse prototypes runs/q[/bold]
+
+[bold]textdistill analyse prototypes runs/q --top 5[/bold]"""
 
 
 class Named(TyperGroup):
@@ -56,63 +83,6 @@ class Named(TyperGroup):
         return super().resolve_command(ctx, args)
 
 
-def listed(value: str | None) -> list[str] | None:
-    """A list of words parted by commas."""
-    return None if value is None else [one.strip() for one in value.split(",") if one.strip()]
-
-
-def numbers(option: str, value: str) -> list[float]:
-    """A list of numbers parted by commas."""
-    try:
-        found = [float(one) for one in listed(value) or ()]
-    except ValueError:
-        found = []
-    if not found:
-        raise UserError(f"{option}: {value!r}; allowed: numbers parted by commas")
-    return found
-
-
-def carry_out(
-    context: typer.Context,
-    analysis: Callable[[Study], Result],
-    run: Path,
-    words: Sequence[str] | None,
-    json: bool,
-    threads: int | None,
-    data_dir: Path | None,
-    again: bool = False,
-    **options: Any,
-) -> None:
-    """Prepare the run, analyse it, write the result and show it. `again` is for analyses that distil anew."""
-    from textdistill.analysis.study import Study
-    from textdistill.api import data_folder
-    from textdistill.progress import Reporter
-
-    name, overrides = split_words(list(words or []))
-    if name is not None:
-        raise UserError(f"{name!r}: after the run come settings KEY=VALUE alone")
-    other = [one for one in overrides if not again and not one.startswith("evaluate.")]
-    if other:
-        raise UserError(f"{other[0]}: nothing is distilled anew here; settings of the evaluation alone can be changed")
-    set_threads(threads)
-    study = Study.of(run, overrides=overrides, data_dir=data_folder(data_dir), reporter=Reporter(), **options)
-    context.ensure_object(dict).update(folder=run)
-    if again:
-        context.obj.update(again=f"the same command goes on with what is in {study.out}")
-    result = analysis(study)
-    if json:
-        sys.stdout.write(jsonlib.dumps(result.as_dict(), indent=1, ensure_ascii=False) + "\n")
-        return
-    from textdistill.commands.tables import screen
-
-    console = screen()
-    console.print(f"{result.title} ({result.unit})", style="italic", markup=False, soft_wrap=True)
-    console.print(result.table())
-    for note in result.notes:
-        console.print(note, markup=False)
-    console.print(f"picture: {study.out / f'{result.name}.png'}", soft_wrap=True, markup=False)
-
-
 def transfer(
     context: typer.Context,
     run: Run,
@@ -123,10 +93,7 @@ def transfer(
     steps: Annotated[str, typer.Option("--steps", help="stored, or tuned on validation rows.")] = "stored",
     lr: Annotated[float | None, typer.Option("--lr", help="Adam's rate; the recipe's train.lr, else 0.001.")] = None,
     encoder: Annotated[
-        str | None,
-        typer.Option(
-            "--encoder", help="minilm (the default for texts), a folder, a hub id, or none.", show_default=False
-        ),
+        str | None, typer.Option("--encoder", help="minilm (the default for texts), a folder, a hub id, or none.")
     ] = None,
     nets: Nets = 5,
     seed: Seed = None,
@@ -140,19 +107,103 @@ def transfer(
     def analysis(study: Study) -> Result:
         from textdistill.analysis import transfer as part
 
-        found = part.transfer(study, networks=listed(networks), steps=steps, lr=lr, encoder=encoder)
-        found.write(study.out)
-        return found
+        return part.transfer(study, networks=listed(networks), steps=steps, lr=lr, encoder=encoder)
 
     carry_out(context, analysis, run, words, json, threads, data_dir, nets=nets, seed=seed, device=device)
 
 
-COMMANDS: dict[str, tuple[Callable[..., None], str]] = {"transfer": (transfer, TRANSFER)}
+def steps(
+    context: typer.Context,
+    run: Run,
+    words: Words = None,
+    deviations: Annotated[
+        str, typer.Option("--deviations", help="Shares of the stored steps, parted by commas.")
+    ] = "-0.5,-0.2,-0.1,0,0.1,0.2,0.5,1",
+    nets: Nets = 5,
+    seed: Seed = None,
+    device: Device = None,
+    data_dir: DataDir = None,
+    threads: Threads = None,
+    json: Json = False,
+) -> None:
+    """See STEPS."""
+
+    def analysis(study: Study) -> Result:
+        from textdistill.analysis import training
+
+        return training.steps(study, deviations=numbers("--deviations", deviations))
+
+    carry_out(context, analysis, run, words, json, threads, data_dir, nets=nets, seed=seed, device=device)
+
+
+def optimiser(
+    context: typer.Context,
+    run: Run,
+    words: Words = None,
+    rules: Annotated[
+        str | None, typer.Option("--rules", help="NAME:RATE parted by commas; seven usual ones unless told.")
+    ] = None,
+    nets: Nets = 5,
+    seed: Seed = None,
+    device: Device = None,
+    data_dir: DataDir = None,
+    threads: Threads = None,
+    json: Json = False,
+) -> None:
+    """See OPTIMISER."""
+
+    def analysis(study: Study) -> Result:
+        from textdistill.analysis import training
+
+        return training.optimiser(study, rules=listed(rules) or training.RULES)
+
+    carry_out(context, analysis, run, words, json, threads, data_dir, nets=nets, seed=seed, device=device)
+
+
+def labels(context: typer.Context, run: Run, words: Words = None, data_dir: DataDir = None, json: Json = False) -> None:
+    """See LABELS."""
+
+    def analysis(study: Study) -> Result:
+        from textdistill.analysis import meaning
+
+        return meaning.labels(study)
+
+    carry_out(context, analysis, run, words, json, None, data_dir)
+
+
+def prototypes(
+    context: typer.Context,
+    run: Run,
+    words: Words = None,
+    top: Annotated[int, typer.Option("--top", min=1, help="Sentences to tell of each class.")] = 3,
+    data_dir: DataDir = None,
+    threads: Threads = None,
+    json: Json = False,
+) -> None:
+    """See PROTOTYPES."""
+
+    def analysis(study: Study) -> Result:
+        from textdistill.analysis import meaning
+
+        return meaning.prototypes(study, top=top)
+
+    carry_out(context, analysis, run, words, json, threads, data_dir)
+
+
+COMMANDS: dict[str, tuple[Callable[..., None], str]] = {
+    "transfer": (transfer, TRANSFER),
+    "steps": (steps, STEPS),
+    "optimiser": (optimiser, OPTIMISER),
+    "labels": (labels, LABELS),
+    "prototypes": (prototypes, PROTOTYPES),
+    **analyse_again.COMMANDS,
+}
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     group = typer.Typer(cls=Named, no_args_is_help=True, rich_markup_mode="rich", help=ABOUT)
-    for name, (command, help_text) in COMMANDS.items():
-        group.command(name, help=help_text, short_help=ANALYSES[name])(command)
+    for name, about in ANALYSES.items():
+        command, help_text = COMMANDS[name]
+        group.command(name, help=help_text, short_help=about)(command)
     app.add_typer(group, name="analyse")

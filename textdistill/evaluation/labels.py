@@ -7,7 +7,6 @@ from dataclasses import replace
 import torch
 
 from textdistill.core.schedule import DistilledSet
-from textdistill.core.unroll import Inner
 from textdistill.evaluation.protocol import Bench
 from textdistill.evaluation.training import accuracy, draws_of, predict
 
@@ -32,10 +31,15 @@ def with_true_labels(distilled: DistilledSet, smoothed: bool = False) -> Distill
 
 def tuned_steps(bench: Bench, distilled: DistilledSet) -> int:
     """The number of inner steps, up to `evaluate.label_steps`, with the best mean validation accuracy of three nets."""
+    return best_steps(bench, distilled)[0]
+
+
+def best_steps(bench: Bench, distilled: DistilledSet) -> tuple[int, float]:
+    """That number, and the accuracy (percent)."""
     every = max(1, bench.settings.label_steps // LOOKS)
     count = min(bench.settings.validation_rows, len(bench.validation))
     rows = torch.randperm(len(bench.validation), generator=bench.streams.torch("step-rows"))[:count]
-    inner = Inner(bench.learner.measured_by(bench.plan.loss), bench.optimizer)
+    inner = bench.training()
     long = distilled.lasting(every * LOOKS)
     totals = [0.0] * LOOKS
     for net in range(NETS):
@@ -45,4 +49,5 @@ def tuned_steps(bench: Bench, distilled: DistilledSet) -> int:
             params, state = inner.run(params, state, [next(draws) for _ in range(every)])
             found = predict(bench.learner, params, bench.validation, rows=rows)
             totals[look] += accuracy(found, bench.validation.labels[rows].cpu())
-    return every * (1 + max(range(LOOKS), key=lambda look: totals[look]))
+    best = max(range(LOOKS), key=lambda look: totals[look])
+    return every * (1 + best), totals[best] / NETS

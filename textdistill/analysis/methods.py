@@ -1,0 +1,100 @@
+"""Label distillation's two ways and its opposite: ridge against standard networks, inputs learned against labels."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from textdistill.analysis.again import distil, scores_of
+from textdistill.analysis.result import ACCURACY, Result, summary
+from textdistill.analysis.study import Study
+from textdistill.core.plateau import Plateau
+from textdistill.core.schedule import DistilledSet
+from textdistill.errors import UserError
+from textdistill.evaluation.labels import with_true_labels
+from textdistill.evaluation.protocol import Bench
+from textdistill.evaluation.scores import score
+from textdistill.evaluation.training import draws_of, predict
+from textdistill.objectives.ridge_labels import RidgeLabels
+from textdistill.objectives.unrolled import Unrolled
+
+METHODS: dict[type, str] = {Unrolled: "second order", RidgeLabels: "ridge"}
+
+
+def ridge_labels(study: Study) -> Result:
+    """Labels learned by the second-order way and by ridge regression, each used to train standard and ridge networks.
+
+    One kind of labels is the run's; the other is learned for the same base examples. Bohdal et al. 2020, Table 16.
+    """
+    own = _label_distillation(study, "ridge-labels")
+    batch = study.recipe.objective[1].get("batch", own(**study.recipe.objective[1]).batch)
+    other: type = Unrolled if own is RidgeLabels else RidgeLabels
+    name = "unrolled, steps: 1" if other is Unrolled else "ridge_labels"
+    wanted = f"objective={{name: {name}, batch: {batch}}}"
+    recipe = study.artifact.recipe([wanted, *study.overrides], study.recipe.data.data_dir)
+    sets = {own: study.distilled, other: distil(study, "ridge-labels", METHODS[other].replace(" ", "-"), recipe)}
+    settings = study.recipe.objective[1] if own is RidgeLabels else recipe.objective[1]
+    ridge, bench = RidgeLabels(**settings), study.bench()
+    rows: list[dict[str, Any]] = []
+    with study.reporter.stage("ridge-labels", 4 * study.nets) as bar:
+        counted = replace(bench, tick=bar.advance)
+        for way in METHODS:
+            told = f"{METHODS[way]} labels"
+            row = {"labels": METHODS[way], "steps": sets[way].length}
+            standard = scores_of(study, counted, sets[way], told)
+            by_ridge = [by_ridge_network(counted, ridge, sets[way], net) for net in range(study.nets)]
+            rows.append({**row, "network": "standard", ACCURACY: summary(standard)})
+            rows.append({**row, "network": "ridge", ACCURACY: summary(by_ridge)})
+    facts = {"run": METHODS[own], "nets": study.nets, "seed": study.seed, "overrides": list(study.overrides)}
+    title = "Labels learned in one way and networks that train in another"
+    result = Result("ridge-labels", title, rows, "labels", "network", settings=facts)
+    result.write(study.out)
+    return result
+
+
+def by_ridge_network(bench: Bench, ridge: RidgeLabels, distilled: DistilledSet, net: int) -> float:
+    """Test accuracy of a network whose last layer is the global ridge classifier, trained along with it on the set."""
+    bench.tick("ridge network")
+    streams = bench.streams.child("training", net)
+    inner = replace(ridge, optimizer=bench.optimizer).inner(bench.learner, streams)
+    start = inner.learner.init(bench.streams.torch("evaluate", net))
+    params, _ = inner.run(start, None, draws_of(distilled, bench.learner, bench.plan, streams))
+    predictions = predict(inner.learner, params, bench.test, bench.settings.batch)
+    return score(["accuracy"], predictions, bench.test.labels)["accuracy"]
+
+
+def inputs(study: Study) -> Result:
+    """The run's learned labels beside learned inputs with hard labels, by the same loop from the same base examples.
+
+    The paper's "our DD" (Bohdal et al. 2020, Table 17). Overrides are settings of the distillation of inputs alone.
+    """
+    _label_distillation(study, "inputs")
+    wanted = ["synthetic.learn=[inputs]", "synthetic.labels=hard", "synthetic.label_init=one_hot"]
+    recipe = study.artifact.recipe([*wanted, *study.overrides], study.recipe.data.data_dir)
+    learned = distil(study, "inputs", "inputs", recipe)
+    true = with_true_labels(study.distilled)
+    sets = {"labels": study.distilled, "inputs": learned, **({} if true is None else {"nothing (true labels)": true})}
+    rows: list[dict[str, Any]] = []
+    with study.reporter.stage("inputs", len(sets) * study.nets) as bar:
+        bench = replace(study.bench(), tick=bar.advance)
+        for what, one in sets.items():
+            scores = scores_of(study, bench, one, what)
+            rows.append({"learned": what, "steps": one.length, ACCURACY: summary(scores)})
+    settings = {"nets": study.nets, "seed": study.seed, "overrides": list(study.overrides)}
+    title = f"Learning labels or inputs of {study.distilled.samples} samples"
+    result = Result("inputs", title, rows, "learned", settings=settings)
+    result.write(study.out)
+    return result
+
+
+def _label_distillation(study: Study, name: str) -> type:
+    """The run's objective, where the run is one of label distillation; `UserError` where it is not."""
+    study.need_labels(name)
+    study.need_real_inputs(name)
+    part = study.recipe.objective[0]
+    if part not in METHODS or study.recipe.starts[0] is not Plateau:
+        raise UserError(
+            f"analyse {name}: {study.folder} is no run of label distillation (objective unrolled or ridge_labels, "
+            "starts plateau); give one that is"
+        )
+    return part

@@ -1,0 +1,183 @@
+"""The analyses that distil again: `repeat`, `bases`, `target-size`, `ridge-labels` and `inputs`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from textdistill.commands.analyse_shared import Nets, Run, Runs, Seed, Words, carry_out, numbers
+from textdistill.commands.options import DataDir, Device, Json, Threads
+
+if TYPE_CHECKING:
+    from textdistill.analysis.result import Result
+    from textdistill.analysis.study import Study
+
+_KEPT = """Sets that are distilled for it lie in RUN/analysis/{name}/ and are kept: the same command goes on after an
+interruption. Settings KEY=VALUE are laid over the run's own, as with [bold]run[/bold]."""
+
+REPEAT = f"""Distil again with other seeds and score each set: is the result an accident?
+
+Base examples that the run holds fixed stay the same; all else that is random is drawn anew.
+
+{_KEPT.format(name="repeat")}
+
+[bold]textdistill analyse repeat runs/q[/bold]
+
+[bold]textdistill analyse repeat runs/q --runs 4 --nets 20[/bold]"""
+
+BASES = f"""Learn labels for other draws of base examples, and choose among several draws by validation rows.
+
+Two choices are shown: the distilled set with the best validation accuracy, and labels learned for that draw out of
+--candidates whose true labels train best (0 leaves it out).
+
+{_KEPT.format(name="bases")}
+
+[bold]textdistill analyse bases runs/q[/bold]
+
+[bold]textdistill analyse bases runs/q --runs 4 --candidates 50[/bold]"""
+
+TARGET_SIZE = f"""Distil from fewer real rows (data.train_rows), with all else as it was.
+
+{_KEPT.format(name="target-size")}
+
+[bold]textdistill analyse target-size runs/q[/bold]
+
+[bold]textdistill analyse target-size runs/q --rows 100,1000[/bold]"""
+
+RIDGE_LABELS = f"""Learn the labels in the other way, too (ridge or second order), and cross labels with networks.
+
+Each kind of labels trains standard networks and networks whose last layer is the ridge classifier.
+
+{_KEPT.format(name="ridge-labels")}
+
+[bold]textdistill analyse ridge-labels runs/q[/bold]"""
+
+INPUTS = f"""Learn the inputs, with hard labels, in the loop of label distillation, beside the run's learned labels.
+
+{_KEPT.format(name="inputs")} Here they concern learning the inputs alone.
+
+[bold]textdistill analyse inputs runs/q[/bold]
+
+[bold]textdistill analyse inputs runs/q outer.lr=0.01[/bold]"""
+
+
+def repeat(
+    context: typer.Context,
+    run: Run,
+    words: Words = None,
+    runs: Runs = 2,
+    nets: Nets = 5,
+    seed: Seed = None,
+    device: Device = None,
+    data_dir: DataDir = None,
+    threads: Threads = None,
+    json: Json = False,
+) -> None:
+    """See REPEAT."""
+
+    def analysis(study: Study) -> Result:
+        from textdistill.analysis import again
+
+        return again.repeat(study, runs=runs)
+
+    carry_out(context, analysis, run, words, json, threads, data_dir, True, nets=nets, seed=seed, device=device)
+
+
+def bases(
+    context: typer.Context,
+    run: Run,
+    words: Words = None,
+    runs: Runs = 4,
+    candidates: Annotated[int, typer.Option("--candidates", min=0, help="Draws to choose from by true labels.")] = 10,
+    nets: Nets = 5,
+    seed: Seed = None,
+    device: Device = None,
+    data_dir: DataDir = None,
+    threads: Threads = None,
+    json: Json = False,
+) -> None:
+    """See BASES."""
+
+    def analysis(study: Study) -> Result:
+        from textdistill.analysis import again
+
+        return again.bases(study, runs=runs, candidates=candidates)
+
+    carry_out(context, analysis, run, words, json, threads, data_dir, True, nets=nets, seed=seed, device=device)
+
+
+def target_size(
+    context: typer.Context,
+    run: Run,
+    words: Words = None,
+    rows: Annotated[
+        str, typer.Option("--rows", help="Numbers of real rows, parted by commas; those too large are left out.")
+    ] = "100,500,1000,5000,10000,20000",
+    nets: Nets = 5,
+    seed: Seed = None,
+    device: Device = None,
+    data_dir: DataDir = None,
+    threads: Threads = None,
+    json: Json = False,
+) -> None:
+    """See TARGET_SIZE."""
+
+    def analysis(study: Study) -> Result:
+        from textdistill.analysis import again
+
+        return again.target_size(study, sizes=[round(one) for one in numbers("--rows", rows)])
+
+    carry_out(context, analysis, run, words, json, threads, data_dir, True, nets=nets, seed=seed, device=device)
+
+
+def ridge_labels(
+    context: typer.Context,
+    run: Run,
+    words: Words = None,
+    nets: Nets = 5,
+    seed: Seed = None,
+    device: Device = None,
+    data_dir: DataDir = None,
+    threads: Threads = None,
+    json: Json = False,
+) -> None:
+    """See RIDGE_LABELS."""
+
+    def analysis(study: Study) -> Result:
+        from textdistill.analysis import methods
+
+        return methods.ridge_labels(study)
+
+    carry_out(context, analysis, run, words, json, threads, data_dir, True, nets=nets, seed=seed, device=device)
+
+
+def inputs(
+    context: typer.Context,
+    run: Run,
+    words: Words = None,
+    nets: Nets = 5,
+    seed: Seed = None,
+    device: Device = None,
+    data_dir: DataDir = None,
+    threads: Threads = None,
+    json: Json = False,
+) -> None:
+    """See INPUTS."""
+
+    def analysis(study: Study) -> Result:
+        from textdistill.analysis import methods
+
+        return methods.inputs(study)
+
+    carry_out(context, analysis, run, words, json, threads, data_dir, True, nets=nets, seed=seed, device=device)
+
+
+COMMANDS: dict[str, tuple[Callable[..., None], str]] = {
+    "repeat": (repeat, REPEAT),
+    "bases": (bases, BASES),
+    "target-size": (target_size, TARGET_SIZE),
+    "ridge-labels": (ridge_labels, RIDGE_LABELS),
+    "inputs": (inputs, INPUTS),
+}
