@@ -9,7 +9,7 @@ from typing import Any
 
 from textdistill import pipeline
 from textdistill.artifact import Artifact, load
-from textdistill.errors import RecipeError
+from textdistill.errors import RecipeError, UserError
 from textdistill.evaluation.decode import Decoded, Metric
 from textdistill.progress import Reporter
 from textdistill.recipe import Recipe, resolve
@@ -99,4 +99,7 @@ def evaluate(
 def decode(folder: str | Path, *, k: int = 1, metric: Metric = "cosine", data_dir: str | Path | None = None) -> Decoded:
     """The stored set in words: for each position the `k` nearest, with distances ("cosine" or "euclidean")."""
     task = pipeline.prepare_task(stored_recipe(load(folder), data_dir=data_dir))
-    return pipeline.decode_run(folder, task=task, k=k, metric=metric)
+    decoded = pipeline.decode_run(folder, task=task, k=k, metric=metric)
+    if decoded is None:
+        raise UserError(f"{folder}: holds images, which have no words; look at {Path(folder) / 'grid.png'}")
+    return decoded

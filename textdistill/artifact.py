@@ -18,10 +18,10 @@ from safetensors.torch import save as save_tensors
 
 from textdistill.core.checkpoint import write_atomic
 from textdistill.core.distill import Objective
-from textdistill.core.inner import InnerOptimizer
 from textdistill.core.learner import Learner, Params
 from textdistill.core.schedule import DistilledSet
 from textdistill.core.streams import Streams
+from textdistill.core.unroll import Inner
 from textdistill.describe import settings_of
 from textdistill.errors import ArtifactError
 from textdistill.evaluation.training import train_by_schedule
@@ -74,9 +74,11 @@ class Artifact:
         learner = self.learner()
         recipe = self.recipe()
         streams = Streams(seed, ("protocol",))
-        start = self.distilled.theta0 or learner.init(streams.torch("evaluate", 0))
-        optimizer, streams = inner_optimizer(recipe, learner), streams.child("training", 0)
-        return learner, train_by_schedule(self.distilled, learner, optimizer, start, recipe.train, streams)
+        inner = training_of(recipe, learner)
+        start = self.distilled.theta0 or inner.learner.init(streams.torch("evaluate", 0))
+        plan = replace(inner, learner=inner.learner.measured_by(recipe.train.loss))
+        streams = streams.child("training", 0)
+        return inner.learner, train_by_schedule(self.distilled, plan, start, recipe.train, streams)
 
 
 def learner_of(recipe: Recipe, shape: tuple[int, ...], classes: int) -> Learner:
@@ -86,10 +88,11 @@ def learner_of(recipe: Recipe, shape: tuple[int, ...], classes: int) -> Learner:
     return make_learner(network, kind(**settings) if kind is not None else settings, shape, classes)
 
 
-def inner_optimizer(recipe: Recipe, learner: Learner) -> InnerOptimizer:
-    """The update rule by which networks train on the finished set: the recipe's own, or that of its objective."""
+def training_of(recipe: Recipe, learner: Learner) -> Inner:
+    """How networks train on the finished set: as the objective's do, by the recipe's own update rule if it has one."""
     objective: Objective = recipe.objective[0](**recipe.objective[1])
-    return recipe.train.optimizer or objective.inner(learner, Streams(0)).optimizer
+    inner = objective.inner(learner, Streams(0))
+    return replace(inner, optimizer=recipe.train.optimizer or inner.optimizer)
 
 
 def fitting(learner: Learner, distilled: DistilledSet) -> Learner:
@@ -160,8 +163,10 @@ def save(
         "shape": list(distilled.inputs.shape),
         "initialisation": recipe.starts[0].__name__.lower(),
         "learning_rates": [[round(rate, 8) for rate in row] for row in distilled.rates.tolist()],
-        "outcome": {key: value for key, value in distilled.meta.items() if key != "cost"},
+        "outcome": {key: value for key, value in distilled.meta.items() if key not in ("cost", "owners")},
     }
+    if "owners" in distilled.meta:  # the classes that samples, which are real rows, came with
+        manifest["owners"] = distilled.meta["owners"]
     if labels.numel() <= MANIFEST_LABELS:
         manifest["targets"] = [[[round(x, 6) for x in label] for label in step] for step in labels.tolist()]
     folder.mkdir(parents=True, exist_ok=True)
@@ -219,4 +224,10 @@ def _checked(folder: Path, tensors: dict[str, torch.Tensor], manifest: dict[str,
     theta0 = {name.removeprefix("theta0."): value for name, value in tensors.items() if name.startswith("theta0.")}
     outcome = manifest.get("outcome")
     meta = dict(outcome) if isinstance(outcome, dict) else {}
+    owners = manifest.get("owners")
+    if owners is not None:
+        whole = isinstance(owners, list) and all(type(one) is int and one in range(len(classes)) for one in owners)
+        if not whole or len(owners) != targets.shape[0] * targets.shape[1]:
+            raise ArtifactError(f"{folder / MANIFEST}: owners must number one class for each sample")
+        meta["owners"] = owners
     return DistilledSet(inputs, targets, rates, theta0 or None, meta, folder)

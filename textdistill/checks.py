@@ -14,6 +14,7 @@ from textdistill.core.outer import OUTER_OPTIMIZERS, SCHEDULES
 from textdistill.errors import RecipeError, UserError, did_you_mean
 from textdistill.evaluation.settings import BASELINES, BY
 from textdistill.learners.recurrent import POOLS
+from textdistill.objectives.augment import name_faults
 from textdistill.synthetic.settings import INITS, LABEL_INITS
 from textdistill.synthetic.tensors import LABEL_KINDS
 
@@ -161,3 +162,9 @@ def _together(made: Mapping[str, Any], faults: list[str]) -> None:
     refused = refusal(kind, objective, starts, learner, learn)
     if refused is not None:
         faults.append(refused)
+    if "train" in made:
+        faults.extend(name_faults(made["train"].augment, kind, "train.augment"))
+    if "evaluate" in made and made["evaluate"].by == "objective" and not hasattr(objective, "predict"):
+        faults.append(
+            f"evaluate.by: 'objective', but {part.__name__} cannot classify by itself; allowed with it: 'networks'"
+        )

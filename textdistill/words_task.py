@@ -95,7 +95,8 @@ class WordTask(Task):
 
     def seen_by(self, learner: Learner, device: torch.device) -> RealData:
         """The training rows as the outer loop wants them: cut behind the longest of each batch."""
-        return Trimmed(self.train.to(device), learner.margin)
+        train = self.train.to(device)
+        return Trimmed(train, learner.margin) if isinstance(train, EmbeddedText) else train
 
     def summary(self, inputs: Tensor) -> Tensor:
         """The mean of a sample's vectors."""

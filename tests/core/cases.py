@@ -22,6 +22,7 @@ from textdistill.core.pool import Pool
 from textdistill.core.starts import Fixed, Fresh, Starts, Trained
 from textdistill.core.streams import Streams
 from textdistill.core.unroll import Graph, MetaGradient, Sweep
+from textdistill.data import PixelSettings
 from textdistill.learners import LEARNERS, make_learner
 from textdistill.objectives import Unrolled
 from textdistill.objectives.cafe import CAFE
@@ -33,6 +34,7 @@ from textdistill.objectives.label_solve import LabelSolve
 from textdistill.objectives.ridge_labels import RidgeLabels
 from textdistill.objectives.weighted_sum import Weighted, WeightedSum
 from textdistill.synthetic.tensors import TensorData
+from textdistill.words_task import Words
 
 LENGTH, DIMENSION, CLASSES = 5, 3, 3
 IMAGE = (2, 8, 8)  # channels, height, width
@@ -61,6 +63,8 @@ LEARNER_CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "dense linear": ("dense", {"hidden": ()}),
     "convnet prepended": ("convnet", {"width": 3, "depth": 2, "norm": "none", "prepend": True}),
 }
+
+REPRESENTATION_CASES: dict[str, Any] = {"words": Words(), "pixels": PixelSettings()}
 
 # ε is large where Adam is differentiated: its first step is g/√(g² + ε²), which bends on the scale of ε.
 OPTIMIZER_CASES: dict[str, InnerOptimizer] = {

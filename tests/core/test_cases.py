@@ -14,8 +14,10 @@ from textdistill.learners.recurrent import POOLS
 from textdistill.objectives import OBJECTIVES
 from textdistill.objectives.kernels import KERNELS
 from textdistill.parts import PARTS
+from textdistill.representations import REPRESENTATIONS
 
 CASES = {
+    "representation": (REPRESENTATIONS, {type(case) for case in cases.REPRESENTATION_CASES.values()}),
     "learner": (LEARNERS, {LEARNERS[name] for name, _ in cases.LEARNER_CASES.values()}),
     "optimizer": (INNER_OPTIMIZERS, {type(case) for case in cases.OPTIMIZER_CASES.values()}),
     "gradient": (META_GRADIENTS, {type(case) for case in cases.GRADIENT_CASES.values()}),

@@ -18,6 +18,7 @@ from textdistill.core.inner import InnerOptimizer
 from textdistill.core.learner import Learner, Params
 from textdistill.core.schedule import DistilledSet
 from textdistill.core.streams import Streams
+from textdistill.core.unroll import Inner
 from textdistill.data.rows import Rows
 from textdistill.evaluation.confusion import confusion
 from textdistill.evaluation.scores import score
@@ -44,6 +45,7 @@ class Bench:
     """What every score is taken with: the learner, its inner update rule, the splits, the settings, the random streams.
 
     `features` gives a vector for each training row, by which baselines select; `plan` is how networks train on a set.
+    `inner` is how the objective trains its networks, where that is not plain descent on the loss.
     `predictor` classifies in place of networks where it is set.
     `theta0` is set where the start is fixed: every network then begins there.
     """
@@ -59,6 +61,7 @@ class Bench:
     features: Callable[[], Tensor]
     plan: Train = field(default_factory=Train)
     predictor: Predictor | None = None
+    inner: Inner | None = None
     theta0: Params | None = None
     tick: Tick = field(default=lambda what: None)
 
@@ -72,7 +75,12 @@ class Bench:
         """Network number `net`, trained on a set by its schedule."""
         start = self.start(net) if start is None else start
         streams = self.streams.child("training", net)
-        return train_by_schedule(distilled, self.learner, self.optimizer, start, self.plan, streams)
+        return train_by_schedule(distilled, self.training(), start, self.plan, streams)
+
+    def training(self) -> Inner:
+        """How a network takes its steps: as the objective's own networks do, by the plan's loss."""
+        inner = self.inner or Inner(self.learner, self.optimizer)
+        return replace(inner, learner=self.learner.measured_by(self.plan.loss), optimizer=self.optimizer)
 
     def test_scores(self, params: Params) -> tuple[dict[str, float], Tensor]:
         """The task's metrics on all test rows, in percent, and the predictions."""

@@ -10,7 +10,6 @@ from jaxtyping import Int
 from torch import Tensor
 
 from textdistill.core.batch import Batch
-from textdistill.core.inner import InnerOptimizer
 from textdistill.core.learner import Learner, Params
 from textdistill.core.schedule import DistilledSet, Draw
 from textdistill.core.streams import Streams
@@ -42,17 +41,11 @@ def draws_of(distilled: DistilledSet, learner: Learner, plan: Train, streams: St
 
 
 def train_by_schedule(
-    distilled: DistilledSet,
-    learner: Learner,
-    optimizer: InnerOptimizer,
-    params: Params,
-    plan: Train | None = None,
-    streams: Streams | None = None,
+    distilled: DistilledSet, inner: Inner, params: Params, plan: Train | None = None, streams: Streams | None = None
 ) -> Params:
     """The distilled set's own schedule: its batches in order, each with its learning rate (Eq. 2), no dropout."""
     plan, streams = plan or Train(), streams or Streams(0)
-    inner = Inner(learner.measured_by(plan.loss), optimizer)
-    return inner.run(params, None, draws_of(distilled, learner, plan, streams))[0]
+    return inner.run(params, None, draws_of(distilled, inner.learner, plan, streams))[0]
 
 
 def train_by_adam(batch: Batch, learner: Learner, params: Params, settings: Ordinary) -> Params:
