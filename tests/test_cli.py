@@ -24,6 +24,7 @@ COMMANDS = (
     "evaluate",
     "decode",
     "report",
+    "analyse",
     "size",
     "ls",
     "show",

@@ -40,6 +40,8 @@ def distil(
     recipe, seed = recipe or study.recipe, study.artifact.manifest["seed"] if seed is None else seed
     unrelated = ("evaluate", "checkpoint", "title", "notes", "command", "paper")
     settings = {key: value for key, value in recipe.raw.items() if key not in unrelated}
+    # Where the data lie is nothing to what is distilled from them.
+    settings["data"] = {key: value for key, value in recipe.raw["data"].items() if key != "data_dir"}
     facts = json.dumps([settings, recipe.variant, seed, base_seed], default=str)
     folder = study.out / name / f"{told}-{hashlib.sha256(facts.encode()).hexdigest()[:8]}"
     return distill_into(
@@ -59,7 +61,10 @@ def first(study: Study, name: str) -> DistilledSet:
 
 def scores_of(study: Study, bench: Bench, distilled: DistilledSet, told: str) -> list[float]:
     """Test accuracies of networks trained by the set's own schedule."""
-    scores, _ = score_set(replace(bench, theta0=distilled.theta0), distilled, study.nets, told)
+    nets = 1 if distilled.theta0 is not None else study.nets
+    with study.reporter.stage("scoring", nets) as bar:
+        bench = replace(bench, theta0=distilled.theta0, tick=bar.advance)
+        scores, _ = score_set(bench, distilled, study.nets, told)
     return [one["accuracy"] for one in scores]
 
 

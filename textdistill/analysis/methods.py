@@ -36,15 +36,15 @@ def ridge_labels(study: Study) -> Result:
     settings = study.recipe.objective[1] if own is RidgeLabels else recipe.objective[1]
     ridge, bench = RidgeLabels(**settings), study.bench()
     rows: list[dict[str, Any]] = []
-    with study.reporter.stage("ridge-labels", 4 * study.nets) as bar:
-        counted = replace(bench, tick=bar.advance)
-        for way in METHODS:
-            told = f"{METHODS[way]} labels"
-            row = {"labels": METHODS[way], "steps": sets[way].length}
-            standard = scores_of(study, counted, sets[way], told)
+    for way in METHODS:
+        told = f"{METHODS[way]} labels"
+        row = {"labels": METHODS[way], "steps": sets[way].length}
+        standard = scores_of(study, bench, sets[way], told)
+        with study.reporter.stage("scoring", study.nets) as bar:
+            counted = replace(bench, tick=bar.advance)
             by_ridge = [by_ridge_network(counted, ridge, sets[way], net) for net in range(study.nets)]
-            rows.append({**row, "network": "standard", ACCURACY: summary(standard)})
-            rows.append({**row, "network": "ridge", ACCURACY: summary(by_ridge)})
+        rows.append({**row, "network": "standard", ACCURACY: summary(standard)})
+        rows.append({**row, "network": "ridge", ACCURACY: summary(by_ridge)})
     facts = {"run": METHODS[own], "nets": study.nets, "seed": study.seed, "overrides": list(study.overrides)}
     title = "Labels learned in one way and networks that train in another"
     result = Result("ridge-labels", title, rows, "labels", "network", settings=facts)
@@ -74,12 +74,10 @@ def inputs(study: Study) -> Result:
     learned = distil(study, "inputs", "inputs", recipe)
     true = with_true_labels(study.distilled)
     sets = {"labels": study.distilled, "inputs": learned, **({} if true is None else {"nothing (true labels)": true})}
-    rows: list[dict[str, Any]] = []
-    with study.reporter.stage("inputs", len(sets) * study.nets) as bar:
-        bench = replace(study.bench(), tick=bar.advance)
-        for what, one in sets.items():
-            scores = scores_of(study, bench, one, what)
-            rows.append({"learned": what, "steps": one.length, ACCURACY: summary(scores)})
+    bench, rows = study.bench(), []
+    for what, one in sets.items():
+        scores = scores_of(study, bench, one, what)
+        rows.append({"learned": what, "steps": one.length, ACCURACY: summary(scores)})
     settings = {"nets": study.nets, "seed": study.seed, "overrides": list(study.overrides)}
     title = f"Learning labels or inputs of {study.distilled.samples} samples"
     result = Result("inputs", title, rows, "learned", settings=settings)

@@ -80,13 +80,16 @@ def transfer(
     if steps not in STEPS:
         raise UserError(f"--steps: {steps!r}; allowed: {', '.join(STEPS)}")
     names, read = study.networks(networks), _encoder(study, encoder)
-    rate = lr or study.recipe.train.lr or RATE
+    own = study.recipe.train
+    rate = lr or (own.lr if isinstance(own.optimizer, Adam) else None) or RATE
+    # Loss and augmentation belong to the set's labels and inputs; the rest is the same for all networks.
+    plan = Train(loss=own.loss, augment=own.augment)
     kinds = label_kinds(scheduled(as_sentences(study), Train(lr=rate)))
     rows: list[dict[str, Any]] = []
     by_encoder = [] if read is None else _by_encoder(study, read, kinds, penalty)
     with study.reporter.stage("transfer", len(kinds) * len(names) * study.nets) as bar:
         for name in names:
-            bench = study.bench(study.learner(name), Adam(eps=1e-8), Train())
+            bench = study.bench(study.learner(name), Adam(eps=1e-8), plan)
             for kind, labelled in kinds.items():
                 told = f"{name}, {kind} labels"
                 length = labelled.length if steps == "stored" else tuned_steps(bench, labelled)
