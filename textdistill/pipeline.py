@@ -19,6 +19,7 @@ from textdistill.core.checkpoint import write_atomic
 from textdistill.core.device import pick_device
 from textdistill.core.distill import Checkpoint, distill
 from textdistill.core.learner import Learner
+from textdistill.core.processes import meet
 from textdistill.core.schedule import DistilledSet
 from textdistill.core.streams import Streams
 from textdistill.errors import RecipeError
@@ -99,6 +100,7 @@ def distill_into(
     `base_seed` chooses the real rows that it begins with, and nothing else; `seed` does when it is `None`.
     """
     reporter = reporter or Reporter(quiet=True)
+    meet()  # where several processes distil together: before the first of them writes
     identity = _identity(recipe, task, seed, base_seed)
     cost_file = folder / "cost.json"
     if resume and cost_file.exists():

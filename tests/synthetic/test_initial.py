@@ -6,7 +6,6 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from torch import Tensor
 
 from tests.core.cases import generator
 from textdistill.synthetic.initial import Found, Source, class_plan, initial_labels, make_tensors

@@ -83,8 +83,10 @@ def run(
     """See RUN_HELP."""
     from textdistill import pipeline
     from textdistill.artifact import commit
+    from textdistill.assist import assist
     from textdistill.commands.tables import show_run
     from textdistill.core.device import pick_device
+    from textdistill.core.processes import end_processes, rank, start_processes
     from textdistill.progress import Reporter
     from textdistill.record import check_recordable, entry, variant_name
     from textdistill.record import record as write_record
@@ -97,11 +99,17 @@ def run(
     file = check_recordable(recipe, [*changes, *([f"--data {data}"] if data else [])]) if record else None
     set_threads(threads)
     out = out or _folder(recipe)
+    start_processes()
+    if rank():
+        assist(recipe, out, seed=seed, resume=resume, device=device)
+        end_processes()
+        return
     claim(out, resume, force)
     context.ensure_object(dict).update(
         folder=out, again="the same command with --resume goes on from the last checkpoint"
     )
     result = pipeline.run(recipe, out, seed=seed, resume=resume, device=device, reporter=Reporter())
+    end_processes()
     if file is not None:
         made = result.artifact.manifest["commit"] or commit()
         write_record(file, variant_name(recipe, result.metrics), entry(result.metrics, made))

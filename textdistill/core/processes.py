@@ -34,6 +34,12 @@ def count() -> int:
     return dist.get_world_size() if dist.is_initialized() else 1
 
 
+def meet() -> None:
+    """Wait until every process is here."""
+    if dist.is_initialized():
+        dist.barrier()
+
+
 def own_share(total: int) -> range:
     """The indices below `total` that are this process's: contiguous, as even as can be, none twice."""
     return range(total * rank() // count(), total * (rank() + 1) // count())
