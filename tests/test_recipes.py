@@ -23,6 +23,7 @@ from textdistill.cite import BIBTEX
 from textdistill.data.known import KNOWN
 from textdistill.describe import as_yaml, settings_of
 from textdistill.errors import RecipeError, UserError
+from textdistill.parts import fields
 from textdistill.recipe import KEYS, Recipe, list_recipes, load_recipe, read_yaml, resolve, table_recipe
 
 FILES = sorted((tiny.ROOT / "recipes").rglob("*.y*ml"))
@@ -33,8 +34,9 @@ VARIANTS = [
 # Two steps of a recipe in little, on a few of its rows.
 SMALL = (
     *("outer.steps=2", "outer.validate_every=1", "checkpoint.every=1", "evaluate.validation_rows=10"),
-    *("evaluate.validation_nets=1", "objective.batch=4"),
+    "evaluate.validation_nets=1",
 )
+FEW_ROWS = "objective.batch=4"
 # Vectors at random are no match for learning rates that suit real ones.
 SMALL_TEXT = (*SMALL, "synthetic.lr=0.02", "representation.length=6", "representation.max_words=300")
 SMALL_TRAINED = ("representation.word2vec.dimension=8", "representation.word2vec.epochs=1")
@@ -56,6 +58,9 @@ def mirror() -> Path:
             table[known.label] = [number % len(known.classes) for number in range(rows)]
             path.parent.mkdir(parents=True, exist_ok=True)
             table.to_csv(path, index=False)
+    texts = [text for text, _ in tiny.sentences()]
+    labels = [("negative", "neutral", "positive")[number % 3] for number in range(len(texts))]
+    pd.DataFrame({"text": texts, "label": labels}).to_csv(folder / "tweets.csv", index=False)
     for name, (side, channels) in SIDES.items():
         for split, rows in (("train", 600), ("test", 40)):
             for number in range(rows):
@@ -90,6 +95,7 @@ def test_a_recipe_is_sound_in_every_variant_and_says_where_it_comes_from(name: s
 def test_a_recipe_takes_two_small_steps(name: str, variant: str | None, tmp_path: Path) -> None:
     full = load_recipe(name, variant=variant)
     small = [*SMALL]
+    rows = [FEW_ROWS] if "batch" in fields(full.objective[0]) else []
     if full.representation.kind == "words":
         # Trained vectors stay trained, others are those of the sentences at hand.
         vectors = full.representation.vectors
@@ -97,7 +103,9 @@ def test_a_recipe_takes_two_small_steps(name: str, variant: str | None, tmp_path
         small = [*SMALL_TEXT, *SMALL_TRAINED, f"representation.vectors={json.dumps(sources)}"]
     if full.train.epochs:
         small.append("train.epochs=2")
-    recipe = load_recipe(name, small, variant, str(mirror()))
+    if full.data.name.endswith(".csv"):
+        small.append(f"data.name={mirror() / full.data.name}")
+    recipe = load_recipe(name, [*small, *rows], variant, str(mirror()))
     task = pipeline.prepare_task(recipe)
     made = pipeline.distill_into(tmp_path, recipe, task, seed=0)
     if not hasattr(recipe.objective[0], "solve"):  # a closed form takes no steps
