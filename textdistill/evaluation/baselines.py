@@ -140,6 +140,8 @@ def _best_rate(bench: Bench, like: DistilledSet, rows: tuple[Tensor, Tensor]) ->
     """The rate with the highest mean validation accuracy over two networks, on at most `validation_rows` rows."""
     count = min(bench.settings.validation_rows, len(bench.validation))
     sample = torch.randperm(len(bench.validation), generator=bench.streams.torch("rate-rows"))[:count]
+    if not bench.settings.rates:
+        return None
     best: float | None = None
     best_score = -1.0
     for rate in (None, *bench.settings.rates):
