@@ -14,7 +14,6 @@ from torch import Tensor
 
 import embeddings
 from textdistill.artifact import Artifact, fitting, learner_of, load, save, training_of
-from textdistill.cite import cite, keys_for
 from textdistill.core.checkpoint import write_atomic
 from textdistill.core.device import pick_device
 from textdistill.core.distill import Checkpoint, distill
@@ -32,7 +31,8 @@ from textdistill.evaluation.training import scheduled
 from textdistill.initial_rows import base_task, owners_of, source_of
 from textdistill.progress import Reporter
 from textdistill.readable import read_set, write_samples
-from textdistill.recipe import PART_SECTIONS, Recipe
+from textdistill.recipe import Recipe
+from textdistill.references import references
 from textdistill.representations import prepare
 from textdistill.synthetic.initial import make_tensors
 from textdistill.task import Task
@@ -239,19 +239,6 @@ def decode_run(
     return read_set(folder, task, k, metric)
 
 
-def references(recipe: Recipe) -> str:
-    """BibTeX of the paper and of every part a recipe uses."""
-    names = {
-        "learner": _name_of("learner", recipe),
-        "objective": _name_of("objective", recipe),
-        "data": recipe.data.name,
-    }
-    keys = [key.strip() for key in recipe.paper.split(",") if key.strip()]
-    for source in getattr(recipe.representation, "vectors", ()):
-        keys.extend(keys_for({**names, "vectors": source}))
-    return cite(list(dict.fromkeys(keys)))
-
-
 def make_bench(
     recipe: Recipe, task: Task, learner: Learner, seed: int, tick: Callable[[str], None] = lambda what: None
 ) -> Bench:
@@ -321,11 +308,6 @@ def _traditional(task: WordTask, rows: list[int], seed: int) -> dict[str, Any]:
     for name, (texts, labels) in {"tfidf_full": (joined[0], train.labels), "tfidf_random_real": few}.items():
         out[name] = block([tfidf_logistic(texts, labels, joined[1], test.labels, seed=seed, metrics=names)])
     return out
-
-
-def _name_of(kind: str, recipe: Recipe) -> str:
-    value = recipe.raw.get(kind, PART_SECTIONS[kind])
-    return str(value.get("name", PART_SECTIONS[kind])) if isinstance(value, dict) else str(value)
 
 
 def _note(record: dict[str, float]) -> str:

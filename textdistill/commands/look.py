@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json as jsonlib
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from textdistill.commands.options import Json, Variant, split_words, stored_or_recipe
+from textdistill.commands.options import Json, Variant, is_run, split_words, stored_or_recipe
 from textdistill.errors import RecipeError, UserError
 
 LS_HELP = """List the recipes with published and own results, or the parts that a recipe can name.
@@ -31,7 +32,9 @@ VALIDATE_HELP = """Check recipes in every variant, and show all faults at once. 
 
 [bold]textdistill validate --all[/bold]   those that come with the package"""
 
-CITE_HELP = """Print BibTeX for the method, network, vectors and data of a recipe or a finished run.
+CITE_HELP = """Print BibTeX for the method, network, kernel, vectors and data of a recipe or a finished run.
+
+Of a run also for the sentence encoder of its analysis `transfer`, where there is one.
 
 [bold]textdistill cite quickstart > references.bib[/bold]"""
 
@@ -102,9 +105,10 @@ def validate(
 
 def cite(source: Source, words: Words = None, variant: Variant = None) -> None:
     """See CITE_HELP."""
-    from textdistill.pipeline import references
+    from textdistill.references import references
 
-    typer.echo(references(stored_or_recipe(source, _overrides(words), variant)), nl=False)
+    recipe = stored_or_recipe(source, _overrides(words), variant)
+    typer.echo(references(recipe, Path(source) if is_run(source) else None), nl=False)
 
 
 def _overrides(words: list[str] | None) -> list[str]:
