@@ -11,7 +11,7 @@ from torch import Tensor
 
 from textdistill.core.batch import RealData
 from textdistill.core.learner import Learner
-from textdistill.data import DataSettings, ImageRows, ImageSplits, PixelSettings, Scaling, load_images
+from textdistill.data import DataSettings, ImageRows, ImageTable, PixelSettings, Scaling, Splits, load_images
 from textdistill.data.rows import Rows
 from textdistill.task import Task
 
@@ -20,7 +20,7 @@ from textdistill.task import Task
 class PixelTask(Task):
     """Images: beside the rows, the tables they came from and the scaling, which pictures are taken back by."""
 
-    splits: ImageSplits
+    splits: Splits[ImageTable]
     settings: PixelSettings
     scaling: Scaling
 

@@ -15,7 +15,7 @@ from torch import Tensor
 import embeddings
 from textdistill.core.batch import RealData
 from textdistill.core.learner import Learner
-from textdistill.data import DataSettings, EmbeddedText, Splits, Trimmed, count_words, load, table_tokens
+from textdistill.data import DataSettings, EmbeddedText, Splits, TextTable, Trimmed, count_words, load, table_tokens
 from textdistill.data.rows import Rows
 from textdistill.errors import RecipeError
 from textdistill.task import Task
@@ -69,7 +69,7 @@ class Words:
 class WordTask(Task):
     """Embedded text: beside the rows, the tables they came from, and the words with their vectors (V, d)."""
 
-    splits: Splits
+    splits: Splits[TextTable]
     words: list[str]
     matrix: Tensor
     settings: Words
@@ -136,7 +136,7 @@ def prepare_words(data: DataSettings, representation: Words, seed: int = 0) -> W
 
 
 def _assemble(
-    splits: Splits,
+    splits: Splits[TextTable],
     data: DataSettings,
     settings: Words,
     vectors: embeddings.WordVectors,

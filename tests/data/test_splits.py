@@ -15,12 +15,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from textdistill.data import KNOWN, DataSettings, Splits, TextTable, hub, load, packaged
-from textdistill.data.splits import held_out
+from textdistill.data.cuts import held_out
 from textdistill.errors import DataError, OfflineError
 
 
 @pytest.fixture(scope="module")
-def imdb() -> Splits:
+def imdb() -> Splits[TextTable]:
     return load(DataSettings("imdb"))
 
 
@@ -39,12 +39,12 @@ def write(frame: pd.DataFrame, path: Path) -> str:
     return str(path)
 
 
-def straddling(splits: Splits) -> int:
+def straddling(splits: Splits[TextTable]) -> int:
     train, validation, test = (set(part.keys()) for part in (splits.train, splits.validation, splits.test))
     return len(train & validation) + len(train & test) + len(validation & test)
 
 
-def test_imdb_is_cut_from_the_package(imdb: Splits) -> None:
+def test_imdb_is_cut_from_the_package(imdb: Splits[TextTable]) -> None:
     assert imdb.report.rows == {"train": 18000, "validation": 2000, "test": 5000}
     assert imdb.train.classes == ("negative", "positive")
     assert imdb.metrics == ("accuracy",)
@@ -52,7 +52,7 @@ def test_imdb_is_cut_from_the_package(imdb: Splits) -> None:
     assert packaged.DISTRIBUTION in str(imdb.report)
 
 
-def test_no_duplicate_of_imdb_straddles_its_splits(imdb: Splits) -> None:
+def test_no_duplicate_of_imdb_straddles_its_splits(imdb: Splits[TextTable]) -> None:
     assert straddling(imdb) == 0
     assert imdb.report.duplicate_groups == 92
     kept = [len(part.keys()) - len(set(part.keys())) for part in (imdb.train, imdb.validation, imdb.test)]

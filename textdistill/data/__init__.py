@@ -1,16 +1,17 @@
 """Real data: packaged, hub and local files; columns, splits, class-balanced draws, words and word vectors."""
 
+from textdistill.data.cuts import SplitReport, Splits
 from textdistill.data.draw import balanced_rows, spread
 from textdistill.data.files import read_file
 from textdistill.data.image_known import IMAGE_DATA, KnownImages, find_known_images
 from textdistill.data.image_scaling import PixelSettings, Scaling
 from textdistill.data.image_sources import is_image_data
-from textdistill.data.image_splits import ImageSplits, load_images
+from textdistill.data.image_splits import load_images
 from textdistill.data.images import ImageTable
 from textdistill.data.known import ALIASES, KNOWN, KnownData, find_known
 from textdistill.data.pixels import ImageRows
 from textdistill.data.settings import DataSettings
-from textdistill.data.splits import SplitReport, Splits, load
+from textdistill.data.splits import load
 from textdistill.data.table import TextTable, normalise
 from textdistill.data.text import EmbeddedText, Trimmed
 from textdistill.data.words import count_words, table_tokens, tokenise
@@ -22,7 +23,6 @@ __all__ = [
     "DataSettings",
     "EmbeddedText",
     "ImageRows",
-    "ImageSplits",
     "ImageTable",
     "KnownData",
     "KnownImages",

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from textdistill.data import hub
+from textdistill.data.cuts import Source
 from textdistill.data.image_decode import resized
 from textdistill.data.image_folders import located, read_folder
 from textdistill.data.image_formats import Decoded
@@ -27,23 +27,6 @@ from textdistill.errors import DataError, did_you_mean
 PACKAGED_MNIST_TEST_ROWS = 1000  # of 5,000, held out where the public test files are not there
 _FOLDER_NAME = re.compile(r"[\w-][\w.-]*")
 _TEXT_ONLY = ("text", "text_pair", "format", "test", "validation")
-
-
-@dataclass(frozen=True)
-class ImageSource:
-    """The splits that the data bring with them, before anything is cut or dropped.
-
-    `test_rows` is what to hold out where there is no test split, `None` leaves it to the settings' fraction.
-    """
-
-    description: str
-    train: ImageTable
-    validation: ImageTable | None
-    test: ImageTable | None
-    metrics: tuple[str, ...]
-    notes: list[str]
-    test_rows: int | None = None
-    public: bool = True
 
 
 def is_image_data(name: str, data_dir: str | None = None) -> bool:
@@ -66,7 +49,7 @@ def is_image_data(name: str, data_dir: str | None = None) -> bool:
         return False
 
 
-def find_images(settings: DataSettings, size: int | None = None) -> ImageSource:
+def find_images(settings: DataSettings, size: int | None = None) -> Source[ImageTable]:
     """The images that `settings` ask for, resized to squares of `size` if given.
 
     Raises `DataError` for a name that is nothing known, or data that cannot be used, `OfflineError` without a hub.
@@ -93,7 +76,7 @@ def find_images(settings: DataSettings, size: int | None = None) -> ImageSource:
     return _named(settings, proper, known_images, size)
 
 
-def _named(settings: DataSettings, name: str, known: KnownImages | None, size: int | None) -> ImageSource:
+def _named(settings: DataSettings, name: str, known: KnownImages | None, size: int | None) -> Source[ImageTable]:
     notes: list[str] = []
     parts: dict[str, Decoded] = {}
     described, has = "", ""
@@ -168,7 +151,7 @@ def _assemble(
     size: int | None,
     test_rows: int | None = None,
     public: bool = True,
-) -> ImageSource:
+) -> Source[ImageTable]:
     """The splits as tables with one order of the classes and one size."""
     train = parts["train"]
     present = np.unique(train.labels).tolist()
@@ -187,7 +170,7 @@ def _assemble(
             )
     metrics = known.metrics if known else ("accuracy",)
     validation, test = tables.get("validation"), tables.get("test")
-    return ImageSource(description, tables["train"], validation, test, metrics, sorted(notes), test_rows, public)
+    return Source(description, tables["train"], validation, test, metrics, sorted(notes), test_rows, public)
 
 
 def _table(part: Decoded, name: str, classes: tuple[str, ...], size: int | None) -> ImageTable:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from textdistill.data import files, hub, packaged
 from textdistill.data.columns import Columns, Rows, to_table
+from textdistill.data.cuts import Source
 from textdistill.data.known import KnownData, find_known, names_help
 from textdistill.data.settings import DataSettings
 from textdistill.data.table import TextTable
@@ -20,25 +20,7 @@ _HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*(:[\w.-]+)?")
 _SPLITS: Mapping[str, tuple[str, ...]] = {"train": ("train",), "validation": ("validation",), "test": ("test",)}
 
 
-@dataclass(frozen=True)
-class Source:
-    """The splits that the data bring with them, before anything is cut or dropped.
-
-    `test_rows` is what to hold out where there is no test split, `None` leaves it to the settings' fraction.
-    `public` data give up their validation split for a test split that is missing or has no labels.
-    """
-
-    description: str
-    train: TextTable
-    validation: TextTable | None
-    test: TextTable | None
-    metrics: tuple[str, ...]
-    notes: list[str]
-    test_rows: int | None = None
-    public: bool = True
-
-
-def find(settings: DataSettings) -> Source:
+def find(settings: DataSettings) -> Source[TextTable]:
     """The data that `settings` ask for.
 
     Raises `DataError` for a name that is nothing known, or data that cannot be used, `OfflineError` without a hub.
@@ -61,7 +43,7 @@ def find(settings: DataSettings) -> Source:
     return _named(settings, *(known or (settings.name, None)))
 
 
-def _named(settings: DataSettings, name: str, known: KnownData | None) -> Source:
+def _named(settings: DataSettings, name: str, known: KnownData | None) -> Source[TextTable]:
     hub_id, _, config = name.partition(":")
     splits = _SPLITS if known is None else {**_SPLITS, "validation": known.validation, "test": known.test}
     notes: list[str] = []
@@ -94,7 +76,7 @@ def _mirror(settings: DataSettings, folder: Path, splits: Mapping[str, tuple[str
     return hub.read_mirror(folder, splits, **reading)
 
 
-def _own_files(settings: DataSettings, path: Path) -> Source:
+def _own_files(settings: DataSettings, path: Path) -> Source[TextTable]:
     paths = {"train": str(path), "validation": settings.validation, "test": settings.test}
     parts = {
         split: files.read_file(file, format=settings.format, encoding=settings.encoding)
@@ -113,7 +95,7 @@ def _assemble(
     notes: list[str],
     test_rows: int | None = None,
     public: bool = True,
-) -> Source:
+) -> Source[TextTable]:
     columns = _columns(settings, known, parts["train"])
     made = to_table(parts["train"], columns, name, settings.classes, drop_empty=known is not None)
     if made is None:

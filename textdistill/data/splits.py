@@ -1,196 +1,21 @@
-"""Train, validation and test: the data's own, or seeded stratified cuts in which no duplicate straddles two splits."""
+"""Train, validation and test texts."""
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass
-from functools import cached_property
-from itertools import chain
-
-import numpy as np
-import pandas as pd
-
-from textdistill.core.streams import Streams
 from textdistill.data import sources
-from textdistill.data.draw import balanced_rows, spread
+from textdistill.data.cuts import Nouns, Splits, cut
 from textdistill.data.settings import DataSettings
 from textdistill.data.table import TextTable
 from textdistill.errors import DataError
 
-MIN_GROUPS = 3  # a class with fewer different texts cannot be in train, validation and test: it stays in train
+_NOUNS = Nouns("rows", "texts", "a file ({split}: FILE)")
 
 
-@dataclass(frozen=True)
-class SplitReport:
-    """What was cut and dropped: rows per split, rows dropped as duplicates, groups of duplicates, and notes."""
+def load(settings: DataSettings) -> Splits[TextTable]:
+    """The splits that `settings` ask for, by the rules of `cut`; rows with equal normalised texts are duplicates.
 
-    source: str
-    rows: dict[str, int]
-    dropped_train: int
-    dropped_validation: int
-    duplicate_groups: int
-    notes: tuple[str, ...] = ()
-
-    def __str__(self) -> str:
-        rows = ", ".join(f"{number:,} {split}" for split, number in self.rows.items())
-        lines = [f"{self.source}: {rows}"]
-        if self.dropped_train or self.dropped_validation:
-            lines.append(
-                f"duplicates dropped: {self.dropped_train} from train, {self.dropped_validation} from validation"
-            )
-        lines.append(f"groups of duplicates: {self.duplicate_groups}")
-        return "\n  ".join([*lines, *self.notes])
-
-
-@dataclass(frozen=True, eq=False)
-class Splits:
-    """The three tables, how they came about, and the task's metrics. Test rows are for the end alone."""
-
-    train: TextTable
-    validation: TextTable
-    test: TextTable
-    report: SplitReport
-    metrics: tuple[str, ...]
-
-    @cached_property
-    def fingerprint(self) -> str:
-        """SHA-256 in hex over the three tables' fingerprints."""
-        parts = (self.train.fingerprint, self.validation.fingerprint, self.test.fingerprint)
-        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
-
-
-def load(settings: DataSettings) -> Splits:
-    """The splits that `settings` ask for.
-
-    The data's own splits count. Without a labelled test split public data give their validation split for it, other
-    data a seeded stratified hold-out; without a validation split one is cut from train. Rows with equal normalised
-    texts stay together in a cut; train rows equal to a test or validation row, and validation rows equal to a test
-    row, are dropped and counted. Raises `DataError` or `OfflineError`.
+    Raises `DataError` or `OfflineError`.
     """
     if faults := settings.faults():
         raise DataError("data: " + "; ".join(faults))
-    source = sources.find(settings)
-    train, validation, test = source.train, source.validation, source.test
-    notes = list(source.notes)
-    groups = _duplicate_groups([part for part in (train, validation, test) if part is not None])
-    streams = Streams(settings.split_seed).child("splits")
-    if test is None and validation is not None and source.public:
-        validation, test = None, validation
-        notes.append("the validation split is the test, for want of a labelled one")
-    if test is None:
-        rows = settings.test_rows or source.test_rows
-        wanted = _share(train, settings.test_fraction) if rows is None else rows
-        train, test = _cut(train, wanted, streams.numpy("test"), "test")
-        notes.append(f"test held out of train, split seed {settings.split_seed}")
-    elif settings.test_rows is not None:
-        notes.append("test_rows not used: the data have their own test split")
-    before = len(train)
-    train, dropped = _without(train, test)
-    if dropped:
-        notes.append(f"{dropped} train rows equal a test row")
-    dropped_validation = 0
-    if validation is None:
-        wanted = _share(train, settings.validation_fraction)
-        train, validation = _cut(train, wanted, streams.numpy("validation"), "validation")
-        notes.append(f"validation cut from train, split seed {settings.split_seed}")
-    else:
-        validation, dropped_validation = _without(validation, test)
-        train, also = _without(train, validation)
-        if also:
-            notes.append(f"{also} train rows equal a validation row")
-        dropped += also
-    for split, table in (("train", train), ("validation", validation), ("test", test)):
-        if not len(table):
-            raise DataError(
-                f"{source.description}: all rows of the {split} split are duplicates of other splits' "
-                f"({before} train rows before); give other files"
-            )
-    if settings.train_rows is not None:
-        train, told = _fewer(train, settings.train_rows, streams.numpy("train rows"))
-        notes += told
-    absent = [name for name, number in zip(train.classes, train.counts(), strict=True) if not number]
-    if absent:
-        notes.append(f"classes without a train row: {', '.join(absent)}")
-    report = SplitReport(
-        source.description,
-        {"train": len(train), "validation": len(validation), "test": len(test)},
-        dropped,
-        dropped_validation,
-        groups,
-        tuple(notes),
-    )
-    return Splits(train, validation, test, report, source.metrics)
-
-
-def held_out(labels: np.ndarray, keys: list[str], rows: int, generator: np.random.Generator) -> np.ndarray:
-    """A boolean mask (n,) of about `rows` rows, stratified by label, rows with equal keys all in or all out.
-
-    Each class gives its share of `rows` (largest remainders), a group of equal keys counting for its most frequent
-    label; whole groups are taken in random order while they fit. A class keeps a group at least, and one with fewer
-    than `MIN_GROUPS` groups gives none.
-    """
-    codes, distinct = pd.factorize(np.array(keys, dtype=object))
-    classes = int(labels.max()) + 1
-    cells, votes = np.unique(codes * classes + labels, return_counts=True)
-    cells = cells[np.argsort(votes, kind="stable")]  # of a group's labels the most frequent comes last, and stays
-    sizes, group_labels = np.bincount(codes), np.zeros(len(distinct), dtype=np.int64)
-    group_labels[cells // classes] = cells % classes
-    share = rows * np.bincount(group_labels, weights=sizes) / len(labels)
-    quotas = np.floor(share).astype(np.int64)
-    rest = rows - int(quotas.sum())
-    quotas[np.argsort(quotas - share, kind="stable")[:rest]] += 1
-    order = generator.permutation(len(distinct))
-    taken = np.zeros(len(distinct), dtype=bool)
-    for label, quota in enumerate(quotas.tolist()):
-        members = order[group_labels[order] == label]
-        if len(members) < MIN_GROUPS:
-            continue
-        room, left = quota, len(members)
-        for group, size in zip(members.tolist(), sizes[members].tolist(), strict=True):
-            if not room or left == 1:
-                break
-            if size <= room:
-                taken[group] = True
-                room -= size
-                left -= 1
-    return np.asarray(taken[codes])
-
-
-def _cut(table: TextTable, rows: int, generator: np.random.Generator, split: str) -> tuple[TextTable, TextTable]:
-    """What is left, and what was held out."""
-    if rows >= len(table):
-        raise DataError(f"{table.name}: {split} asks for {rows} of {len(table)} rows; ask for fewer")
-    mask = held_out(table.labels, table.keys(), rows, generator)
-    if not mask.any():
-        raise DataError(
-            f"{table.name}: {len(table)} rows are too few to hold out a {split} split ({MIN_GROUPS} different texts "
-            f"of a class are needed); add rows, or give a file ({split}: FILE)"
-        )
-    return table.take(~mask), table.take(mask)
-
-
-def _share(table: TextTable, fraction: float) -> int:
-    return max(1, round(len(table) * fraction))
-
-
-def _without(table: TextTable, other: TextTable) -> tuple[TextTable, int]:
-    """The rows of `table` that are no row of `other`, and how many were dropped."""
-    keys, forbidden = table.keys(), set(other.keys())
-    keep = np.array([key not in forbidden for key in keys], dtype=bool)
-    return (table, 0) if keep.all() else (table.take(keep), int((~keep).sum()))
-
-
-def _duplicate_groups(tables: list[TextTable]) -> int:
-    keys = list(chain.from_iterable(table.keys() for table in tables))
-    codes, _ = pd.factorize(np.array(keys, dtype=object))
-    return int((np.bincount(codes) > 1).sum())
-
-
-def _fewer(table: TextTable, rows: int, generator: np.random.Generator) -> tuple[TextTable, list[str]]:
-    if rows >= len(table):
-        return table, [f"train_rows {rows}: train has {len(table)}, all of them are kept"]
-    present = np.flatnonzero(table.counts())
-    asked = np.zeros(len(table.classes), dtype=np.int64)
-    asked[present] = spread(rows, len(present))
-    drawn, notes = balanced_rows(table.labels, asked.tolist(), generator, len(table.classes), table.classes)
-    return table.take(np.sort(drawn)), [f"train cut to {len(drawn)} rows, class by class", *notes]
+    return cut(sources.find(settings), settings, _NOUNS)
