@@ -45,6 +45,10 @@ def check_recordable(recipe: Recipe, overrides: Sequence[str]) -> Path:
     return recipe.source
 
 
+# The baselines that stand in every record, beside the best of all.
+RECORDED = ("random_real", "k_centers", "true_labels", "smoothed_labels")
+
+
 def entry(metrics: Mapping[str, Any], commit: str | None) -> dict[str, Any]:
     """What is recorded of a run: percentages rounded to two decimals, minutes of distilling, seeds, commit, machine."""
 
@@ -61,7 +65,7 @@ def entry(metrics: Mapping[str, Any], commit: str | None) -> dict[str, Any]:
     if baselines:
         best = max(baselines, key=lambda name: float(baselines[name]["accuracy"]["mean"]))
         out["best_baseline"] = {"name": best, **score(baselines[best])}
-    out |= {name: score(baselines[name]) for name in ("random_real", "k_centers") if name in baselines}
+    out |= {name: score(baselines[name]) for name in RECORDED if name in baselines}
     out["samples"] = metrics["samples"]
     out["minutes"] = round(float(metrics["cost"]["distill_seconds"]) / 60, 2)
     out["seeds"] = list(metrics["protocol"]["seeds"])
