@@ -10,7 +10,7 @@ OWN = frozenset(
     {
         *("distilled.safetensors", "manifest.json", "cost.json", "checkpoint.safetensors"),
         *("metrics.json", "metrics.jsonl", "metrics.jsonl.tmp", "decoded.json", "picture.json", "references.bib"),
-        *("report.html", "README.md", "error.log", "size.json", "images.json", "grid.png"),
+        *("report.html", "README.md", "error.log", "size.json", "images.json", "grid.png", "samples.jsonl"),
     }
 )
 # Every run writes one of these before anything else.

@@ -43,6 +43,21 @@ def test_the_average_is_the_mean_of_the_class_and_repeats() -> None:
     assert labels.tolist() == [0, 0, 1]
 
 
+def test_features_may_be_read_when_rows_of_them_are_asked_for() -> None:
+    features, labels = load_digits(return_X_y=True)
+
+    class OnDemand:
+        shape = features.shape
+
+        def __getitem__(self, rows: np.ndarray, /) -> np.ndarray:
+            return features[rows]
+
+    for make in BOTH:
+        found, wanted = (make(values, labels, [2] * 10, rng()) for values in (OnDemand(), features))
+        np.testing.assert_array_equal(found[0], wanted[0])
+        assert found[1].tolist() == wanted[1].tolist()
+
+
 def test_the_average_of_many_float32_values_loses_no_digits() -> None:
     features = np.full((300_000, 1), 0.1, np.float32)
     points, _ = class_average(features, np.zeros(300_000, int), [1], rng())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from textdistill.evaluation.protocol import Bench, Scores, block, score_set
 from textdistill.evaluation.scores import score
 from textdistill.evaluation.statistics import summarise
 from textdistill.evaluation.training import accuracy, predict
-from textdistill.selection import herding, k_centers, kmeans_centroids, random_rows
+from textdistill.selection import class_average, herding, k_centers, kmeans_centroids, random_rows
 
 # Best-of-random looks at training rows; a seeded draw of this many is enough to rank the sets.
 RANKING_ROWS = 1000
@@ -166,14 +167,26 @@ def centroids_of(train: Rows, counts: list[int], rng: np.random.Generator) -> tu
     return torch.from_numpy(points).float(), torch.from_numpy(owners)
 
 
+@dataclass(frozen=True)
+class Inputs:
+    """A split's inputs as features, read a few rows at a time: whole embedded texts need not fit in memory."""
+
+    rows: Rows
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(n, *shape)."""
+        return (len(self.rows), *self.rows.shape)
+
+    def __getitem__(self, rows: np.ndarray, /) -> np.ndarray:
+        """The inputs of these rows."""
+        return self.rows.batch(torch.from_numpy(rows)).inputs.float().numpy()
+
+
 def averages(train: Rows, counts: list[int]) -> tuple[Tensor, Tensor]:
-    """The mean input of each class over all its rows, as often as `counts` asks, and the classes (M,)."""
-    total = torch.zeros(len(train.classes), *train.shape)
-    for part in torch.split(torch.arange(len(train)), 512):
-        total.index_add_(0, train.labels[part], train.batch(part).inputs.float())
-    number = torch.bincount(train.labels, minlength=len(train.classes)).clamp_min(1)
-    owners = torch.repeat_interleave(torch.arange(len(train.classes)), torch.tensor(counts))
-    return (total / number.view(-1, *(1 for _ in train.shape)))[owners], owners
+    """The mean input of each class over all its rows, as often as `counts` asks and it has rows, and the classes."""
+    points, owners = class_average(Inputs(train), train.labels, counts)
+    return torch.from_numpy(points), torch.from_numpy(owners)
 
 
 def _neighbours(bench: Bench, inputs: Tensor, owners: Tensor) -> dict[str, float]:

@@ -80,7 +80,7 @@ def kmeans_centroids(
 
 
 def class_average(
-    features: Features, labels: Labels, counts: Sequence[int], rng: np.random.Generator
+    features: Features, labels: Labels, counts: Sequence[int], rng: np.random.Generator | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """The mean of each class, repeated as often as asked: a baseline of Sucholutsky & Schonlau (2019), section 4.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -12,7 +13,20 @@ from torch import Tensor
 
 from textdistill.errors import DataError
 
-Features = np.ndarray | Tensor  # (n, *shape); what follows the first axis is flattened
+
+@runtime_checkable
+class Rowwise(Protocol):
+    """Features (n, *shape) that are made, or read, when rows of them are asked for."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(n, *shape)."""
+
+    def __getitem__(self, rows: np.ndarray, /) -> np.ndarray:
+        """The rows (r, *shape) with these indices."""
+
+
+Features = np.ndarray | Tensor | Rowwise  # (n, *shape); what follows the first axis is flattened
 Labels = np.ndarray | Tensor | Sequence[int]  # (n,) class indices
 
 
