@@ -20,11 +20,10 @@ from textdistill.core.schedule import DistilledSet, Draw, Outcome
 from textdistill.core.starts import Start
 from textdistill.core.streams import Streams
 from textdistill.errors import RecipeError
-from textdistill.objectives import real_gradients
 from textdistill.objectives.augment import augment
 from textdistill.objectives.distances import DISTANCES
 from textdistill.objectives.gradient_matching import GradientMatching, matched_names
-from textdistill.objectives.real_gradients import real_gradient
+from textdistill.objectives.passes import real_gradient
 
 STREAMS = Streams(4).child(0)
 NETWORKS = [("text_conv", "words"), ("mlp deep", "words"), ("bi_rnn last", "words"), ("convnet", "pixels")]
@@ -200,7 +199,8 @@ def test_the_real_gradient_in_pieces_is_that_of_the_whole(
     batch, params, names = real.batch(torch.arange(23)), learner.init(generator()), list(learner.names)
     leaves = {name: value.clone().requires_grad_() for name, value in params.items()}
     wanted = torch.autograd.grad(learner.loss(leaves, batch), list(leaves.values()))
-    monkeypatch.setattr(real_gradients, "PIECE", {"float32": 1})
+    monkeypatch.setattr("textdistill.objectives.passes.PIECE", {"float32": 1})
+    monkeypatch.setattr("textdistill.learners.first_order_blocks.PIECE", 1)
     for found, value in zip(real_gradient(learner, params, batch, names), wanted, strict=True):
         torch.testing.assert_close(found, value, rtol=1e-9, atol=1e-12)
         assert not found.requires_grad

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from textdistill.errors import RecipeError
+from textdistill.learners.first_order_blocks import FirstOrderBlocks
 from textdistill.learners.pixel_layers import GROUPS, PixelNetwork, pool
 
 
@@ -63,6 +64,13 @@ class ConvNet(PixelNetwork):
                         ]
                     )
         self.layer("linear", classes, settings.width * sides[0] * sides[1])
+
+    @property
+    def first_order(self) -> FirstOrderBlocks | None:
+        """The network for what is differentiated once and no more, where norm and pooling are DC's."""
+        settings = self.settings
+        known = settings.norm == "instance" and settings.pooling == "avg" and not settings.prepend
+        return FirstOrderBlocks(settings.depth, settings.padding) if known else None
 
     def forward(self, inputs: Tensor, mask: Tensor | None, drop: torch.Generator | None) -> list[Tensor]:
         """Every block's output, the last of them flattened, the logits. Nothing is dropped."""

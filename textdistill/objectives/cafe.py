@@ -18,16 +18,15 @@ from textdistill.core.starts import Start
 from textdistill.core.streams import Streams
 from textdistill.core.unroll import Inner
 from textdistill.objectives.moments import (
-    RealType,
     class_means,
     joined,
     matched_classes,
-    real_activations,
     rows_by_class,
     sent_back,
     shares,
     whole_set,
 )
+from textdistill.objectives.passes import RealType, real_activations, sample_activations
 
 
 @dataclass(frozen=True)
@@ -73,7 +72,7 @@ class CAFE:
     def terms(self, batch: Batch, real: dict[int, Batch], learner: Learner, params: Params) -> tuple[Tensor, Tensor]:
         """Feature alignment and discrimination, for the classes of `real`."""
         labels = list(real)
-        layers = learner.activations(params, batch)[:-1]
+        layers = sample_activations(learner, params, batch)[:-1]
         share = shares(batch)[labels]
         means = [class_means(layer, share) for layer in layers]
         wanted: list[list[Tensor]] = []  # by class, then by layer

@@ -19,18 +19,17 @@ from textdistill.core.unroll import Inner
 from textdistill.errors import RecipeError
 from textdistill.objectives.augment import AUGMENTATIONS, augment, name_faults
 from textdistill.objectives.moments import (
-    RealType,
     class_covariance,
     class_means,
     joined,
     matched_classes,
     part_of,
-    real_activations,
     rows_by_class,
     sent_back,
     shares,
     whole_set,
 )
+from textdistill.objectives.passes import RealType, real_activations, sample_activations
 
 
 @dataclass(frozen=True)
@@ -101,7 +100,7 @@ class DistributionMatching:
 
     def distance(self, batch: Batch, real: dict[int, Batch], learner: Learner, params: Params) -> Tensor:
         """The distance, over the classes of `real`."""
-        features = learner.activations(params, batch)[-2].flatten(1)
+        features = sample_activations(learner, params, batch)[-2].flatten(1)
         share = shares(batch)
         means = class_means(features, share)
         loss = features.new_zeros(())

@@ -19,8 +19,8 @@ from textdistill.core.unroll import Inner
 from textdistill.errors import RecipeError, did_you_mean
 from textdistill.objectives.augment import AUGMENTATIONS, augment, name_faults
 from textdistill.objectives.distances import DISTANCES
-from textdistill.objectives.moments import RealType, joined, part_of, rows_by_class, whole_set
-from textdistill.objectives.real_gradients import real_gradient
+from textdistill.objectives.moments import joined, part_of, rows_by_class, whole_set
+from textdistill.objectives.passes import RealType, real_gradient
 
 
 @dataclass(frozen=True)

@@ -1,23 +1,16 @@
-"""What statistics of a class are matched: real rows by class, activations without a graph, means and covariances."""
+"""What statistics of a class are matched: rows by class, their means and covariances."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Literal
+from collections.abc import Mapping, Sequence
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from textdistill.core.batch import Batch, RealData
-from textdistill.core.learner import Learner, Params
 from textdistill.core.schedule import Draw, Outcome, Synthetic
 from textdistill.errors import RecipeError
-
-RealType = Literal["float32", "bfloat16"]
-# Numbers that the layers of the rows sent through the network at once may show between them, a few MiB: what one layer
-# writes, the next then finds near the processor. (ConvNet on 28 × 28 digits: 16 rows take 2/3 of the time of 256.)
-PIECE = 2**19
 
 
 def whole_set(synthetic: Synthetic) -> list[Draw]:
@@ -94,32 +87,6 @@ def rows_by_class(real: RealData, most: int, rng: torch.Generator) -> dict[int, 
         if len(rows):
             found[label] = rows[torch.randperm(len(rows), generator=rng)[:most]]
     return found
-
-
-def real_activations(learner: Learner, params: Params, batch: Batch, dtype: RealType) -> Iterator[list[Tensor]]:
-    """Every layer's activations of real rows, a few rows at a time, without a graph.
-
-    `bfloat16` runs the network in that type, which is faster where the processor multiplies it, and is what comes out:
-    sums over rows should be taken in the learner's own. `float32` is that own type.
-    """
-    own = next(iter(params.values())).dtype
-    inner = torch.bfloat16 if dtype == "bfloat16" else own
-    params = {name: value.detach().to(inner) for name, value in params.items()}
-    size = piece_rows(learner, params, batch, inner)
-    for first in range(0, len(batch), size):
-        rows = part_of(batch, slice(first, first + size)).to(batch.inputs.device, inner)
-        with torch.no_grad():
-            layers = learner.activations(params, rows)
-        yield layers
-
-
-@torch.no_grad()
-def piece_rows(learner: Learner, params: Params, batch: Batch, dtype: torch.dtype) -> int:
-    """How many rows go through the network at once; all of them where it looks at several together."""
-    if getattr(learner.module, "mixes_rows", False):
-        return len(batch)
-    shown = learner.activations(params, part_of(batch, slice(0, 1)).to(batch.inputs.device, dtype))
-    return max(1, PIECE // sum(layer.numel() for layer in shown))
 
 
 def shares(batch: Batch) -> Float[Tensor, "c n"]:
