@@ -1,4 +1,4 @@
-"""Distil a text data set into a handful of synthetic samples, and judge them honestly.
+"""Distil a data set of texts or images into a handful of synthetic samples, and judge them honestly.
 
     import textdistill
 

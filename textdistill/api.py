@@ -88,7 +88,7 @@ def evaluate(
     device: str | None = None,
     progress: bool = False,
 ) -> Run:
-    """Train networks on a stored set again and score them; rewrites metrics.json, the decoded text and the report.
+    """Train networks on a stored set again and score them; rewrites metrics.json, words or images, and the report.
 
     `overrides` are `evaluate.KEY=VALUE`.
     """

@@ -69,7 +69,7 @@ class Artifact:
         """The network trained on the set by the set's own schedule, and its weights: what the set was distilled for.
 
         It begins at the stored θ0 where the start is fixed, else at weights drawn by `seed` (with the run's own seed,
-        those of the evaluation's first network). `learner.logits(params, batch)` then classifies embedded texts.
+        those of the evaluation's first network). `learner.logits(params, batch)` then classifies a batch.
         """
         learner = self.learner()
         recipe = self.recipe()

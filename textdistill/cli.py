@@ -103,7 +103,7 @@ def _all(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """Distil a text data set into a handful of synthetic samples, and judge them honestly.
+    """Distil a data set of texts or images into a handful of synthetic samples, and judge them honestly.
 
     Begin with: [bold]textdistill run quickstart --out runs/q[/bold]
     """

@@ -159,8 +159,8 @@ def evaluate(
     seed: int | None = None,
     cache: Path | None = None,
 ) -> Run:
-    """Score the set in `folder` against the full data and the baselines; write metrics, decoded sentences and the
-    report.
+    """Score the set in `folder` against the full data and the baselines; write metrics, decoded sentences or images
+    and the report.
 
     Called on a folder alone, it re-loads everything from there and trains to the same accuracy.
     """

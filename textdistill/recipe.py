@@ -234,7 +234,7 @@ def _override(values: dict[str, Any], override: str, faults: list[str]) -> None:
 def table_recipe(
     path: str, *, text: str | None = None, text_pair: str | None = None, label: str | None = None
 ) -> dict[str, Any]:
-    """Settings for a user's own table: real-data initialisation, any start, sizes that suit most texts."""
+    """Settings for a user's own table of texts: real-data initialisation, any start, sizes that suit most texts."""
     data = {"name": path, "text": text, "text_pair": text_pair, "label": label}
     return {
         "title": f"Distilled {Path(path).name}",

@@ -68,7 +68,7 @@ def run(
     variant: Variant = None,
     device: Device = None,
     data_dir: DataDir = None,
-    data: Annotated[str | None, typer.Option("--data", help="Other data: a name, hub id, or your own file.")] = None,
+    data: Annotated[str | None, typer.Option("--data", help="Other data: a name, hub id, your file or folder.")] = None,
     text: Annotated[str | None, typer.Option("--text", help="The column of the text.")] = None,
     text_pair: Annotated[str | None, typer.Option("--text-pair", help="The column of a second text.")] = None,
     label: Annotated[str | None, typer.Option("--label", help="The column of the label.")] = None,

@@ -13,7 +13,7 @@ from textdistill.commands.options import DataDir, Device, Json, Threads, one_of,
 
 EVALUATE_HELP = """Train networks on a stored set again and score them against full data and baselines.
 
-Rewrites the run's metrics.json, decoded sentences and report. Settings of the evaluation may be changed.
+Rewrites the run's metrics.json, decoded sentences or images, and report. Settings of the evaluation may be changed.
 
 [bold]textdistill evaluate runs/q[/bold]
 

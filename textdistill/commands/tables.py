@@ -1,4 +1,4 @@
-"""What a run shows at its end: the table of accuracies, a few decoded sentences, where the report is."""
+"""What a run shows at its end: the table of accuracies, of texts a few decoded sentences, where the report is."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Real data: packaged, hub and local files; columns, splits, class-balanced draws, words and word vectors."""
+"""Real data: packaged, hub and local files of texts and images; columns, splits, class-balanced draws, scaling."""
 
 from textdistill.data.cuts import SplitReport, Splits
 from textdistill.data.draw import balanced_rows, spread

@@ -1,4 +1,4 @@
-"""Pictures of a finished run as inline SVG: curves, learning rates, distances, and a map of the sentences.
+"""Pictures of a finished run as inline SVG: curves, learning rates, distances, and a map of the samples.
 
 Matplotlib lays them out; the markup is then made fit for a web page: colours become the page's own CSS variables
 (so a picture follows light and dark mode), fonts become the page's, identifiers are made unique, and dates and
@@ -78,7 +78,7 @@ def embedding_picture(
     *,
     limit: int = 1200,
 ) -> dict[str, Any]:
-    """Two-dimensional map of real rows (n, d) and distilled samples (m, d), each given by its mean word vector.
+    """Two-dimensional map of real rows (n, d) and distilled samples (m, d), by mean word vectors or pixels.
 
     The axes are the first two principal components of the real rows alone, so a distilled sample that lies far from
     all real text is drawn far away. Labels are class indices, (n,) and (m,). Of more than `limit` real rows every
@@ -99,7 +99,9 @@ def embedding_picture(
             f"{len(distilled)} distilled with {top.shape}; give one class index per row"
         )
     if not (np.isfinite(real).all() and np.isfinite(distilled).all()):
-        raise DataError("embedding picture: a mean vector holds NaN or infinity; drop rows without a known word")
+        raise DataError(
+            "embedding picture: a row's vector holds NaN or infinity; drop it (a text without a known word?)"
+        )
     pca = PCA(n_components=min(2, *real.shape), svd_solver="full").fit(real)
     order = np.argsort(labels, kind="stable")
     order = order[np.linspace(0, len(order) - 1, min(limit, len(order))).round().astype(int)]
