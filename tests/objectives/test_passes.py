@@ -1,0 +1,75 @@
+"""Real digits in bfloat16 give what they give in float32: gradients, features, a step's loss and what samples learn."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import pytest
+import torch
+from torch import Tensor
+
+from tests.core.cases import generator
+from textdistill.core.inner import SGD
+from textdistill.core.learner import Learner, Params
+from textdistill.core.schedule import Draw
+from textdistill.core.starts import Start
+from textdistill.core.streams import Streams
+from textdistill.core.unroll import Inner
+from textdistill.data import DataSettings, ImageRows, PixelSettings, Scaling, load_images
+from textdistill.learners.convnet import ConvNet, ConvNetSettings
+from textdistill.objectives import DistributionMatching, GradientMatching
+from textdistill.objectives.passes import RealType, real_activations, real_gradient
+from textdistill.synthetic.tensors import TensorData
+
+TYPES: tuple[RealType, RealType] = ("float32", "bfloat16")
+
+
+@cache
+def digits() -> ImageRows:
+    table = load_images(DataSettings("mnist")).train
+    return ImageRows(table, Scaling.fit(PixelSettings(), table))
+
+
+def convnet(steps: int) -> tuple[Learner, Params]:
+    """DC's network of width 32, and its weights after so many steps on digits."""
+    learner = Learner(ConvNet(ConvNetSettings(width=32), (1, 28, 28), 10), 10)
+    rows = torch.randperm(len(digits()), generator=generator(1))[: 64 * steps].view(steps, 64)
+    draws = [Draw(step, digits().batch(chosen), torch.tensor(0.05)) for step, chosen in enumerate(rows)]
+    params, _ = Inner(learner, SGD()).run(learner.init(generator()), None, draws)
+    return learner, params
+
+
+def alike(one: Tensor, other: Tensor) -> float:
+    return float(torch.cosine_similarity(one.flatten().double(), other.flatten().double(), dim=0))
+
+
+@pytest.mark.parametrize("steps", [0, 15])
+def test_a_classs_gradient_and_mean_features_hardly_turn(steps: int) -> None:
+    learner, params = convnet(steps)
+    names = [name for name, value in params.items() if value.dim() > 1 or name.startswith("norm")]
+    for label in (1, 8):
+        batch = digits().batch(torch.nonzero(digits().labels == label)[:64, 0])
+        fine, coarse = (real_gradient(learner, params, batch, names, dtype) for dtype in TYPES)
+        turned = {name: alike(one, other) for name, one, other in zip(names, fine, coarse, strict=True)}
+        assert min(turned.values()) > 0.9995, turned
+        assert max(turned.values()) < 1 - 1e-10  # they are not the same numbers
+        fine_mean, coarse_mean = (
+            torch.cat([layers[-2] for layers in real_activations(learner, params, batch, dtype)]).float().mean(0)
+            for dtype in TYPES
+        )
+        assert alike(fine_mean, coarse_mean) > 0.99999
+
+
+@pytest.mark.parametrize("objective", [GradientMatching, DistributionMatching])
+def test_a_steps_loss_and_the_samples_gradient_hardly_change(
+    objective: type[GradientMatching] | type[DistributionMatching],
+) -> None:
+    learner, params = convnet(15)
+    inputs = torch.randn(1, 10, 1, 28, 28, generator=generator(2))
+    synthetic = TensorData(inputs, torch.eye(10)[None], torch.full((1, 1), 0.01), learned=frozenset({"inputs"}))
+    fine, coarse = (
+        objective(batch=32, real_dtype=dtype).evaluate(synthetic, digits(), learner, [Start(params)], Streams(0))[0]
+        for dtype in TYPES
+    )
+    assert coarse.loss == pytest.approx(fine.loss, rel=0.01)
+    assert alike(fine.gradients[0][1]["inputs"], coarse.gradients[0][1]["inputs"]) > 0.999
