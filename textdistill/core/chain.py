@@ -7,14 +7,14 @@ from typing import Any
 
 from torch import Tensor
 
-from textdistill.core.learner import Learner, Params
-from textdistill.core.schedule import Outcome, Synthetic
-from textdistill.core.starts import Start
+from textdistill.core.learner import Learner
+from textdistill.core.schedule import Synthetic
+from textdistill.core.starts import Passing, Start
 from textdistill.core.streams import Streams
 from textdistill.core.unroll import Inner
 
 
-class Chain:
+class Chain(Passing):
     """A fresh network every `matches` outer steps, trained `steps` inner steps on the set between two of them.
 
     Gradient matching's outer loop is `matches` long and its inner one `steps` (Zhao et al. 2021, Algorithm 1); the
@@ -31,22 +31,11 @@ class Chain:
         begun = self._now
         if begun is None or step % self.matches == 0:
             self._now = Start(self.learner.init(self.streams.torch("theta0", step)))
-        else:
+        else:  # only now: the network is trained on the set as the last outer step left it
             draws = [synthetic.draw(begun.age + t, grad=False) for t in range(self.steps)]
             params, state = inner.run(begun.params, begun.state, draws)
             self._now = Start(params, state, begun.age + self.steps)
         return [self._now]
-
-    def after_step(self, step: int, start: Start, outcome: Outcome) -> None:
-        """Nothing: the network is trained on the set as this step leaves it, and so only at the next."""
-
-    def theta0(self) -> Params | None:
-        """No weights belong to the distilled set."""
-        return None
-
-    def train_steps(self) -> int | None:
-        """The set's own schedule says."""
-        return None
 
     def state_dict(self) -> dict[str, Any]:
         """The network as it was matched last, the optimiser's memory, and its age."""

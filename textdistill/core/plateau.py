@@ -10,16 +10,16 @@ import torch
 from torch import Tensor
 
 from textdistill.core.inner import Adam, State
-from textdistill.core.learner import Learner, Params
+from textdistill.core.learner import Learner
 from textdistill.core.schedule import Outcome, Synthetic
-from textdistill.core.starts import Start
+from textdistill.core.starts import Passing, Start
 from textdistill.core.streams import Streams
 from textdistill.core.unroll import Inner
 
 RECORDS = 3  # how many of the last records T_i is the mean of
 
 
-class Plateau:
+class Plateau(Passing):
     """The network of label distillation (Bohdal et al. 2020, Algorithm 1).
 
     After every outer step the network takes an ordinary Adam step at rate `lr` on the base batch of that outer step,
@@ -68,10 +68,6 @@ class Plateau:
         if self._waited >= self.patience:
             self.records = [*self.records, self._start.age][-RECORDS:]
             self._clear()
-
-    def theta0(self) -> Params | None:
-        """No weights belong to the distilled set."""
-        return None
 
     def train_steps(self) -> int | None:
         """T_i; before the first record, the steps so far."""

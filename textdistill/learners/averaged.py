@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from textdistill.core.learner import dropout
+from textdistill.learners.linear_layers import LinearLayers
 
 
 @dataclass(frozen=True)
@@ -21,24 +21,15 @@ class AveragedSettings:
     dropout: float = 0.5
 
 
-class AveragedMLP(nn.Module):
+class AveragedMLP(LinearLayers):
     """Mean over the real words, then linear layers with ReLU between them."""
 
     Settings = AveragedSettings
     takes: ClassVar[frozenset[str]] = frozenset({"words"})
 
     def __init__(self, settings: AveragedSettings, shape: Sequence[int], classes: int):
-        super().__init__()
+        super().__init__([shape[1], *settings.hidden, classes])
         self.settings = settings
-        sizes = [shape[1], *settings.hidden, classes]
-        self.depth = len(sizes) - 1
-        for layer in range(self.depth):
-            self.register_parameter(f"weight{layer}", nn.Parameter(torch.empty(sizes[layer + 1], sizes[layer])))
-            self.register_parameter(f"bias{layer}", nn.Parameter(torch.empty(sizes[layer + 1])))
-
-    def fans(self, name: str, shape: Sequence[int]) -> tuple[int, int]:
-        """Fan-in and fan-out of a linear layer."""
-        return shape[1], shape[0]
 
     def forward(self, inputs: Tensor, mask: Tensor | None, drop: torch.Generator | None) -> list[Tensor]:
         """The average, every hidden layer (the last after dropout), the logits."""
@@ -47,10 +38,4 @@ class AveragedMLP(nn.Module):
         else:
             inside = mask.to(inputs)[:, :, None]
             values = (inputs * inside).sum(1) / inside.sum(1).clamp_min(1.0)
-        out = [values]
-        for layer in range(self.depth):
-            if layer == self.depth - 1:
-                out.append(dropout(out[-1], self.settings.dropout, drop))
-            values = F.linear(out[-1], getattr(self, f"weight{layer}"), getattr(self, f"bias{layer}"))
-            out.append(F.relu(values) if layer < self.depth - 1 else values)
-        return out
+        return self.through(values, lambda last: dropout(last, self.settings.dropout, drop))
