@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+from torch import Tensor
 
 from textdistill.artifact import Artifact, load
 from textdistill.core.checkpoint import write_atomic
@@ -43,7 +46,18 @@ def _sentences(artifact: Artifact, task: WordTask, k: int, metric: str) -> Decod
     decoded = decode(distilled.inputs, distilled.targets, classes, task.words, task.matrix, metric=metric, k=k)  # type: ignore[arg-type]
     labels = [classes[label] for label in task.train.labels.tolist()]
     found = nearest_sentences(distilled.inputs, task.features(), task.splits.train.texts, labels)
-    return decoded.with_nearest_real(found)
+    return _without_padding(decoded, distilled.inputs).with_nearest_real(found)
+
+
+def _without_padding(decoded: Decoded, inputs: Tensor) -> Decoded:
+    """The sentences without what is nearest to the zero vectors behind a padded real row."""
+    filled = inputs.flatten(0, 1).abs().sum(-1) > 0
+    lengths = [max(1, int(row.nonzero().max()) + 1) if bool(row.any()) else 1 for row in filled]
+    kept = [
+        replace(one, words=one.words[:n], distances=one.distances[:n], alternatives=one.alternatives[:n])
+        for one, n in zip(decoded.sentences, lengths, strict=True)
+    ]
+    return replace(decoded, sentences=kept)
 
 
 def write_samples(folder: Path, artifact: Artifact, samples: list[dict[str, Any]]) -> None:
