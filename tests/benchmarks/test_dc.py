@@ -23,6 +23,8 @@ from textdistill.synthetic.tensors import TensorData
 
 CLASSES = 10
 DEPTH = 3
+# CPU seconds of a step that were asked for, on one core of the machine that the project grew up on
+BARS = {"float32": 9.0, "bfloat16": 4.0}
 
 
 class Problem:
@@ -101,7 +103,7 @@ def test_one_outer_step_of_dc() -> None:
     rate, count = 2 * size**3 / 1e9 / taken["multiply"], counted_gflop(width, side, each)
     print(f"\n\nOne outer step of DC: ConvNet-{width}, {CLASSES} × {each} real images of {side} × {side}")
     print(f"{platform.processor() or platform.machine()}, torch {torch.__version__}, one thread\n")
-    print(f"{'':38}{'CPU-s':>8}{'GFLOP':>8}{'GFLOP/s':>9}{'of matmul':>11}{'of oracle':>11}")
+    print(f"{'':38}{'CPU-s':>8}{'asked':>8}{'GFLOP':>8}{'GFLOP/s':>9}{'of matmul':>11}{'of oracle':>11}")
     labels = {
         "float32": "textdistill, float32",
         "bfloat16": "textdistill, real rows in bfloat16",
@@ -109,11 +111,12 @@ def test_one_outer_step_of_dc() -> None:
     }
     for name, label in labels.items():
         share = f"{count / taken[name]:9.1f}{count / taken[name] / rate:11.0%}{taken[name] / taken['oracle']:11.2f}"
-        print(f"{label:38}{taken[name]:8.2f}{count:8.0f}{share}")
-    print(f"{'matmul, 1024 × 1024, float32':38}{taken['multiply']:8.3f}{2 * size**3 / 1e9:8.1f}{rate:9.1f}")
+        asked = f"{BARS[name]:8.1f}" if name in BARS else " " * 8
+        print(f"{label:38}{taken[name]:8.2f}{asked}{count:8.0f}{share}")
+    print(f"{'matmul, 1024 × 1024, float32':38}{taken['multiply']:8.3f}{'':8}{2 * size**3 / 1e9:8.1f}{rate:9.1f}")
     fine, coarse = problem.ours()[1].flatten(), problem.ours("bfloat16")[1].flatten()
     alike = float(torch.cosine_similarity(fine, coarse, dim=0))
     print(f"\ncosine of the samples' gradient with real rows in bfloat16 and in float32: {alike:.5f}")
-    assert alike > 0.99
-    assert taken["float32"] <= 0.9 * taken["oracle"]
-    assert taken["bfloat16"] <= 0.65 * taken["oracle"]
+    assert alike > 0.999
+    assert taken["float32"] <= 0.7 * taken["oracle"]
+    assert taken["bfloat16"] <= 0.4 * taken["oracle"]

