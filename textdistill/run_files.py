@@ -56,3 +56,6 @@ def claim(folder: Path, resume: bool = False, force: bool = False) -> None:
         for path in place.iterdir() if place.is_dir() else ():
             if is_own(path):
                 path.unlink()
+    for path in (folder / "analysis").glob("*"):  # what was found out about a set that is no more
+        if path.is_file() and path.suffix in (".json", ".png"):
+            path.unlink()
