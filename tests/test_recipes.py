@@ -101,6 +101,10 @@ def test_a_recipe_takes_two_small_steps(name: str, variant: str | None, tmp_path
         vectors = full.representation.vectors
         sources = [one if one.startswith("word2vec") else str(tiny.home() / "vectors.txt") for one in vectors]
         small = [*SMALL_TEXT, *SMALL_TRAINED, f"representation.vectors={json.dumps(sources)}"]
+    if "steps" in full.starts[1]:
+        small.append("starts.steps=2")  # of training between two outer steps
+    if getattr(full.representation, "scale", None) == "zca":
+        small.append("representation.size=8")  # whitening takes the cube of the pixels
     if full.train.epochs:
         small.append("train.epochs=2")
     if full.data.name.endswith(".csv"):
