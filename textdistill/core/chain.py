@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from torch import Tensor
-
 from textdistill.core.learner import Learner
 from textdistill.core.schedule import Synthetic
-from textdistill.core.starts import Passing, Start
+from textdistill.core.starts import Passing, Start, kept, restored
 from textdistill.core.streams import Streams
 from textdistill.core.unroll import Inner
 
@@ -41,16 +39,10 @@ class Chain(Passing):
         """The network as it was matched last, the optimiser's memory, and its age."""
         if self._now is None:
             return {}
-        tensors: dict[str, Tensor] = {f"params.{name}": value for name, value in self._now.params.items()}
-        tensors.update({f"state.{i}": value for i, value in enumerate(self._now.state or [])})
-        return {"tensors": tensors, "age": self._now.age}
+        return {"tensors": kept(self._now), "age": self._now.age}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """The network as it was."""
         self._now = None
         if "age" in state:
-            tensors: dict[str, Tensor] = state["tensors"]
-            # In the learner's own order, which is not that of a file: the optimiser's state goes by it.
-            params = {name: tensors[f"params.{name}"] for name in self.learner.names}
-            count = sum(name.startswith("state.") for name in tensors)
-            self._now = Start(params, [tensors[f"state.{i}"] for i in range(count)] or None, int(state["age"]))
+            self._now = restored(state["tensors"], self.learner.names, int(state["age"]))

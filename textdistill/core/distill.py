@@ -157,6 +157,7 @@ def distill(
         optimizer.step()
         synthetic.project_()
         memory.step += 1
+        reached = outer.stop_below is not None and loss < outer.stop_below
         if outer.average:
             _average(memory.average, parameters, outer.average, step)
 
@@ -171,14 +172,12 @@ def distill(
         if checkpoint is not None:
             with checkpoint.log.open("a") as log:
                 log.write(json.dumps(record) + "\n")
-            if memory.step % checkpoint.every == 0 or memory.step == outer.steps:
+            if memory.step % checkpoint.every == 0 or memory.step == outer.steps or reached:
                 memory.seconds = time.perf_counter() - began
                 _save(checkpoint, parameters, optimizer, starts, memory)
         if on_step is not None:
             on_step(step, record)
-        if outer.stop_below is not None and loss < outer.stop_below:
-            if checkpoint is not None:
-                _save(checkpoint, parameters, optimizer, starts, memory)
+        if reached:
             break
 
     kept = memory.best_tensors if outer.keep == "best" and memory.best_tensors else memory.average

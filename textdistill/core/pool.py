@@ -10,7 +10,7 @@ from torch import Tensor
 
 from textdistill.core.learner import Learner
 from textdistill.core.schedule import Outcome, Synthetic
-from textdistill.core.starts import Passing, Start
+from textdistill.core.starts import Passing, Start, kept, restored
 from textdistill.core.streams import Streams
 from textdistill.core.unroll import Inner
 
@@ -39,18 +39,11 @@ class Pool(Passing):
         """Every network of the pool with its age: tensors by name, ages as numbers."""
         tensors: dict[str, Tensor] = {}
         for slot, start in self._slots.items():
-            tensors.update({f"{slot}.params.{name}": value for name, value in start.params.items()})
-            tensors.update({f"{slot}.state.{i}": value for i, value in enumerate(start.state or [])})
+            tensors.update(kept(start, f"{slot}."))
         return {"tensors": tensors, "ages": {str(slot): start.age for slot, start in self._slots.items()}}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """The pool as it was."""
         self._slots = {}
         for key, age in state.get("ages", {}).items():
-            prefix, states = f"{key}.params.", f"{key}.state."
-            tensors: dict[str, Tensor] = state["tensors"]
-            # In the learner's own order, which is not that of a file: the optimiser's state goes by it.
-            params = {name: tensors[prefix + name] for name in self.learner.names}
-            indices = sorted(int(name[len(states) :]) for name in tensors if name.startswith(states))
-            kept = [tensors[f"{states}{i}"] for i in indices]
-            self._slots[int(key)] = Start(params, kept or None, int(age), int(key))
+            self._slots[int(key)] = restored(state["tensors"], self.learner.names, int(age), f"{key}.", int(key))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 import torch
+from torch import Tensor
 
 from textdistill.core.inner import State
 from textdistill.core.learner import Learner, Params
@@ -23,6 +24,22 @@ class Start:
     state: State | None = None
     age: int = 0
     slot: int = 0
+
+
+def kept(start: Start, prefix: str = "") -> dict[str, Tensor]:
+    """The tensors of a start by name, each behind `prefix`, as a checkpoint holds them."""
+    tensors = {f"{prefix}params.{name}": value for name, value in start.params.items()}
+    return tensors | {f"{prefix}state.{i}": value for i, value in enumerate(start.state or [])}
+
+
+def restored(tensors: Mapping[str, Tensor], names: Iterable[str], age: int, prefix: str = "", slot: int = 0) -> Start:
+    """The start that `kept` told of, its weights in the order of `names`.
+
+    That is the learner's own, and not that of a file: the optimiser's state goes by it.
+    """
+    params = {name: tensors[f"{prefix}params.{name}"] for name in names}
+    count = sum(name.startswith(f"{prefix}state.") for name in tensors)
+    return Start(params, [tensors[f"{prefix}state.{i}"] for i in range(count)] or None, age, slot)
 
 
 @runtime_checkable

@@ -41,6 +41,11 @@ def augment(batch: Batch, names: Sequence[str], rng: torch.Generator) -> Batch:
     return AUGMENTATIONS[kind][chosen](batch, rng)
 
 
+def kinds_with(names: Sequence[str]) -> frozenset[str]:
+    """The kinds of inputs that know all of these transformations."""
+    return frozenset(kind for kind, known in AUGMENTATIONS.items() if set(names) <= set(known))
+
+
 def name_faults(names: Sequence[str], kind: str | None = None, path: str = "objective.augment") -> list[str]:
     """One line for each name that inputs of this kind do not have; of no kind in particular, that no one kind has."""
     if kind is None:  # the kind that has most of the names is the one that is meant

@@ -19,12 +19,10 @@ from textdistill.core.streams import Streams
 from textdistill.core.unroll import Inner
 from textdistill.objectives.moments import (
     class_means,
+    differentiated,
     joined,
-    matched_classes,
-    rows_by_class,
-    sent_back,
+    matched_rows,
     shares,
-    whole_set,
 )
 from textdistill.objectives.passes import RealType, real_activations, sample_activations
 
@@ -59,14 +57,12 @@ class CAFE:
         self, synthetic: Synthetic, real: RealData, learner: Learner, starts: Sequence[Start], streams: Streams
     ) -> list[Outcome]:
         """One outcome for each start, all on the same real rows."""
-        chosen = rows_by_class(real, self.batch, streams.torch("real"))
-        draws = whole_set(synthetic)
-        labels = matched_classes(draws, chosen)
-        rows = {label: real.batch(chosen[label]) for label in labels}
+        draws, chosen = matched_rows(synthetic, real, self.batch, streams.torch("real"))
+        rows = {label: real.batch(found) for label, found in chosen.items()}
         outcomes = []
         for start in starts:
             alignment, discrimination = self.terms(joined([draw.batch for draw in draws]), rows, learner, start.params)
-            outcomes.append(sent_back(alignment + self.discrimination * discrimination, draws, self.trains))
+            outcomes.append(differentiated(alignment + self.discrimination * discrimination, draws, self.trains))
         return outcomes
 
     def terms(self, batch: Batch, real: dict[int, Batch], learner: Learner, params: Params) -> tuple[Tensor, Tensor]:

@@ -17,17 +17,15 @@ from textdistill.core.starts import Start
 from textdistill.core.streams import Streams
 from textdistill.core.unroll import Inner
 from textdistill.errors import RecipeError
-from textdistill.objectives.augment import AUGMENTATIONS, augment, name_faults
+from textdistill.objectives.augment import augment, kinds_with, name_faults
 from textdistill.objectives.moments import (
     class_covariance,
     class_means,
+    differentiated,
     joined,
-    matched_classes,
+    matched_rows,
     part_of,
-    rows_by_class,
-    sent_back,
     shares,
-    whole_set,
 )
 from textdistill.objectives.passes import RealType, real_activations, sample_activations
 
@@ -62,7 +60,7 @@ class DistributionMatching:
     @property
     def takes(self) -> frozenset[str]:
         """The kinds of inputs that know all the transformations of `augment`."""
-        return frozenset(kind for kind, known in AUGMENTATIONS.items() if set(self.augment) <= set(known))
+        return kinds_with(self.augment)
 
     def inner(self, learner: Learner, streams: Streams) -> Inner:
         """Plain training on the distilled set."""
@@ -72,19 +70,17 @@ class DistributionMatching:
         self, synthetic: Synthetic, real: RealData, learner: Learner, starts: Sequence[Start], streams: Streams
     ) -> list[Outcome]:
         """One outcome for each start, all on the same real rows."""
-        chosen = rows_by_class(real, self.batch, streams.torch("real"))
-        draws = whole_set(synthetic)
-        classes = matched_classes(draws, chosen)
+        draws, chosen = matched_rows(synthetic, real, self.batch, streams.torch("real"))
         rows = {
-            label: augment(real.batch(chosen[label]), self.augment, streams.torch("augment", label))
-            for label in classes
+            label: augment(real.batch(found), self.augment, streams.torch("augment", label))
+            for label, found in chosen.items()
         }
         outcomes = []
         for start in starts:
             batch = joined([draw.batch for draw in draws])
             if self.augment:
-                batch = self._augmented(batch, classes, streams)
-            outcomes.append(sent_back(self.distance(batch, rows, learner, start.params), draws, self.trains))
+                batch = self._augmented(batch, list(rows), streams)
+            outcomes.append(differentiated(self.distance(batch, rows, learner, start.params), draws, self.trains))
         return outcomes
 
     def _augmented(self, batch: Batch, classes: Sequence[int], streams: Streams) -> Batch:

@@ -17,9 +17,9 @@ from textdistill.core.starts import Start
 from textdistill.core.streams import Streams
 from textdistill.core.unroll import Inner
 from textdistill.errors import RecipeError, did_you_mean
-from textdistill.objectives.augment import AUGMENTATIONS, augment, name_faults
+from textdistill.objectives.augment import augment, kinds_with, name_faults
 from textdistill.objectives.distances import DISTANCES
-from textdistill.objectives.moments import joined, part_of, rows_by_class, whole_set
+from textdistill.objectives.moments import joined, matched_rows, part_of, sent_back, taught_leaves
 from textdistill.objectives.passes import RealType, real_gradient
 
 
@@ -61,7 +61,7 @@ class GradientMatching:
     @property
     def takes(self) -> frozenset[str]:
         """The kinds of inputs that know all the transformations of `augment`."""
-        return frozenset(kind for kind, known in AUGMENTATIONS.items() if set(self.augment) <= set(known))
+        return kinds_with(self.augment)
 
     def inner(self, learner: Learner, streams: Streams) -> Inner:
         """Plain training on the distilled set, which DSA transforms at every step."""
@@ -73,30 +73,22 @@ class GradientMatching:
         self, synthetic: Synthetic, real: RealData, learner: Learner, starts: Sequence[Start], streams: Streams
     ) -> list[Outcome]:
         """One outcome for each start, all on the same real rows; a class's graph is gone before the next one's."""
-        rows = rows_by_class(real, self.batch, streams.torch("real"))
-        draws = whole_set(synthetic)
-        leaves = [(at, name, leaf) for at, draw in enumerate(draws) for name, leaf in draw.leaves().items()]
-        leaves = [found for found in leaves if found[1] in self.trains]
+        draws, rows = matched_rows(synthetic, real, self.batch, streams.torch("real"))
+        leaves = taught_leaves(draws, self.trains)
         members = torch.cat([draw.batch.targets for draw in draws]).argmax(1)
-        present = [label for label in rows if bool((members == label).any())]
-        if not present:
-            raise RecipeError(["synthetic: no sample belongs to a class that has real rows; nothing can be matched"])
         outcomes = []
         for start in starts:
             matched = matched_names(learner, self.layers)
-            loss, totals = 0.0, [torch.zeros_like(leaf) for _, _, leaf in leaves]
-            for label in present:
+            loss, totals = 0.0, [torch.zeros_like(leaf) for leaf in leaves]
+            for label in rows:
                 ours = part_of(joined([draw.batch for draw in draws]), torch.nonzero(members == label)[:, 0])
                 term = self.term(ours, real.batch(rows[label]), learner, start.params, matched, streams.child(label))
                 loss += float(term.detach())
-                found = torch.autograd.grad(term, [leaf for _, _, leaf in leaves], allow_unused=True)
+                found = torch.autograd.grad(term, leaves, allow_unused=True)
                 for total, gradient in zip(totals, found, strict=True):
                     if gradient is not None:
                         total += gradient
-            gradients: list[tuple[int, dict[str, Tensor]]] = [(draw.step, {}) for draw in draws]
-            for (at, name, _), total in zip(leaves, totals, strict=True):
-                gradients[at][1][name] = total
-            outcomes.append(Outcome(loss, gradients))
+            outcomes.append(sent_back(loss, totals, draws, self.trains))
         return outcomes
 
     def term(

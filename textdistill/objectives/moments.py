@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 import torch
 from jaxtyping import Float, Int
@@ -26,27 +26,40 @@ def whole_set(synthetic: Synthetic) -> list[Draw]:
     return draws
 
 
-def matched_classes(draws: Sequence[Draw], real: Mapping[int, Tensor]) -> list[int]:
-    """The classes that both sides have rows of: a row belongs to the class of its largest label.
+def matched_rows(
+    synthetic: Synthetic, real: RealData, most: int, rng: torch.Generator
+) -> tuple[list[Draw], dict[int, Int[Tensor, " b"]]]:
+    """The whole set, and up to `most` real rows of each class that it has samples of, drawn without replacement.
 
-    Errors: `RecipeError` where there is none.
+    A sample belongs to the class of its largest label. Errors: `RecipeError` where no class has both.
     """
+    rows, draws = rows_by_class(real, most, rng), whole_set(synthetic)
     present = set(torch.cat([draw.batch.targets for draw in draws]).argmax(1).tolist())
-    labels = [label for label in real if label in present]
-    if not labels:
+    rows = {label: found for label, found in rows.items() if label in present}
+    if not rows:
         raise RecipeError(["synthetic: no sample belongs to a class that has real rows; nothing can be matched"])
-    return labels
+    return draws, rows
 
 
-def sent_back(loss: Tensor, draws: Sequence[Draw], trains: frozenset[str]) -> Outcome:
+def taught_leaves(draws: Sequence[Draw], trains: frozenset[str]) -> list[Tensor]:
+    """The leaves of the draws that an objective trains, draw by draw."""
+    return [leaf for draw in draws for name, leaf in draw.leaves().items() if name in trains]
+
+
+def sent_back(loss: float, gradients: Iterable[Tensor], draws: Sequence[Draw], trains: frozenset[str]) -> Outcome:
+    """The outcome of a loss with these gradients at the `taught_leaves`."""
+    following = iter(gradients)
+    told = [
+        (draw.step, {name: next(following) for name in draw.leaves() if name in trains})  # in the order of the leaves
+        for draw in draws
+    ]
+    return Outcome(loss, told)
+
+
+def differentiated(loss: Tensor, draws: Sequence[Draw], trains: frozenset[str]) -> Outcome:
     """The loss and its gradients at those leaves of the draws that the objective trains."""
-    leaves = [(index, name, leaf) for index, draw in enumerate(draws) for name, leaf in draw.leaves().items()]
-    leaves = [one for one in leaves if one[1] in trains]
-    found = torch.autograd.grad(loss, [leaf for _, _, leaf in leaves])
-    gradients: list[tuple[int, dict[str, Tensor]]] = [(draw.step, {}) for draw in draws]
-    for (index, name, _), gradient in zip(leaves, found, strict=True):
-        gradients[index][1][name] = gradient
-    return Outcome(float(loss.detach()), gradients)
+    found = torch.autograd.grad(loss, taught_leaves(draws, trains))
+    return sent_back(float(loss.detach()), found, draws, trains)
 
 
 def joined(batches: Sequence[Batch]) -> Batch:
