@@ -20,6 +20,9 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "evaluation": frozenset({"core", "objectives", "synthetic", "data", "learners", "selection", "artifact"}),
     "export": frozenset({"artifact"}),
 }
+# files of pre-trained models are found in one place, for encoders and for language models
+MAY_IMPORT["learners"] |= {"hub_models"}
+MAY_IMPORT["synthetic"] |= {"hub_models", "language_models"}
 # analyses look at finished runs and distil again: they stand above all but the commands
 MAY_IMPORT["analysis"] = MAY_IMPORT["evaluation"] | {
     *("evaluation", "initial_rows", "pipeline", "pixels_task", "progress", "readable", "recipe", "task", "words_task"),

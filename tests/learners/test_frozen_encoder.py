@@ -13,8 +13,9 @@ import torch
 import torch.nn.functional as F
 from sklearn.linear_model import LogisticRegression
 
+from textdistill import hub_models
 from textdistill.errors import OfflineError, UserError
-from textdistill.learners import frozen_encoder, packaged_encoder
+from textdistill.learners import packaged_encoder
 from textdistill.learners.frozen_encoder import Encoder
 from textdistill.learners.linear_head import fit_head
 
@@ -116,7 +117,7 @@ def test_a_models_own_code_is_never_run_and_its_pickles_are_never_read(folder: P
 
 
 def test_offline_a_hub_model_is_refused_with_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(frozen_encoder, "_reachable", lambda endpoint: False)
+    monkeypatch.setattr(hub_models, "reachable", lambda endpoint: False)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     with pytest.raises(OfflineError, match="setup-offline"):
         Encoder("nobody/no-such-encoder-anywhere")

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -21,14 +19,14 @@ from torch import Tensor
 
 from embeddings import default_cache_dir
 from textdistill.core.checkpoint import write_atomic
-from textdistill.errors import OfflineError, UserError
+from textdistill.errors import UserError
+from textdistill.hub_models import Kind, fingerprint, quiet
 from textdistill.learners.packaged_encoder import packaged_folder
 
 PACKAGED = "minilm"
+ENCODER = Kind("encoder", PACKAGED)
 FORMAT = 1
 LONGEST = 512  # tokens, where neither the tokenizer nor the model says less
-PROBE_SECONDS = 5.0
-_WANTED = ["*.json", "*.safetensors", "*.txt", "*.model"]
 Progress = Callable[[int, int], None]
 
 
@@ -52,16 +50,12 @@ class Encoder:
     ):
         self.name, self.device, self.batch = name, torch.device(device), batch
         self.cache = (default_cache_dir() if cache is None else cache) / "features"
-        self.folder = _folder(name)
+        self.folder = packaged_folder() if name == PACKAGED else ENCODER.folder(name)
 
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 (hex) of every file that the features depend on."""
-        total = hashlib.sha256()
-        for path in sorted(one for pattern in _WANTED for one in self.folder.glob(pattern)):
-            with path.open("rb") as stream:
-                total.update(f"{path.name}:{hashlib.file_digest(stream, 'sha256').hexdigest()}\n".encode())
-        return total.hexdigest()
+        return fingerprint(self.folder)
 
     @torch.no_grad()
     def features(
@@ -134,7 +128,7 @@ class Encoder:
 
     @cached_property
     def _loaded(self) -> tuple[Any, Any]:
-        with _quiet() as transformers:
+        with quiet() as transformers:
             try:
                 tokenizer = transformers.AutoTokenizer.from_pretrained(
                     self.folder, local_files_only=True, trust_remote_code=False
@@ -159,54 +153,6 @@ class Encoder:
         return tokenizer, model.eval().requires_grad_(False).to(self.device)
 
 
-def _folder(name: str) -> Path:
-    """Where the files of an encoder lie."""
-    if name == PACKAGED:
-        return packaged_folder()
-    path = Path(name).expanduser()
-    if path.is_dir():
-        if not (path / "config.json").is_file() or not any(path.glob("*.safetensors")):
-            raise UserError(f"encoder {name!r}: the folder has no config.json beside safetensors; give one that has")
-        return path
-    if name.startswith((".", "/", "~")) or name.count("/") > 1:
-        raise UserError(f"encoder {name!r}: no such folder; give a folder, a hub id or {PACKAGED!r}")
-    return _from_hub(name)
-
-
-def _from_hub(name: str) -> Path:
-    """The files of a hub model: those in the hub's cache, else fetched; never code, never pickles."""
-    import huggingface_hub
-    from huggingface_hub import constants
-
-    remedy = f"give the folder of a model, or {PACKAGED!r} (`textdistill setup-offline` installs it)"
-    try:
-        found = Path(huggingface_hub.snapshot_download(name, allow_patterns=_WANTED, local_files_only=True))
-        if (found / "config.json").is_file() and any(found.glob("*.safetensors")):
-            return found
-    except Exception:  # not there, or half of it: the hub is asked below
-        pass
-    if constants.HF_HUB_OFFLINE or not _reachable(constants.ENDPOINT):
-        raise OfflineError(f"encoder {name!r}: the hub cannot be reached and its cache has no copy; {remedy}")
-    try:
-        found = Path(huggingface_hub.snapshot_download(name, allow_patterns=_WANTED))
-    except Exception as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise UserError(f"encoder {name!r}: the hub gives no such model ({reason}); {remedy}") from None
-    if not any(found.glob("*.safetensors")):
-        raise UserError(f"encoder {name!r}: the hub has no safetensors of it, and nothing else is read; {remedy}")
-    return found
-
-
-def _reachable(endpoint: str) -> bool:
-    """Whether the hub answers at once: its client would try again for half a minute."""
-    import huggingface_hub
-
-    try:
-        return bool(huggingface_hub.get_session().head(endpoint, timeout=PROBE_SECONDS).status_code < 500)
-    except Exception:  # no name, no route, no proxy, no certificate: all the same here
-        return False
-
-
 def _read(path: Path, key: str, rows: int) -> Tensor | None:
     """An entry of the cache; `None` when it is missing or fails any check."""
     try:
@@ -220,21 +166,3 @@ def _read(path: Path, key: str, rows: int) -> Tensor | None:
 
 def _digest(values: Tensor) -> str:
     return hashlib.sha256(values.contiguous().numpy().tobytes()).hexdigest()
-
-
-@contextmanager
-def _quiet() -> Iterator[Any]:
-    """Transformers without its reports and bars; it would also start threads that warn when a process forks."""
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    import transformers
-    from transformers.utils import logging
-
-    before, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        yield transformers
-    finally:
-        logging.set_verbosity(before)
-        if bars:
-            logging.enable_progress_bar()

