@@ -62,8 +62,17 @@ def recipe_of(kind: str) -> Path:
 @functools.cache
 def run_of(kind: str) -> Path:
     """The folder of a finished run on `words` or `pixels`."""
-    folder = tiny.home() / f"labels-{kind}"
-    result = tiny.call("run", recipe_of(kind), "--out", folder, "--json")
+    return _finished(kind, tiny.home() / f"labels-{kind}")
+
+
+@functools.cache
+def run_by_ridge() -> Path:
+    """The folder of a finished run on `pixels` whose labels were learned by ridge regression."""
+    return _finished("pixels", tiny.home() / "labels-ridge", "objective={name: ridge_labels, batch: 16}")
+
+
+def _finished(kind: str, folder: Path, *overrides: str) -> Path:
+    result = tiny.call("run", recipe_of(kind), *overrides, "--out", folder, "--json")
     assert result.exit_code == 0, (result.output, result.exception)
     return folder
 

@@ -6,11 +6,16 @@ import shutil
 from pathlib import Path
 
 import pytest
+from torch import Tensor
 
 from tests.analysis import runs
+from textdistill import pipeline
 from textdistill.analysis import again
 from textdistill.analysis.study import Study
 from textdistill.artifact import load
+from textdistill.core.learner import Params
+from textdistill.evaluation.protocol import Bench
+from textdistill.objectives.ridge_labels import CLASSIFIER, SCALE
 
 KINDS = ("words", "pixels")
 
@@ -115,11 +120,29 @@ def test_both_ways_of_learning_labels_meet_both_kinds_of_networks_on_the_same_sa
 
 
 def test_a_run_by_ridge_regression_is_compared_with_the_second_order(run: Path) -> None:
-    runs.analyse("ridge-labels", run, "--nets", "1")
+    first = runs.analyse("ridge-labels", run, "--nets", "2")
     by_ridge = shutil.move(sets_in(run, "ridge-labels")["ridge"], run.parent / "ridge")
-    found = runs.analyse("ridge-labels", Path(by_ridge), "--nets", "1")
+    found = runs.analyse("ridge-labels", Path(by_ridge), "--nets", "2")
     assert found["settings"]["run"] == "ridge"
     assert list(sets_in(Path(by_ridge), "ridge-labels")) == ["second-order"]
+    assert found["rows"] == first["rows"]  # the same two sets, on the same two kinds of networks
+
+
+def test_standard_networks_of_a_run_by_ridge_regression_have_no_ridge_classifier(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scored: list[Params] = []
+
+    class Watched(Bench):
+        def test_scores(self, params: Params) -> tuple[dict[str, float], Tensor]:
+            scored.append(params)
+            return super().test_scores(params)
+
+    run = shutil.copytree(runs.run_by_ridge(), tmp_path / "run", ignore=shutil.ignore_patterns("analysis"))
+    monkeypatch.setattr(pipeline, "Bench", Watched)
+    found = runs.analyse("ridge-labels", run, "--nets", "1")
+    assert [row["network"] for row in found["rows"]].count("standard") == len(scored) == 2
+    assert not any({CLASSIFIER, SCALE} & params.keys() for params in scored)
 
 
 @pytest.mark.parametrize("kind", KINDS)

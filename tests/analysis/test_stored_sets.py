@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,8 +30,9 @@ def test_steps_are_shares_of_those_stored_and_the_spread_is_over_networks() -> N
     assert all(row["accuracy"].keys() == {"mean", "sd", "n"} and row["accuracy"]["n"] == 2 for row in found["rows"])
 
 
-def test_a_network_met_on_the_way_is_the_one_trained_for_so_many_steps() -> None:
-    study = Study.of(runs.run_of("words"))
+@pytest.mark.parametrize("run", [lambda: runs.run_of("words"), runs.run_by_ridge], ids=["standard", "ridge"])
+def test_a_network_met_on_the_way_is_the_one_trained_for_so_many_steps(run: Callable[[], Path]) -> None:
+    study = Study.of(run())
     bench, distilled = study.bench(), study.distilled
     met = dict(on_the_way(bench, distilled, [2, distilled.length], 0))
     for name, value in bench.trained(distilled, 0).items():

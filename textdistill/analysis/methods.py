@@ -34,7 +34,7 @@ def ridge_labels(study: Study) -> Result:
     recipe = study.artifact.recipe([wanted, *study.overrides], study.recipe.data.data_dir)
     sets = {own: study.distilled, other: distil(study, "ridge-labels", METHODS[other].replace(" ", "-"), recipe)}
     settings = study.recipe.objective[1] if own is RidgeLabels else recipe.objective[1]
-    ridge, bench = RidgeLabels(**settings), study.bench()
+    ridge, bench = RidgeLabels(**settings), study.bench(study.learner())
     rows: list[dict[str, Any]] = []
     for way in METHODS:
         told = f"{METHODS[way]} labels"

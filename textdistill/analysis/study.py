@@ -159,8 +159,14 @@ class Study:
         plan: Train | None = None,
         task: Task | None = None,
     ) -> Bench:
-        """The protocol for networks of `learner`, by the recipe's rule and plan unless told; they start anywhere."""
+        """The protocol for networks of `learner`, by the recipe's rule and plan unless told; they start anywhere.
+
+        Without a learner, networks are the objective's: the set's own, wrapped where the objective changes them (those
+        of ridge regression get its classifier). A learner that is given is taken as it is.
+        """
         bench = make_bench(self.recipe, task or self.task, learner or self.learner(), self.seed)
+        if learner is not None and bench.learner is not learner:
+            bench = replace(bench, learner=learner, inner=None)
         return replace(
             bench,
             optimizer=optimizer or bench.optimizer,

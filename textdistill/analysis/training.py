@@ -15,7 +15,6 @@ from textdistill.core.inner import SGD, Adam, InnerOptimizer
 from textdistill.core.learner import Params
 from textdistill.core.schedule import DistilledSet, Draw
 from textdistill.core.streams import Streams
-from textdistill.core.unroll import Inner
 from textdistill.errors import UserError, did_you_mean
 from textdistill.evaluation.protocol import Bench
 from textdistill.evaluation.settings import Train
@@ -58,7 +57,7 @@ def steps(study: Study, *, deviations: Sequence[float] = DEVIATIONS) -> Result:
 
 def on_the_way(bench: Bench, distilled: DistilledSet, lengths: list[int], net: int) -> Iterator[tuple[int, Params]]:
     """The weights of network `net` after each of these numbers of steps, in ascending order."""
-    inner = Inner(bench.learner.measured_by(bench.plan.loss), bench.optimizer)
+    inner = bench.training()
     streams = bench.streams.child("training", net)
     draws = draws_of(distilled.lasting(max(*lengths, distilled.length)), bench.learner, bench.plan, streams)
     params, state, at = bench.start(net), None, 0
