@@ -21,7 +21,6 @@ from textdistill.core.learner import Learner
 from textdistill.core.processes import meet
 from textdistill.core.schedule import DistilledSet
 from textdistill.core.streams import Streams
-from textdistill.errors import RecipeError
 from textdistill.evaluation.baselines import run_baselines
 from textdistill.evaluation.decode import Decoded, snap
 from textdistill.evaluation.protocol import Bench, Predictor, block, full_data, headline, validator
@@ -254,9 +253,7 @@ def predictor_of(recipe: Recipe) -> Predictor | None:
     """The objective's own classifier, where the recipe's evaluation asks for it."""
     if recipe.evaluate.by == "networks":
         return None
-    objective = recipe.objective[0](**recipe.objective[1])
-    if not hasattr(objective, "predict"):
-        raise RecipeError([f"evaluate.by: 'objective', but {type(objective).__name__} cannot classify; use 'networks'"])
+    objective: Any = recipe.objective[0](**recipe.objective[1])  # that it can is a recipe's own check
     predict: Predictor = objective.predict
     return predict
 
