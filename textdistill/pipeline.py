@@ -142,7 +142,7 @@ def distill_into(
     data = {**task.data, "classes": task.classes}
     save(folder, result, recipe, seed, data, task.facts)
     if rows is not None and -1 not in rows:
-        write_samples(folder, load(folder), base.readable(rows))
+        write_samples(folder, task.classes, result.targets, base.readable(rows))
     write_atomic(cost_file, json.dumps({"identity": identity, "cost": result.meta["cost"]}))
     return result
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -60,15 +61,15 @@ def _without_padding(decoded: Decoded, inputs: Tensor) -> Decoded:
     return replace(decoded, sentences=kept)
 
 
-def write_samples(folder: Path, artifact: Artifact, samples: list[dict[str, Any]]) -> None:
+def write_samples(folder: Path, classes: Sequence[str], targets: Tensor, samples: list[dict[str, Any]]) -> None:
     """`samples.jsonl`: real rows with their distilled labels, one JSON object a line, for any tokeniser and any model.
 
     Each has the row's own text (or its number, for images), `label` (the class of the highest value) and `labels`, the
-    value of every class.
+    value of every class. `targets` (S, m, c) are the labels of the samples in their order.
     """
     lines = []
-    for sample, values in zip(samples, artifact.distilled.targets.flatten(0, 1).tolist(), strict=True):
-        soft = {name: round(value, 6) for name, value in zip(artifact.classes, values, strict=True)}
+    for sample, values in zip(samples, targets.flatten(0, 1).tolist(), strict=True):
+        soft = {name: round(value, 6) for name, value in zip(classes, values, strict=True)}
         told = {**sample, "label": max(soft, key=soft.__getitem__), "labels": soft}
         lines.append(json.dumps(told, ensure_ascii=False))
     write_atomic(folder / SAMPLES, "\n".join(lines) + "\n")
