@@ -109,12 +109,16 @@ class WordTask(Task):
 
     def readable(self, rows: list[int]) -> list[dict[str, Any]]:
         """Training rows as a person reads them, with their label."""
-        table = self.splits.train.take(rows)
-        found = []
-        for at, text in enumerate(table.texts):
-            pair = {} if table.pairs is None else {"text_pair": table.pairs[at]}
-            found.append({"text": text, **pair, "source_label": table.classes[int(table.labels[at])]})
-        return found
+        return shown_rows(self.splits.train, rows)
+
+
+def shown_rows(table: TextTable, rows: list[int]) -> list[dict[str, Any]]:
+    """Rows of a table as a person reads them: the text, the second text of a pair, and the class."""
+    table, found = table.take(rows), []
+    for at, text in enumerate(table.texts):
+        pair = {} if table.pairs is None else {"text_pair": table.pairs[at]}
+        found.append({"text": text, **pair, "source_label": table.classes[int(table.labels[at])]})
+    return found
 
 
 def prepare_words(data: DataSettings, representation: Words, seed: int = 0) -> WordTask:
@@ -178,12 +182,7 @@ def _assemble(
             "reading": str(vectors.report),
         },
         data={
-            "name": data.name,
-            "source": splits.report.source,
-            "fingerprint": splits.fingerprint,
-            "rows": {name: len(getattr(splits, name)) for name in tokens},
-            "report": str(splits.report),
-            "metrics": list(splits.metrics),
+            **splits.facts(data.name),
             "cut_rows": embedded["train"].cut_rows,
             "empty_rows": embedded["train"].empty_rows,
         },

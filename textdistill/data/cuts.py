@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
-from typing import Generic, Protocol, TypeVar, runtime_checkable
+from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 import pandas as pd
@@ -119,6 +119,17 @@ class Splits(Generic[T]):
         """SHA-256 in hex over the three tables' fingerprints."""
         parts = (self.train.fingerprint, self.validation.fingerprint, self.test.fingerprint)
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+    def facts(self, name: str) -> dict[str, Any]:
+        """What a stored set tells of its data, asked for by `name`: their source, fingerprint, rows, cuts, metrics."""
+        return {
+            "name": name,
+            "source": self.report.source,
+            "fingerprint": self.fingerprint,
+            "rows": {"train": len(self.train), "validation": len(self.validation), "test": len(self.test)},
+            "report": str(self.report),
+            "metrics": list(self.metrics),
+        }
 
 
 def cut(source: Source[T], settings: DataSettings, nouns: Nouns) -> Splits[T]:
