@@ -258,12 +258,17 @@ def predictor_of(recipe: Recipe) -> Predictor | None:
     return predict
 
 
-def _identity(recipe: Recipe, task: Task, seed: int, base_seed: int | None = None) -> str:
+def distilling(recipe: Recipe) -> dict[str, Any]:
+    """The settings that a distillation depends on: two recipes that agree in these distil the same."""
     unrelated = ("evaluate", "checkpoint", "title", "notes", "command")
-    distilling = {key: value for key, value in recipe.raw.items() if key not in unrelated}
-    # Where the data lie is nothing to what they are, which their fingerprint says.
-    distilling["data"] = {key: value for key, value in recipe.raw["data"].items() if key != "data_dir"}
-    facts = [distilling, recipe.variant, seed, task.data["fingerprint"], task.facts["fingerprint"]]
+    settings = {key: value for key, value in recipe.raw.items() if key not in unrelated}
+    # Where the data lie is nothing to what they are.
+    settings["data"] = {key: value for key, value in recipe.raw["data"].items() if key != "data_dir"}
+    return settings
+
+
+def _identity(recipe: Recipe, task: Task, seed: int, base_seed: int | None = None) -> str:
+    facts = [distilling(recipe), recipe.variant, seed, task.data["fingerprint"], task.facts["fingerprint"]]
     facts += [] if base_seed is None else [base_seed]
     return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()
 

@@ -16,7 +16,7 @@ from textdistill.errors import UserError
 from textdistill.evaluation.labels import best_steps, with_true_labels
 from textdistill.evaluation.protocol import Bench, score_set, validator
 from textdistill.initial_rows import base_task, owners_of, source_of
-from textdistill.pipeline import distill_into, prepare_task
+from textdistill.pipeline import distill_into, distilling, prepare_task
 from textdistill.recipe import Recipe
 from textdistill.synthetic.initial import make_tensors
 from textdistill.task import Task
@@ -38,11 +38,7 @@ def distil(
     The folder's name ends with a digest of the settings, so that others never meet it.
     """
     recipe, seed = recipe or study.recipe, study.artifact.manifest["seed"] if seed is None else seed
-    unrelated = ("evaluate", "checkpoint", "title", "notes", "command", "paper")
-    settings = {key: value for key, value in recipe.raw.items() if key not in unrelated}
-    # Where the data lie is nothing to what is distilled from them.
-    settings["data"] = {key: value for key, value in recipe.raw["data"].items() if key != "data_dir"}
-    facts = json.dumps([settings, recipe.variant, seed, base_seed], default=str)
+    facts = json.dumps([distilling(recipe), recipe.variant, seed, base_seed], default=str)
     folder = study.out / name / f"{told}-{hashlib.sha256(facts.encode()).hexdigest()[:8]}"
     return distill_into(
         folder, recipe, task or study.task, seed, True, str(study.where), study.reporter, base_seed=base_seed
