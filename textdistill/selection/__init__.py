@@ -1,21 +1,26 @@
 """Choosing or making a few points that stand for each class, for baselines, teachers and initial values alike.
 
 Every function takes `(features, labels, counts, rng)`: features (n, *shape) as a NumPy array or a tensor, labels
-(n,), how many for each class, and a NumPy generator; the same stream gives the same choice.
+(n,), how many for each class, and a NumPy generator; the same stream gives the same choice. `search_set` alone looks
+at the set as a whole, and needs real rows to judge it by.
 """
 
 from __future__ import annotations
 
 from textdistill.selection.centroids import KMeansSettings, class_average, kmeans_centroids
 from textdistill.selection.rows import SELECTORS, herding, k_center_greedy, k_centers, random_rows
+from textdistill.selection.search import SearchSettings, View, search_set
 
 __all__ = [
     "SELECTORS",
     "KMeansSettings",
+    "SearchSettings",
+    "View",
     "class_average",
     "herding",
     "k_center_greedy",
     "k_centers",
     "kmeans_centroids",
     "random_rows",
+    "search_set",
 ]

@@ -1,0 +1,131 @@
+"""Choosing a set as a whole: samples are swapped until a ridge classifier fitted on them classifies real rows well."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from textdistill.selection.classes import Labels, shares
+
+
+@dataclass(frozen=True)
+class SearchSettings:
+    """How long and how wide to search.
+
+    `sweeps` times every sample may be swapped for the best of `candidates` others of its class, drawn anew each time;
+    `rows` real rows (drawn anew for each set) judge. `ridge` λ and `sharpness` β belong to the criterion.
+    """
+
+    sweeps: int = 3
+    candidates: int = 100
+    rows: int = 1500
+    ridge: float = 0.5
+    sharpness: float = 8.0
+
+
+@dataclass(frozen=True)
+class View:
+    """One way to see texts: features of the pool (n, f) and of the real rows (r, f), by the same encoder.
+
+    Several views make a set that does not lean on the whims of one encoder; each counts by its `weight`.
+    """
+
+    pool: Float[Tensor, "n f"]
+    real: Float[Tensor, "r f"]
+    weight: float = 1.0
+
+
+DEFAULT_SEARCH = SearchSettings()
+
+
+def search_set(
+    views: Sequence[View],
+    pool_labels: Labels,
+    real_labels: Labels,
+    counts: Sequence[int],
+    rng: np.random.Generator,
+    settings: SearchSettings = DEFAULT_SEARCH,
+    first: np.ndarray | None = None,
+) -> np.ndarray:
+    """Rows of the pool, `counts[c]` of class c, that minimise the real rows' cross-entropy under a ridge classifier.
+
+    For a set S with features X and centred one-hot labels Y: A = (X Xᵀ + λI)⁻¹ Y, scores z = β T Xᵀ A of the real rows
+    T (all features centred by the mean of the real ones), loss = mean −log softmax(z)_y, summed over the views. It is
+    coordinate descent by swaps from `first` (random rows of each class when `None`), so a swap is taken only where the
+    loss falls. Returns distinct int64 indices, class by class.
+    """
+    labels = torch.as_tensor(np.asarray(pool_labels), dtype=torch.long)
+    wanted = torch.as_tensor(np.asarray(real_labels), dtype=torch.long)
+    judges = torch.from_numpy(rng.permutation(len(wanted))[: settings.rows])
+    criterion = _Criterion(views, labels, wanted[judges], judges, len(counts), settings)
+    parts = shares(labels, counts)
+    chosen = (
+        np.concatenate([rng.permutation(part.rows)[: part.take] for part in parts]) if first is None else first.copy()
+    )
+    members = {part.label: part.rows for part in parts}
+    best = float(criterion.losses(chosen, 0, chosen[:1])[0])
+    for _ in range(settings.sweeps):
+        swapped = False
+        for place in rng.permutation(len(chosen)):
+            free = np.setdiff1d(members[int(labels[chosen[place]])], chosen)
+            if not len(free):
+                continue
+            others = rng.permutation(free)[: settings.candidates]
+            losses = criterion.losses(chosen, int(place), others)
+            least = int(losses.argmin())
+            if float(losses[least]) < best - 1e-6:
+                best, swapped = float(losses[least]), True
+                chosen[place] = others[least]
+        if not swapped:
+            break
+    return chosen
+
+
+class _Criterion:
+    """The loss of a set with one of its samples swapped for each of several others."""
+
+    def __init__(
+        self,
+        views: Sequence[View],
+        labels: Int[Tensor, " n"],
+        wanted: Int[Tensor, " r"],
+        judges: Int[Tensor, " r"],
+        classes: int,
+        settings: SearchSettings,
+    ):
+        self.wanted, self.settings = wanted, settings
+        self.targets = torch.nn.functional.one_hot(labels, classes).float() - 1.0 / classes
+        self.pools, self.reals, self.weights = [], [], []
+        for view in views:
+            mean = view.real.mean(0)
+            self.pools.append((view.pool - mean).float())
+            self.reals.append((view.real[judges] - mean).float())
+            self.weights.append(view.weight)
+
+    @torch.no_grad()
+    def losses(self, chosen: np.ndarray, place: int, others: np.ndarray) -> Float[Tensor, " b"]:
+        """One loss for each of `others` in the place of sample number `place`."""
+        rows = torch.from_numpy(chosen)
+        swaps = torch.from_numpy(others)
+        b, m, classes = len(swaps), len(rows), self.targets.shape[1]
+        sets = rows.repeat(b, 1)
+        sets[:, place] = swaps
+        targets = self.targets[sets]
+        total = torch.zeros(b)
+        for pool, real, weight in zip(self.pools, self.reals, self.weights, strict=True):
+            inside = pool[sets]
+            gram = torch.bmm(inside, inside.transpose(1, 2))
+            duals = torch.linalg.solve(gram + self.settings.ridge * torch.eye(m), targets)  # (b, m, c)
+            # What stays is the same in all sets: its scores are one matrix product; what is swapped comes on top.
+            shared = real @ pool[rows].T
+            shared[:, place] = 0.0
+            scores = (shared @ duals.permute(1, 0, 2).reshape(m, b * classes)).view(len(real), b, classes)
+            scores += (real @ pool[swaps].T)[:, :, None] * duals[None, :, place]
+            likely = torch.log_softmax(self.settings.sharpness * scores, -1)
+            total -= weight * likely[torch.arange(len(real)), :, self.wanted].mean(0)
+        return total
