@@ -17,6 +17,7 @@ from textdistill.core.chain import Chain
 from textdistill.core.distill import Objective
 from textdistill.core.inner import SGD, Adam, InnerOptimizer
 from textdistill.core.learner import Learner
+from textdistill.core.on_real import OnReal
 from textdistill.core.plateau import Plateau
 from textdistill.core.pool import Pool
 from textdistill.core.starts import Fixed, Fresh, Starts, Trained
@@ -72,6 +73,7 @@ OPTIMIZER_CASES: dict[str, InnerOptimizer] = {
     "momentum": SGD(momentum=0.9),
     "decay": SGD(momentum=0.5, weight_decay=0.1),
     "adam": Adam(eps=0.05),
+    "adamw": Adam(eps=0.05, weight_decay=0.3),
 }
 
 GRADIENT_CASES: dict[str, MetaGradient] = {
@@ -80,6 +82,14 @@ GRADIENT_CASES: dict[str, MetaGradient] = {
     "sweep": Sweep(),
     "sweep window": Sweep(window=99),
 }
+
+
+def on_real(learner: Learner, streams: Streams) -> OnReal:
+    """A chain of networks that trains on the small real data."""
+    starts = OnReal(learner, streams, matches=3, steps=2, batch=8, lr=0.03)
+    starts.see(real_rows(dtype=learner.dtype))
+    return starts
+
 
 STARTS_CASES: dict[str, Callable[[Learner, Streams], Starts]] = {
     "fixed": Fixed,
@@ -90,6 +100,7 @@ STARTS_CASES: dict[str, Callable[[Learner, Streams], Starts]] = {
     "pool": lambda learner, streams: Pool(learner, streams, size=2, most=4),
     "plateau": lambda learner, streams: Plateau(learner, streams, window=3, patience=2),
     "chain": lambda learner, streams: Chain(learner, streams, matches=3, steps=2),
+    "on_real": on_real,
 }
 
 OBJECTIVE_CASES: dict[str, Objective] = {

@@ -24,6 +24,7 @@ PAIRS: dict[str, tuple[InnerOptimizer, Callable[[list[Tensor]], torch.optim.Opti
         Adam(beta1=0.5, beta2=0.9, eps=1e-9),
         lambda p: torch.optim.Adam(p, lr=0.1, betas=(0.5, 0.9), eps=1e-9),
     ),
+    "adamw": (Adam(eps=1e-9, weight_decay=0.3), lambda p: torch.optim.AdamW(p, lr=0.1, eps=1e-9, weight_decay=0.3)),
 }
 
 

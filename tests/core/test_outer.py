@@ -49,8 +49,21 @@ def test_a_field_has_its_own_scale() -> None:
 @pytest.mark.parametrize("name", OUTER_OPTIMIZERS)
 def test_the_optimizer_has_one_named_group_for_each_field(name: str) -> None:
     parameters = {"inputs": torch.zeros(2, requires_grad=True), "lr": torch.zeros(1, requires_grad=True)}
-    optimizer = make_optimizer(parameters, Outer(optimizer=name, lr=0.1, betas=(0.3, 0.4), momentum=0.7))
+    outer = Outer(optimizer=name, lr=0.1, betas=(0.3, 0.4), momentum=0.7, weight_decay=0.2)
+    optimizer = make_optimizer(parameters, outer)
     assert [group["name"] for group in optimizer.param_groups] == ["inputs", "lr"]
     assert all(group["lr"] == 0.1 for group in optimizer.param_groups)
-    key, wanted = ("betas", (0.3, 0.4)) if name == "adam" else ("momentum", 0.7)
-    assert all(group[key] == wanted for group in optimizer.param_groups)
+    wanted = {
+        "adam": {"betas": (0.3, 0.4), "weight_decay": 0},
+        "adamw": {"betas": (0.3, 0.4), "weight_decay": 0.2},
+        "sgd": {"momentum": 0.7, "weight_decay": 0},
+    }[name]
+    assert all(group[key] == value for group in optimizer.param_groups for key, value in wanted.items())
+
+
+def test_weight_decay_is_decoupled_from_the_gradient() -> None:
+    value = torch.ones(1, requires_grad=True)
+    optimizer = make_optimizer({"weights": value}, Outer(optimizer="adamw", lr=0.1, weight_decay=0.5))
+    value.grad = torch.zeros(1)
+    optimizer.step()
+    assert float(value.detach()) == pytest.approx(1 - 0.1 * 0.5)

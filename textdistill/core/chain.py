@@ -29,11 +29,15 @@ class Chain(Passing):
         begun = self._now
         if begun is None or step % self.matches == 0:
             self._now = Start(self.learner.init(self.streams.torch("theta0", step)))
-        else:  # only now: the network is trained on the set as the last outer step left it
-            draws = [synthetic.draw(begun.age + t, grad=False) for t in range(self.steps)]
-            params, state = inner.run(begun.params, begun.state, draws)
-            self._now = Start(params, state, begun.age + self.steps)
+        else:  # only now: what the network is trained on may be as the last outer step left it
+            self._now = self.trained(begun, step, synthetic, inner)
         return [self._now]
+
+    def trained(self, begun: Start, step: int, synthetic: Synthetic, inner: Inner) -> Start:
+        """The network of the last match, `steps` steps older."""
+        draws = [synthetic.draw(begun.age + t, grad=False) for t in range(self.steps)]
+        params, state = inner.run(begun.params, begun.state, draws)
+        return Start(params, state, begun.age + self.steps)
 
     def state_dict(self) -> dict[str, Any]:
         """The network as it was matched last, the optimiser's memory, and its age."""

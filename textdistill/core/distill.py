@@ -19,8 +19,8 @@ from textdistill.core.batch import RealData
 from textdistill.core.checkpoint import load_checkpoint, save_checkpoint, write_atomic
 from textdistill.core.learner import Learner
 from textdistill.core.outer import Outer, learning_rate, make_optimizer
-from textdistill.core.schedule import DistilledSet, Outcome, Synthetic
-from textdistill.core.starts import Start, Starts
+from textdistill.core.schedule import DistilledSet, Outcome, Remembers, Synthetic
+from textdistill.core.starts import SeesReal, Start, Starts
 from textdistill.core.streams import Streams
 from textdistill.core.unroll import Inner
 from textdistill.errors import ArtifactError, DivergenceError, RecipeError
@@ -95,6 +95,16 @@ class _Memory:
     average: dict[str, Tensor] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class _Running:
+    """All that changes from step to step, and that a checkpoint holds."""
+
+    synthetic: Synthetic
+    optimizer: torch.optim.Optimizer
+    starts: Starts
+    memory: _Memory
+
+
 def distill(
     synthetic: Synthetic,
     objective: Objective,
@@ -128,14 +138,17 @@ def distill(
         raise RecipeError(["synthetic.learn: nothing is learned (hard labels never are); learn inputs, targets or lr"])
     if isinstance(objective, ClosedForm):
         return _solved(synthetic, objective, real, learner, starts, streams)
+    if isinstance(starts, SeesReal):
+        starts.see(real)
     optimizer = make_optimizer(parameters, outer)
     memory = _Memory()
+    running = _Running(synthetic, optimizer, starts, memory)
     if outer.average:
         memory.average = {name: value.detach().clone() for name, value in parameters.items()}
     if checkpoint is not None:
         checkpoint.folder.mkdir(parents=True, exist_ok=True)
         if checkpoint.resume and checkpoint.file.exists():
-            _restore(checkpoint, parameters, optimizer, starts, memory)
+            _restore(checkpoint, running)
         _rewind_log(checkpoint.log, memory.step)
 
     began = time.perf_counter() - memory.seconds
@@ -174,7 +187,7 @@ def distill(
                 log.write(json.dumps(record) + "\n")
             if memory.step % checkpoint.every == 0 or memory.step == outer.steps or reached:
                 memory.seconds = time.perf_counter() - began
-                _save(checkpoint, parameters, optimizer, starts, memory)
+                _save(checkpoint, running)
         if on_step is not None:
             on_step(step, record)
         if reached:
@@ -263,20 +276,13 @@ class _swapped:
             self.parameters[name].copy_(value)
 
 
-def _save(
-    checkpoint: Checkpoint,
-    parameters: dict[str, Tensor],
-    optimizer: torch.optim.Optimizer,
-    starts: Starts,
-    memory: _Memory,
-) -> None:
-    tensors = {f"parameters.{name}": value for name, value in parameters.items()}
-    for index, value in optimizer.state_dict()["state"].items():
+def _save(checkpoint: Checkpoint, running: _Running) -> None:
+    memory = running.memory
+    tensors = {f"parameters.{name}": value for name, value in running.synthetic.parameters().items()}
+    for index, value in running.optimizer.state_dict()["state"].items():
         tensors.update(
             {f"optimizer.{index}.{key}": torch.as_tensor(item) for key, item in value.items() if item is not None}
         )
-    remembered = starts.state_dict()
-    tensors.update({f"starts.{name}": value for name, value in remembered.pop("tensors", {}).items()})
     tensors.update({f"best.{name}": value for name, value in memory.best_tensors.items()})
     tensors.update({f"average.{name}": value for name, value in memory.average.items()})
     meta: dict[str, Any] = {
@@ -286,18 +292,15 @@ def _save(
         "first_loss": memory.first_loss,
         "best": memory.best if memory.best_step >= 0 else None,
         "best_step": memory.best_step,
-        "starts": remembered,
     }
+    for name, part in _remembering(running).items():
+        remembered = part.state_dict()
+        tensors.update({f"{name}.{key}": value for key, value in remembered.pop("tensors", {}).items()})
+        meta[name] = remembered
     save_checkpoint(checkpoint.file, tensors, meta)
 
 
-def _restore(
-    checkpoint: Checkpoint,
-    parameters: dict[str, Tensor],
-    optimizer: torch.optim.Optimizer,
-    starts: Starts,
-    memory: _Memory,
-) -> None:
+def _restore(checkpoint: Checkpoint, running: _Running) -> None:
     tensors, meta = load_checkpoint(checkpoint.file)
     if meta.get("identity") != checkpoint.identity:
         raise ArtifactError(
@@ -308,20 +311,28 @@ def _restore(
     def part(prefix: str) -> dict[str, Tensor]:
         return {name[len(prefix) :]: value for name, value in tensors.items() if name.startswith(prefix)}
 
+    parameters, memory = running.synthetic.parameters(), running.memory
     with torch.no_grad():
         for name, value in part("parameters.").items():
             parameters[name].copy_(value)
-    state = optimizer.state_dict()
+    state = running.optimizer.state_dict()
     state["state"] = {}
     for name, value in part("optimizer.").items():
         index, key = name.split(".", 1)
         state["state"].setdefault(int(index), {})[key] = value
-    optimizer.load_state_dict(state)
-    starts.load_state_dict({**meta["starts"], "tensors": part("starts.")})
+    running.optimizer.load_state_dict(state)
+    for name, one in _remembering(running).items():
+        one.load_state_dict({**meta[name], "tensors": part(f"{name}.")})
     memory.step, memory.seconds, memory.first_loss = meta["step"], meta["seconds"], meta["first_loss"]
     memory.best = -math.inf if meta["best"] is None else meta["best"]
     memory.best_step = meta["best_step"]
     memory.best_tensors, memory.average = part("best."), part("average.")
+
+
+def _remembering(running: _Running) -> dict[str, Remembers | Starts]:
+    """What has a memory of its own, by the name under which a checkpoint keeps it."""
+    own = {"synthetic": running.synthetic} if isinstance(running.synthetic, Remembers) else {}
+    return {"starts": running.starts, **own}
 
 
 def _rewind_log(log: Path, step: int) -> None:

@@ -52,11 +52,15 @@ class SGD:
 
 @dataclass(frozen=True)
 class Adam:
-    """Adam (Kingma & Ba), with ε² added under the root: √v alone has no derivative where a gradient is zero."""
+    """Adam (Kingma & Ba), with ε² added under the root: √v alone has no derivative where a gradient is zero.
+
+    `weight_decay` is decoupled, a step takes η λ θ from the weights as well: that is AdamW (Loshchilov & Hutter 2019).
+    """
 
     beta1: float = 0.9
     beta2: float = 0.999
     eps: float = 1e-6
+    weight_decay: float = 0.0
 
     def init(self, params: Sequence[Tensor]) -> State:
         """Zero moments, and the running products β₁ᵗ and β₂ᵗ."""
@@ -71,9 +75,10 @@ class Adam:
         first = [self.beta1 * m + (1 - self.beta1) * g for m, g in zip(state[:n], grads, strict=True)]
         second = [self.beta2 * v + (1 - self.beta2) * g * g for v, g in zip(state[n : 2 * n], grads, strict=True)]
         power1, power2 = state[-2] * self.beta1, state[-1] * self.beta2
+        kept = [p - lr * self.weight_decay * p for p in params] if self.weight_decay else params
         new = [
             p - lr * (m / (1 - power1)) / (v / (1 - power2) + self.eps**2).sqrt()
-            for p, m, v in zip(params, first, second, strict=True)
+            for p, m, v in zip(kept, first, second, strict=True)
         ]
         return new, [*first, *second, power1, power2]
 

@@ -14,8 +14,9 @@ from torch import Tensor
 class Outer:
     """Settings of the outer loop.
 
-    `lr` is the rate for the inputs; `scale` multiplies it for other fields (`{"lr": 0.3}`). `schedule` is `constant`,
-    `cosine` (to `lr × floor`) or `step` (× `decay` every `decay_every` steps, the paper's 0.5 every 40 epochs).
+    `optimizer` is `adam`, `adamw` (with `weight_decay`, decoupled) or `sgd` (with `momentum`). `lr` is the rate for the
+    inputs; `scale` multiplies it for other fields (`{"lr": 0.3}`). `schedule` is `constant`, `cosine` (to `lr × floor`)
+    or `step` (× `decay` every `decay_every` steps, the paper's 0.5 every 40 epochs).
     `clip` bounds the gradient's global norm; `average` is the rate of an exponential average of the parameters (0 for
     none); `keep` what is returned: the `last` set or the `best` by validation, looked at every `validate_every` steps;
     `runaway` how many times its first value the loss may reach; `stop_below` the loss at which all is done.
@@ -26,6 +27,7 @@ class Outer:
     lr: float = 0.01
     betas: tuple[float, float] = (0.5, 0.999)
     momentum: float = 0.0
+    weight_decay: float = 0.01
     scale: Mapping[str, float] = field(default_factory=dict)
     schedule: str = "cosine"
     decay: float = 0.5
@@ -40,7 +42,7 @@ class Outer:
     stop_below: float | None = None
 
 
-OUTER_OPTIMIZERS = ("adam", "sgd")
+OUTER_OPTIMIZERS = ("adam", "adamw", "sgd")
 SCHEDULES = ("constant", "cosine", "step")
 
 
@@ -62,4 +64,6 @@ def make_optimizer(parameters: Mapping[str, Tensor], outer: Outer) -> torch.opti
     groups = [{"params": [value], "name": name} for name, value in parameters.items()]
     if outer.optimizer == "sgd":
         return torch.optim.SGD(groups, lr=outer.lr, momentum=outer.momentum)
+    if outer.optimizer == "adamw":
+        return torch.optim.AdamW(groups, lr=outer.lr, betas=outer.betas, weight_decay=outer.weight_decay)
     return torch.optim.Adam(groups, lr=outer.lr, betas=outer.betas)

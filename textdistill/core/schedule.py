@@ -84,6 +84,19 @@ class Synthetic(Protocol):
         ...
 
 
+@runtime_checkable
+class Remembers(Protocol):
+    """A distilled set that carries more from step to step than its parameters: a generator's pool of samples."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a resumed run needs: `tensors` by name, and whatever else JSON can hold."""
+        ...
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from what `state_dict` gave."""
+        ...
+
+
 @dataclass(frozen=True)
 class DistilledSet:
     """A finished set: S batches of m samples, soft labels, and a learning rate for each step of each epoch.

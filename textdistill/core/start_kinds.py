@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from textdistill.core.chain import Chain
+from textdistill.core.on_real import OnReal
 from textdistill.core.plateau import Plateau
 from textdistill.core.pool import Pool
 from textdistill.core.starts import Fixed, Fresh, Trained
@@ -14,4 +15,5 @@ STARTS: dict[str, type] = {
     "pool": Pool,
     "plateau": Plateau,
     "chain": Chain,
+    "on_real": OnReal,
 }

@@ -9,6 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
+from textdistill.core.batch import RealData
 from textdistill.core.inner import State
 from textdistill.core.learner import Learner, Params
 from textdistill.core.schedule import Outcome, Synthetic
@@ -68,6 +69,15 @@ class Starts(Protocol):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from what `state_dict` gave."""
+        ...
+
+
+@runtime_checkable
+class SeesReal(Protocol):
+    """A source that trains its networks on real rows: the loop shows it the ones it distils from."""
+
+    def see(self, real: RealData) -> None:
+        """Train on these from now on."""
         ...
 
 
