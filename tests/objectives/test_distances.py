@@ -26,6 +26,8 @@ def off(one: list[float], other: list[float]) -> float:
 
 def plain(name: str, one: list[Tensor], other: list[Tensor]) -> float:
     total = 0.0
+    if name == "whole":
+        return off(*([value for g in side for value in g.flatten().tolist()] for side in (one, other)))
     for g, h in zip(one, other, strict=True):
         if name == "euclidean":
             total += sum((a - b) ** 2 for a, b in zip(g.flatten().tolist(), h.flatten().tolist(), strict=True))

@@ -19,7 +19,7 @@ from textdistill.core.unroll import Inner
 from textdistill.data import DataSettings, ImageRows, PixelSettings, Scaling, load_images
 from textdistill.learners.convnet import ConvNet, ConvNetSettings
 from textdistill.objectives import DistributionMatching, GradientMatching
-from textdistill.objectives.passes import RealType, real_activations, real_gradient, sample_activations
+from textdistill.objectives.passes import Forward, RealType, real_gradient, sample_activations
 from textdistill.synthetic.tensors import TensorData
 
 TYPES: tuple[RealType, RealType] = ("float32", "bfloat16")
@@ -55,7 +55,7 @@ def test_a_classs_gradient_and_mean_features_hardly_turn(steps: int) -> None:
         assert min(turned.values()) > 0.9995, turned
         assert max(turned.values()) < 1 - 1e-10  # they are not the same numbers
         fine_mean, coarse_mean = (
-            torch.cat([layers[-2] for layers in real_activations(learner, params, batch, dtype)]).float().mean(0)
+            torch.cat([layers[-2] for layers in Forward(learner, params, dtype).activations(batch)]).float().mean(0)
             for dtype in TYPES
         )
         assert alike(fine_mean, coarse_mean) > 0.99999

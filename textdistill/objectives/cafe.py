@@ -24,7 +24,7 @@ from textdistill.objectives.moments import (
     matched_rows,
     shares,
 )
-from textdistill.objectives.passes import RealType, real_activations, sample_activations
+from textdistill.objectives.passes import Forward, RealType, sample_activations
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,7 @@ class CAFE:
     optimizer: InnerOptimizer = field(default_factory=SGD)
 
     trains: ClassVar[frozenset[str]] = frozenset({"inputs", "weights"})
+    takes: ClassVar[frozenset[str]] = frozenset({"words", "pixels"})
     # A pool grows old by the training that an objective does; this one does none.
     starts: ClassVar[frozenset[str]] = frozenset({"fixed", "fresh", "trained", "chain"})
 
@@ -76,7 +77,7 @@ class CAFE:
         count = sum(len(rows) for rows in real.values())
         for index, label in enumerate(labels):
             totals = [torch.zeros_like(mean[0]) for mean in means]
-            for found in real_activations(learner, params, real[label], self.real_dtype):
+            for found in Forward(learner, params, self.real_dtype).activations(real[label]):
                 for total, layer in zip(totals, found, strict=False):  # all but the logits
                     total += layer.flatten(1).sum(0, dtype=total.dtype)
                 scores = found[-2].flatten(1).to(means[-1].dtype) @ means[-1].t()

@@ -1,4 +1,4 @@
-"""How far two gradients of a network are apart: by output row (DC), by parameter, or as plain vectors."""
+"""How far two gradients of a network are apart: by output row (DC), by parameter, as one vector (DiLM), or squared."""
 
 from __future__ import annotations
 
@@ -30,6 +30,12 @@ def cosine(synthetic: Gradients, real: Gradients) -> Tensor:
     return _total([_off(one.flatten(), other.flatten()) for one, other in pairs], synthetic)
 
 
+def whole(synthetic: Gradients, real: Gradients) -> Tensor:
+    """1 − ⟨g, g'⟩/(‖g‖‖g'‖ + ε) of all parameters as one vector (Maekawa et al. 2024, Eq. 3, and their code)."""
+    one, other = (torch.cat([part.flatten() for part in parts]) for parts in (synthetic, real))
+    return _off(one, other)
+
+
 def euclidean(synthetic: Gradients, real: Gradients) -> Tensor:
     """Σ_parameters ‖g − g'‖²."""
     pairs = zip(synthetic, real, strict=True)
@@ -47,4 +53,4 @@ def _total(parts: Sequence[Tensor], like: Gradients) -> Tensor:
     return torch.stack(list(parts)).sum() if parts else like[0].new_zeros(())
 
 
-DISTANCES: dict[str, Distance] = {"layerwise": layerwise, "cosine": cosine, "euclidean": euclidean}
+DISTANCES: dict[str, Distance] = {"layerwise": layerwise, "cosine": cosine, "whole": whole, "euclidean": euclidean}

@@ -27,7 +27,7 @@ from textdistill.objectives.moments import (
     part_of,
     shares,
 )
-from textdistill.objectives.passes import RealType, real_activations, sample_activations
+from textdistill.objectives.passes import Forward, RealType, sample_activations
 
 
 @dataclass(frozen=True)
@@ -102,12 +102,7 @@ class DistributionMatching:
         loss = features.new_zeros(())
         size = features.shape[1] if self.normalise else 1
         for label, rows in real.items():
-            wanted = torch.cat(
-                [
-                    layers[-2].flatten(1).to(features.dtype)
-                    for layers in real_activations(learner, params, rows, self.real_dtype)
-                ]
-            )
+            wanted = Forward(learner, params, self.real_dtype).features(rows)
             mean = wanted.mean(0)
             loss = loss + (means[label] - mean).square().sum() / size
             if self.covariance:

@@ -19,8 +19,9 @@ from textdistill.core.unroll import Inner
 from textdistill.errors import RecipeError, did_you_mean
 from textdistill.objectives.augment import augment, kinds_with, name_faults
 from textdistill.objectives.distances import DISTANCES
+from textdistill.objectives.last_layer import LastLayer, last_layer
 from textdistill.objectives.moments import joined, matched_rows, part_of, sent_back, taught_leaves
-from textdistill.objectives.passes import RealType, real_gradient
+from textdistill.objectives.passes import Forward, RealType, real_gradient, sample_activations
 
 
 @dataclass(frozen=True)
@@ -28,12 +29,16 @@ class GradientMatching:
     """Σ_c D(∇_θ ℓ(S_c; θ), ∇_θ ℓ(T_c; θ)) over the classes c of the set S and as many real rows T_c of each.
 
     DC (Zhao et al. 2021, Eq. 9 and Algorithm 1); with `augment` it is DSA (Zhao & Bilen 2021, Eq. 7): one random
-    transformation, the same for both sides, drawn anew for every class. `distance` is `layerwise` (DC), `cosine` or
-    `euclidean`. A synthetic row belongs to the class of its largest label; its soft label and its weight, normalised
-    within the class, enter the loss. `batch` is how many real rows of each class are drawn, without replacement (a
-    larger batch is the average over several). `layers` restricts θ to the weights whose names begin so, and `last`
-    to those of the last layer. `real_dtype` `bfloat16` multiplies in that type on the real side, which is a constant
-    here. `optimizer` is how starts that train do so (`chain`, DC's own).
+    transformation, the same for both sides, drawn anew for every class. `distance` is `layerwise` (DC), `cosine` of
+    each parameter, `whole` (the cosine of all at once: DiLM, Maekawa et al. 2024, Eq. 3) or `euclidean`. DiLM takes the
+    mean over the classes, which is the same to Adam but for `outer.clip`. A synthetic row belongs to the class of its
+    largest label; its soft label and its weight, normalised within the class, enter the loss. `batch` is how many real
+    rows of each class are drawn, without replacement (a larger batch is the average over several), unless the data
+    choose themselves (`RepresentativeRows`). `layers` restricts θ to the weights whose names begin so, and `last` to
+    those of the last layer: where that is linear its gradient is taken in closed form, the network runs forward alone,
+    and it is in no graph but that of inputs that are learned. `real_dtype` `bfloat16` multiplies in that type what is a
+    constant here: the real side, and samples' features where their inputs are not learned. `optimizer` is how starts
+    that train on the set do so (`chain`, DC's own).
     """
 
     distance: str = "layerwise"
@@ -45,7 +50,7 @@ class GradientMatching:
 
     trains: ClassVar[frozenset[str]] = frozenset({"inputs", "targets", "weights"})
     # A pool grows old by the training that an objective does; this one does none.
-    starts: ClassVar[frozenset[str]] = frozenset({"fixed", "fresh", "trained", "chain"})
+    starts: ClassVar[frozenset[str]] = frozenset({"fixed", "fresh", "trained", "chain", "on_real"})
 
     def __post_init__(self) -> None:
         faults = []
@@ -76,13 +81,20 @@ class GradientMatching:
         draws, rows = matched_rows(synthetic, real, self.batch, streams.torch("real"))
         leaves = taught_leaves(draws, self.trains)
         members = torch.cat([draw.batch.targets for draw in draws]).argmax(1)
+        matched = matched_names(learner, self.layers)
         outcomes = []
         for start in starts:
-            matched = matched_names(learner, self.layers)
             loss, totals = 0.0, [torch.zeros_like(leaf) for leaf in leaves]
+            forward = Forward(learner, start.params, self.real_dtype)
+            last = last_layer(learner, start.params, matched, draws[0].batch)
             for label in rows:
                 ours = part_of(joined([draw.batch for draw in draws]), torch.nonzero(members == label)[:, 0])
-                term = self.term(ours, real.batch(rows[label]), learner, start.params, matched, streams.child(label))
+                ours, theirs = self._transformed(ours, real.batch(rows[label]), streams.child(label))
+                if last is None:
+                    sides = self._by_autograd(ours, theirs, learner, start.params, matched)
+                else:
+                    sides = self._by_hand(ours, theirs, last, forward)
+                term = DISTANCES[self.distance](*sides)
                 loss += float(term.detach())
                 found = torch.autograd.grad(term, leaves, allow_unused=True)
                 for total, gradient in zip(totals, found, strict=True):
@@ -91,18 +103,33 @@ class GradientMatching:
             outcomes.append(sent_back(loss, totals, draws, self.trains))
         return outcomes
 
-    def term(
-        self, ours: Batch, theirs: Batch, learner: Learner, params: Params, matched: Sequence[str], streams: Streams
-    ) -> Tensor:
-        """The distance of one class, as a function of the synthetic rows `ours`."""
+    def _transformed(self, ours: Batch, theirs: Batch, streams: Streams) -> tuple[Batch, Batch]:
+        """Both sides after the same random transformation, the samples with weights that sum to one."""
         if self.augment:
             ours = augment(ours, self.augment, streams.torch("augment"))
             theirs = augment(theirs, self.augment, streams.torch("augment"))
+        return within_class(ours), theirs
+
+    def _by_autograd(
+        self, ours: Batch, theirs: Batch, learner: Learner, params: Params, matched: Sequence[str]
+    ) -> tuple[Sequence[Tensor], Sequence[Tensor]]:
+        """The gradients of both sides for any weights, the samples' with a graph of the whole network."""
         wanted = real_gradient(learner, params, theirs, matched, self.real_dtype)
         params = {name: value.detach().requires_grad_(name in matched) for name, value in params.items()}
-        loss = learner.loss(params, within_class(ours))
-        gradient = torch.autograd.grad(loss, [params[name] for name in matched], create_graph=True)
-        return DISTANCES[self.distance](gradient, wanted)
+        loss = learner.loss(params, ours)
+        return torch.autograd.grad(loss, [params[name] for name in matched], create_graph=True), wanted
+
+    def _by_hand(
+        self, ours: Batch, theirs: Batch, last: LastLayer, forward: Forward
+    ) -> tuple[Sequence[Tensor], Sequence[Tensor]]:
+        """Those for the last layer, from features; the network is in no graph but that of inputs that are learned."""
+        if ours.inputs.requires_grad:
+            features = sample_activations(forward.learner, forward.params, ours)[-2].flatten(1)
+        else:
+            features = forward.features(ours)
+        with torch.no_grad():
+            wanted = last.gradient(forward.features(theirs), theirs.targets, theirs.weights)
+        return last.gradient(features, ours.targets, ours.weights), wanted
 
 
 @dataclass(frozen=True)

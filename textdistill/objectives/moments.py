@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
@@ -79,7 +80,7 @@ def joined(batches: Sequence[Batch]) -> Batch:
 
 
 def _weights(batch: Batch) -> Tensor:
-    return batch.inputs.new_full((len(batch),), 1 / len(batch)) if batch.weights is None else batch.weights
+    return batch.targets.new_full((len(batch),), 1 / len(batch)) if batch.weights is None else batch.weights
 
 
 def part_of(batch: Batch, rows: Int[Tensor, " b"] | slice) -> Batch:
@@ -92,8 +93,19 @@ def part_of(batch: Batch, rows: Int[Tensor, " b"] | slice) -> Batch:
     )
 
 
+@runtime_checkable
+class ChoosesRows(Protocol):
+    """Real data that say themselves which rows stand for each class."""
+
+    def rows_by_class(self, most: int, rng: torch.Generator) -> dict[int, Int[Tensor, " b"]]:
+        """Up to `most` rows of every class that has any."""
+        ...
+
+
 def rows_by_class(real: RealData, most: int, rng: torch.Generator) -> dict[int, Int[Tensor, " b"]]:
-    """Up to `most` rows of every class that has any, drawn without replacement."""
+    """Up to `most` rows of every class that has any: the data's own choice, else drawn without replacement."""
+    if isinstance(real, ChoosesRows):
+        return real.rows_by_class(most, rng)
     found = {}
     for label in range(len(real.classes)):
         rows = torch.nonzero(real.labels.cpu() == label)[:, 0]
@@ -105,7 +117,7 @@ def rows_by_class(real: RealData, most: int, rng: torch.Generator) -> dict[int, 
 def shares(batch: Batch) -> Float[Tensor, "c n"]:
     """The share of each row in the mean of its class, the largest target's: its weight over that of the whole class."""
     members = torch.nn.functional.one_hot(batch.targets.detach().argmax(1), batch.targets.shape[1])
-    weighted = members.t().to(batch.inputs) * _weights(batch)
+    weighted = members.t().to(batch.targets) * _weights(batch)
     return weighted / weighted.sum(1, keepdim=True).clamp_min(torch.finfo(weighted.dtype).tiny)
 
 

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Literal, Protocol, runtime_checkable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
 from textdistill.core.batch import Batch
+from textdistill.core.device import Precision
 from textdistill.core.learner import Learner, Params
 from textdistill.objectives.moments import part_of
 
-RealType = Literal["float32", "bfloat16"]
+RealType = Precision
 
 # Numbers that the layers of one piece may show between them: what one layer writes, the next then finds near the
 # processor. 2,560 digits through DC's ConvNet with its gradient by autograd, in CPU-s: float32 256 rows at once 11.5,
 # 64 8.7, 16 (this) 7.6; bfloat16 256 rows 7.2, 64 (this) 5.2, 16 5.9.
 PIECE: dict[str, int] = {"float32": 2**19, "bfloat16": 2**21}
+# Of a network that has more weights than that, every piece reads them all from afar: so many rows repay it.
+REPAID = 32
 
 
 @runtime_checkable
@@ -56,21 +61,39 @@ def sample_activations(learner: Learner, params: Params, batch: Batch) -> list[T
     return [torch.cat(layers) for layers in zip(*parts, strict=True)]
 
 
-def real_activations(learner: Learner, params: Params, batch: Batch, dtype: RealType) -> Iterator[list[Tensor]]:
-    """Every layer's activations of real rows, a piece at a time, without a graph.
+@dataclass(frozen=True)
+class Forward:
+    """A network with given weights, run on rows without a graph, a piece at a time.
 
-    With `bfloat16` the network runs in that type, and so the activations come.
+    With `bfloat16` it runs in that type, and so its activations come; the weights are cast once for all batches.
     """
-    inside = _inside(batch.inputs.dtype, dtype)
-    once = _once(learner, batch)
-    cast = {name: value.detach().to(inside) for name, value in params.items()} if once is None else {}
-    for rows in _pieces(learner, params, batch, dtype, once):
-        with torch.no_grad():  # and not around the yield: whoever asked may have a graph
-            if once is None:
-                layers = learner.activations(cast, rows.to(rows.inputs.device, inside))
-            else:
-                layers = once.activations(params, rows.inputs, inside)
-        yield layers
+
+    learner: Learner
+    params: Params
+    dtype: RealType = "float32"
+
+    @cached_property
+    def cast(self) -> Params:
+        """All weights, frozen ones too, in the type that the network runs in."""
+        inside = _inside(self.params, self.dtype)
+        every = dict(self.learner.module.named_parameters()) | self.params
+        return {name: value.detach().to(inside) for name, value in every.items()}
+
+    def activations(self, batch: Batch) -> Iterator[list[Tensor]]:
+        """Every layer's activations, piece by piece."""
+        inside, once = _inside(self.params, self.dtype), _once(self.learner, batch)
+        for rows in _pieces(self.learner, self.params, batch, self.dtype, once):
+            with torch.no_grad():  # and not around the yield: whoever asked may have a graph
+                if once is None:
+                    layers = self.learner.activations(self.cast, rows.to(rows.inputs.device, inside))
+                else:
+                    layers = once.activations(self.params, rows.inputs, inside)
+            yield layers
+
+    def features(self, batch: Batch) -> Tensor:
+        """The features (n, f), in the weights' own type."""
+        own = next(iter(self.params.values())).dtype
+        return torch.cat([layers[-2].flatten(1).to(own) for layers in self.activations(batch)])
 
 
 def real_gradient(
@@ -81,12 +104,13 @@ def real_gradient(
     With `bfloat16` the network runs in that type, forward and back; the pieces are summed in the weights' own.
     """
     own = {name: params[name].detach() for name in names}
-    inside = _inside(next(iter(own.values())).dtype, dtype)
+    inside = _inside(own, dtype)
     totals = {name: torch.zeros_like(value) for name, value in own.items()}
     once = _once(learner, batch) if learner.criterion == "cross_entropy" else None
     leaves = {}
     if once is None:
-        leaves = {name: value.detach().to(inside).requires_grad_(name in own) for name, value in params.items()}
+        cast = Forward(learner, params, dtype).cast
+        leaves = {name: value.detach().requires_grad_(name in own) for name, value in cast.items()}
     for rows in _pieces(learner, params, batch, dtype, once):
         # the loss of rows without weights is their mean
         share = len(rows) / len(batch) if batch.weights is None else 1.0
@@ -102,9 +126,9 @@ def real_gradient(
     return list(totals.values())
 
 
-def _inside(own: torch.dtype, dtype: RealType) -> torch.dtype:
+def _inside(params: Params, dtype: RealType) -> torch.dtype:
     """The type that the network runs in."""
-    return torch.bfloat16 if dtype == "bfloat16" else own
+    return torch.bfloat16 if dtype == "bfloat16" else next(iter(params.values())).dtype
 
 
 def _once(learner: Learner, batch: Batch) -> FirstOrder | None:
@@ -130,5 +154,7 @@ def _most(learner: Learner, params: Params, batch: Batch, dtype: RealType, once:
         return len(batch)
     if once is not None:
         return once.rows(params, batch.inputs.shape[1:])
+    if sum(value.numel() for value in learner.module.parameters()) > max(PIECE.values()):
+        return REPAID
     shown = learner.activations(params, part_of(batch, slice(0, 1)))
     return PIECE[dtype] // sum(layer.numel() for layer in shown)
