@@ -18,7 +18,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "core": frozenset(),
     **{room: frozenset({"core"}) for room in ("objectives", "synthetic", "data", "learners", "selection")},
     "evaluation": frozenset({"core", "objectives", "synthetic", "data", "learners", "selection", "artifact"}),
-    "export": frozenset({"artifact"}),
+    "export": frozenset({"core", "artifact", "text_set"}),
 }
 # files of pre-trained models are found in one place, for encoders and for language models
 MAY_IMPORT["learners"] |= {"hub_models"}

@@ -110,9 +110,9 @@ def _all(
 
 
 def _register() -> None:
-    from textdistill.commands import analyse, demo, look, make, score
+    from textdistill.commands import analyse, demo, export, look, make, score
 
-    for module in (make, score, analyse, look, demo):
+    for module in (make, score, export, analyse, look, demo):
         module.register(app)
 
 

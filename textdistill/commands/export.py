@@ -1,0 +1,295 @@
+"""The command `export`: a finished set as other people's tools read it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from textdistill.commands.options import DataDir, one_of
+from textdistill.errors import ArtifactError, UserError
+
+if TYPE_CHECKING:
+    from textdistill.export import Format, Shots
+    from textdistill.export.shots import Counter
+    from textdistill.text_set import TextSet
+
+EXPORT_HELP = """Export a set of texts for language models, trainers and hubs.
+
+SET is a run's folder, or a file of labelled texts (CSV, JSON lines, Parquet). FORMAT is one of prompt, openai, lm-eval,
+dspy, langchain, promptfoo, llama-factory, huggingface, csv, jsonl. Formats of one file go to standard output unless
+--out names a file.
+
+[bold]textdistill export runs/ld --format prompt --k 6 --order interleaved[/bold]
+
+[bold]textdistill export runs/ld --format huggingface --out my-set[/bold]
+
+[bold]textdistill export set.csv --format lm-eval --test test.csv --out task[/bold]"""
+
+NAMES = (
+    *("prompt", "openai", "lm-eval", "dspy", "langchain", "promptfoo"),
+    *("llama-factory", "huggingface", "csv", "jsonl"),
+)
+DECODED, SAMPLES = "decoded.json", "samples.jsonl"
+MOST_BYTES = 2**26  # of manifest.json, metrics.json or decoded.json
+SET_HELP = "A run's folder, or a file of labelled texts."
+TEMPLATE_HELP = "Jinja of one sample, {{ text }} … {{ label }} at its end; \\n is a new line, @FILE reads a file."
+
+
+def export(
+    source: Annotated[Path, typer.Argument(metavar="SET", help=SET_HELP, show_default=False)],
+    format: Annotated[str, typer.Option("--format", "-f", help=", ".join(NAMES) + ".", show_default=False)],
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="The file or folder to write.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace an export that is there.")] = False,
+    k: Annotated[int | None, typer.Option("--k", help="Samples in total, balanced by class; all if not given.")] = None,
+    order: Annotated[str, typer.Option("--order", help="as_selected, interleaved or shuffled.")] = "as_selected",
+    seed: Annotated[int, typer.Option("--seed", help="Of the shuffled order, and of --test-rows.")] = 0,
+    template: Annotated[str | None, typer.Option("--template", help=TEMPLATE_HELP)] = None,
+    label_word: Annotated[
+        list[str] | None, typer.Option("--label-word", metavar="CLASS=WORD", help="The word for a class; repeat it.")
+    ] = None,
+    instruction: Annotated[str | None, typer.Option("--instruction", help="What to do, before the samples.")] = None,
+    separator: Annotated[str | None, typer.Option("--separator", help="Between samples; \\n is a new line.")] = None,
+    token_budget: Annotated[
+        int | None, typer.Option("--token-budget", help="Take as many samples as fit, instruction included.")
+    ] = None,
+    tokenizer: Annotated[
+        str | None, typer.Option("--tokenizer", help="Whose tokens: a hub id, a folder, a .gguf file or smollm2.")
+    ] = None,
+    labels: Annotated[
+        str | None, typer.Option("--labels", help="hard, soft (probabilities) or weights (a row for each class).")
+    ] = None,
+    test: Annotated[
+        Path | None, typer.Option("--test", help="Labelled rows to ask about (lm-eval, promptfoo); else the run's own.")
+    ] = None,
+    test_rows: Annotated[int | None, typer.Option("--test-rows", min=1, help="Draw this many of them.")] = None,
+    name: Annotated[str | None, typer.Option("--name", help="What the consumer calls the set or task.")] = None,
+    style: Annotated[str | None, typer.Option("--style", help="openai: few-shot or fine-tune.")] = None,
+    predictor: Annotated[str | None, typer.Option("--predictor", help="dspy: where in the program; self.")] = None,
+    provider: Annotated[list[str] | None, typer.Option("--provider", help="promptfoo: a model; repeat it.")] = None,
+    licence: Annotated[str | None, typer.Option("--license", help="huggingface: that of the source data.")] = None,
+    language: Annotated[list[str] | None, typer.Option("--language", help="huggingface: such as en.")] = None,
+    safe_cells: Annotated[bool, typer.Option("--safe-cells", help="csv: no cell that a spreadsheet computes.")] = False,
+    data_dir: DataDir = None,
+) -> None:
+    """See EXPORT_HELP."""
+    one_of("--format", format, NAMES)
+    given = {
+        **{"style": style, "predictor": predictor, "licence": licence, "safe_cells": safe_cells or None},
+        **{"providers": tuple(provider) if provider else None, "language": tuple(language) if language else None},
+    }
+    chosen = _format(format, {key: value for key, value in given.items() if value is not None})
+    if out is None and chosen.folder:
+        raise UserError(f"--out: {format} is a folder: say where it goes")
+    from textdistill.export import Material, Shots, arrange, write
+
+    wished: dict[str, Any] = {
+        **{"template": _template(template), "label_words": _words(label_word), "instruction": instruction},
+        **{"separator": _unescaped(separator), "token_budget": token_budget, "tokenizer": tokenizer},
+    }
+    wished = {key: value for key, value in wished.items() if value is not None}
+    _refuse_idle(format, chosen, wished)
+    shots = Shots(k=k, order=order, seed=seed, labels=labels, **wished)  # type: ignore[arg-type]
+    _refuse_labels(format, chosen, shots)
+    manifest, metrics = (_facts(source, file) for file in ("manifest.json", "metrics.json"))
+    samples = _samples(source, manifest, metrics)
+    picked = arrange(samples, shots, None if tokenizer is None else _counter(tokenizer))
+    if token_budget is not None:
+        _note(f"{len(picked)} of {k or len(samples)} samples fit in {token_budget} tokens")
+    asked = _asked(format, chosen, test, source, samples, data_dir)
+    material = Material(
+        picked,
+        shots.wording(picked),
+        name or _name(out or source),
+        shots.labels or ("hard" if samples.soft is None else chosen.labels[0]),
+        asked if asked is None or test_rows is None else _drawn(asked, test_rows, seed),
+        manifest,
+        metrics,
+    )
+    if out is None:
+        typer.echo(chosen.files(material)[chosen.names[0]], nl=False)
+        return
+    write(out, chosen, material, force)
+    _note(f"{len(picked)} samples as {format}: {out}")
+
+
+def _format(name: str, settings: dict[str, Any]) -> Format:
+    """The format with its settings; a setting of another format is the user's mistake."""
+    from textdistill.export import FORMATS
+
+    for key in settings:
+        owners = [other for other, kind in FORMATS.items() if key in {field.name for field in dataclasses.fields(kind)}]  # type: ignore[arg-type]
+        if name not in owners:
+            option = {"providers": "provider", "licence": "license"}.get(key, key).replace("_", "-")
+            raise UserError(f"--{option}: goes with {', '.join(owners)}, not with {name}; leave it out")
+    return FORMATS[name](**settings)
+
+
+def _refuse_idle(name: str, chosen: Format, wished: dict[str, Any]) -> None:
+    """Options that would do nothing in this format."""
+    heeded = chosen.uses | ({"tokenizer"} if "token_budget" in chosen.uses else set())
+    for key in wished:
+        if key not in heeded:
+            option = key.removesuffix("s").replace("_", "-")
+            raise UserError(f"--{option}: means nothing to {name} as it is asked for here; leave it out")
+
+
+def _refuse_labels(name: str, chosen: Format, shots: Shots) -> None:
+    if shots.labels is not None and shots.labels not in chosen.labels:
+        raise UserError(
+            f"--labels: {name} has no place for {shots.labels!r}; allowed: {', '.join(chosen.labels)} "
+            "(csv, jsonl and huggingface take all kinds)"
+        )
+
+
+def _facts(source: Path, name: str) -> dict[str, Any]:
+    """A JSON object in a run's folder; empty where there is none."""
+    path = source / name
+    if not source.is_dir() or not path.exists():
+        return {}
+    if not path.resolve().is_relative_to(source.resolve()):
+        raise ArtifactError(f"{path}: leads outside the folder; copy the real file there")
+    if path.stat().st_size > MOST_BYTES:
+        raise ArtifactError(f"{path}: more than {MOST_BYTES >> 20} MiB; that is no file of a run")
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise ArtifactError(f"{path}: not readable JSON ({error})") from None
+    if not isinstance(found, dict):
+        raise ArtifactError(f"{path}: {type(found).__name__} found; a JSON object is needed")
+    return found
+
+
+def _samples(source: Path, manifest: dict[str, Any], metrics: dict[str, Any]) -> TextSet:
+    """The set: texts as they are, or the sentences that word vectors decode to."""
+    from textdistill.text_sets import read_text_set
+
+    classes = manifest.get("classes")
+    order = [str(name) for name in classes] if isinstance(classes, list) else None
+    if not (source / DECODED).is_file() or (source / SAMPLES).is_file():
+        return read_text_set(source, order)
+    samples = _decoded(source, order)
+    scores = [
+        f"{told} {score['mean']:.1f} %"
+        for key, told in (("distilled_snapped", "snapped to words"), ("distilled", "as vectors"))
+        if isinstance(score := metrics.get(key, {}).get("accuracy"), dict)
+    ]
+    measured = f" (test accuracy {', '.join(scores)})" if scores else ""
+    _note(f"warning: {source} holds word vectors; exported are the sentences of their nearest words{measured}")
+    return samples
+
+
+def _decoded(source: Path, classes: Sequence[str] | None) -> TextSet:
+    import numpy as np
+
+    from textdistill.evaluation.decode import Decoded
+    from textdistill.text_set import TextSet
+
+    sentences = Decoded.from_dict(_facts(source, DECODED)).sentences
+    if not sentences:
+        raise ArtifactError(f"{source / DECODED}: no sentences; decode the run again: textdistill decode {source}")
+    names = tuple(classes or sentences[0].label)
+    if any(set(one.label) != set(names) for one in sentences):
+        raise ArtifactError(f"{source / DECODED}: its labels are not of the classes {', '.join(names)}; decode again")
+    soft = np.array([[one.label[name] for name in names] for one in sentences])
+    texts = [" ".join(one.words) for one in sentences]
+    return TextSet(texts, soft.argmax(1), names, soft=soft, meta={"source": str(source), "decoded": True})
+
+
+def _asked(
+    name: str, chosen: Format, test: Path | None, source: Path, samples: TextSet, data_dir: Path | None
+) -> TextSet | None:
+    """The rows to ask about: the file's, else the test rows of the run's own data."""
+    from textdistill.text_set import TextSet
+    from textdistill.text_sets import read_text_set
+
+    if not chosen.asks:
+        if test is not None:
+            raise UserError(f"--test: {name} asks about no rows; leave it out")
+        return None
+    if test is not None:
+        asked = read_text_set(test, samples.classes)
+    elif (source / "manifest.json").is_file():
+        from textdistill.api import stored_recipe
+        from textdistill.artifact import load
+        from textdistill.data import load as load_data
+
+        settings = stored_recipe(load(source), data_dir=None if data_dir is None else str(data_dir)).data
+        rows = load_data(settings).test
+        asked = TextSet(rows.texts, rows.labels, rows.classes, rows.pairs)
+    else:
+        raise UserError(f"--test: {name} asks a model about rows: give a file of labelled texts")
+    if (asked.pairs is None) != (samples.pairs is None) or asked.classes != samples.classes:
+        raise UserError(f"--test: {test or source}: its rows have other columns or classes than the set's samples")
+    return asked
+
+
+def _drawn(samples: TextSet, rows: int, seed: int) -> TextSet:
+    from textdistill.core.streams import Streams
+
+    drawn = Streams(seed, ("export", "test")).numpy().permutation(len(samples))[:rows]
+    return samples.take(sorted(drawn.tolist()))
+
+
+def _counter(name: str) -> Counter:
+    """What counts the tokens of a text, special ones included, as the model called `name` does."""
+    from textdistill.hub_models import quiet
+    from textdistill.language_models import LANGUAGE_MODEL, PACKAGED, load_causal
+
+    if name == PACKAGED or name.endswith(".gguf"):
+        found = load_causal(name).tokenizer
+    else:
+        folder = Path(name).expanduser()
+        folder = folder if (folder / "tokenizer.json").is_file() else LANGUAGE_MODEL.folder(name)
+        with quiet() as transformers:
+            try:
+                found = transformers.AutoTokenizer.from_pretrained(
+                    folder, local_files_only=True, trust_remote_code=False
+                )
+            except Exception as error:  # whatever the library meets in these files, the user can only give others
+                reason = " ".join(str(error).split())[:200]
+                raise UserError(f"--tokenizer: {name}: cannot be read ({reason}); give another") from None
+    return lambda text: len(found(text, verbose=False)["input_ids"])
+
+
+def _template(text: str | None) -> str | None:
+    """A template given in words or as @FILE."""
+    if text is None or not text.startswith("@"):
+        return _unescaped(text)
+    try:
+        return Path(text[1:]).read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise UserError(f"--template: {text[1:]}: no UTF-8 text; save it as such") from None
+
+
+def _unescaped(text: str | None) -> str | None:
+    r"""New lines and tabs that a shell's user writes as `\n` and `\t`."""
+    return None if text is None else text.replace("\\n", "\n").replace("\\t", "\t")
+
+
+def _words(given: list[str] | None) -> dict[str, str] | None:
+    found = {}
+    for one in given or ():
+        name, sign, word = one.partition("=")
+        if not sign:
+            raise UserError(f"--label-word: {one!r}; write CLASS=WORD")
+        found[name] = word
+    return found or None
+
+
+def _name(path: Path) -> str:
+    return re.sub(r"[^A-Za-z0-9_-]+", "_", path.resolve().name.split(".")[0]).strip("_-") or "distilled"
+
+
+def _note(text: str) -> None:
+    typer.echo(text, err=True)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("export", help=EXPORT_HELP)(export)

@@ -1,0 +1,25 @@
+"""Text that template engines leave alone: for Jinja and Nunjucks, and for Python's format strings."""
+
+from __future__ import annotations
+
+import re
+
+# What opens a tag, and an opening brace at the end, which would open one together with what follows.
+OPENING = re.compile(r"\{\{+|\{+(?=[%#]|\Z)")
+# Values that promptfoo takes for the name of something to read.
+READS = re.compile(r"\A(?:file://|package:)")
+
+
+def for_jinja(text: str) -> str:
+    """The text as a piece of a Jinja or Nunjucks template that renders to it."""
+    return OPENING.sub(lambda found: '{{ "' + found.group() + '" }}', text)
+
+
+def for_promptfoo(text: str) -> str:
+    """The text as a value in promptfoo's files: rendered, it is itself, and it never names a file to read or run."""
+    return READS.sub(lambda found: '{{ "' + found.group() + '" }}', for_jinja(text))
+
+
+def for_format(text: str) -> str:
+    """The text as a piece of a format string (`"…".format(…)`)."""
+    return text.replace("{", "{{").replace("}", "}}")
