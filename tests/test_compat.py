@@ -23,7 +23,7 @@ from textdistill.core.outer import Outer
 from textdistill.core.start_kinds import STARTS
 from textdistill.core.starts import Starts
 from textdistill.core.streams import Streams
-from textdistill.data import EmbeddedText
+from textdistill.data import EmbeddedText, LearnerText, TextTable
 from textdistill.data.words import tokenise
 from textdistill.errors import RecipeError
 from textdistill.learners import LEARNERS, make_learner
@@ -42,11 +42,13 @@ SMALL: dict[str, dict[str, Any]] = {
     "gradient_matching": {"batch": 16},
     "cafe": {"batch": 16},
     "weighted_sum": {"parts": (Weighted(Unrolled(batch=64)), Weighted(DistributionMatching(batch=16), 0.1))},
+    "weighted_sum texts": {"parts": (Weighted(Unrolled(batch=64)), Weighted(Unrolled(batch=16, balanced=True), 0.1))},
 }
 # The learner and its settings for each kind of representation.
 NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
     "words": ("mlp", {"hidden": (16,)}),
     "pixels": ("convnet", {"width": 8, "depth": 2}),
+    "texts": ("pretrained", {"model": "minilm", "train": "head"}),
 }
 STEPS = 50
 
@@ -123,7 +125,7 @@ def test_a_part_that_says_nothing_can_do_all() -> None:
 
 def test_the_table_has_every_pair_with_what_goes_with_it_or_why_nothing_does() -> None:
     assert [(one.representation, one.objective) for one in table(MADE_UP)] == [
-        (kind, objective) for kind in ("words", "pixels") for objective in MADE_UP["objective"]
+        (kind, objective) for kind in ("words", "pixels", "texts") for objective in MADE_UP["objective"]
     ]
     assert row("pixels", "labels") == Row("pixels", "labels", ("fresh",), ("targets",), ("image", "both"), True)
     assert row("words", "labels").refused == (
@@ -132,6 +134,20 @@ def test_the_table_has_every_pair_with_what_goes_with_it_or_why_nothing_does() -
     lonely = {**MADE_UP, "learner": {"text": Words}}
     assert next(one.refused for one in table(lonely) if one.representation == "pixels") == (
         "learner: none of text takes pixels"
+    )
+
+
+def test_of_texts_nothing_is_learned_but_what_stands_beside_them() -> None:
+    assert row("texts", "silent") == Row(
+        "texts", "silent", ("fixed", "fresh"), ("targets", "weights", "lr"), ("both",), False
+    )
+    assert row("texts", "inputs").refused == (
+        "synthetic.learn: ['inputs'] cannot be learned of texts, only targets, weights, lr"
+    )
+    assert told("texts", Silent, None, None, {"targets"}) is None
+    assert told("texts", Silent, None, None, {"inputs", "targets"}) == (
+        "synthetic.learn: ['inputs'] cannot be learned of texts, only targets, weights, lr; "
+        "nearest possible: texts with silent, learning targets"
     )
 
 
@@ -267,7 +283,12 @@ class Digits:
 
 @functools.cache
 def real(kind: str) -> RealData:
-    """Real sentences as GloVe vectors, or real digits."""
+    """Real sentences as GloVe vectors or as they are, or real digits."""
+    if kind == "texts":
+        texts, labels = zip(*tiny.sentences()[::5], strict=True)
+        table = TextTable("reviews", ("bad", "good"), list(texts), None, np.array(labels))
+        network: Any = learner_of(kind).module
+        return LearnerText(table, network.read, network.shape)
     if kind == "pixels":
         return Digits()
     glove = embeddings.load("glove-6b-50d", max_words=5000)
@@ -276,9 +297,9 @@ def real(kind: str) -> RealData:
     return EmbeddedText([tokenise(text) for text in texts], labels, ("bad", "good"), glove.words, matrix, 12)
 
 
-def objective_of(name: str) -> Any:
+def objective_of(name: str, kind: str) -> Any:
     try:
-        return OBJECTIVES[name](**SMALL.get(name, {}))
+        return OBJECTIVES[name](**SMALL.get(f"{name} {kind}", SMALL.get(name, {})))
     except TypeError as error:
         pytest.fail(f"objective {name} needs settings ({error}): give small ones in SMALL above")
 
@@ -286,6 +307,8 @@ def objective_of(name: str) -> Any:
 def learner_of(kind: str) -> Learner:
     name, settings = NETWORKS[kind]
     network: Any = LEARNERS[name]
+    if kind == "texts":  # what it reads is its own
+        return make_learner(network, network.Settings(**settings), (), 2)
     return make_learner(network, network.Settings(**settings), real(kind).shape, len(real(kind).classes))
 
 
@@ -324,7 +347,8 @@ PAIRS = [pytest.param(one, id=f"{one.representation} {one.objective}") for one i
 
 @pytest.mark.parametrize("pair", PAIRS)
 def test_what_the_table_calls_possible_takes_fifty_real_steps_and_lowers_its_loss(pair: Row) -> None:
-    objective, learner, synthetic = objective_of(pair.objective), learner_of(pair.representation), beginning(pair)
+    objective, learner = objective_of(pair.objective, pair.representation), learner_of(pair.representation)
+    synthetic = beginning(pair)
     starts = pair.starts[0]
     before = mean_loss(pair, objective, synthetic, learner, starts)
     losses: list[float] = []
@@ -344,7 +368,7 @@ def test_what_the_table_calls_possible_takes_fifty_real_steps_and_lowers_its_los
 
 @pytest.mark.parametrize("pair", PAIRS)
 def test_every_start_that_the_table_allows_takes_steps(pair: Row) -> None:
-    objective, learner = objective_of(pair.objective), learner_of(pair.representation)
+    objective, learner = objective_of(pair.objective, pair.representation), learner_of(pair.representation)
     for starts in pair.starts:
         synthetic = beginning(pair)
         before = {name: value.detach().clone() for name, value in synthetic.parameters().items()}

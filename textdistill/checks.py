@@ -9,13 +9,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from textdistill.cite import BIBTEX
-from textdistill.compat import refusal
+from textdistill.compat import learnable, refusal
 from textdistill.core.outer import OUTER_OPTIMIZERS, SCHEDULES
 from textdistill.errors import RecipeError, UserError, did_you_mean
 from textdistill.evaluation.settings import BASELINES, BY
 from textdistill.learners.recurrent import POOLS
 from textdistill.objectives.augment import name_faults
-from textdistill.synthetic.settings import INITS, LABEL_INITS
+from textdistill.synthetic.settings import INITS, LABEL_INITS, REAL_INITS
 from textdistill.synthetic.tensors import LABEL_KINDS
 
 FIELDS = ("inputs", "targets", "lr")
@@ -52,7 +52,7 @@ LEAST: dict[str, float] = {
     **dict.fromkeys((f"evaluate.full.{key}" for key in ("epochs", "batch", "patience")), 1),
     "evaluate.full.weight_decay": 0,
     "evaluate.ordinary.steps": 1,
-    **dict.fromkeys(("learner.filters", "learner.widths", "learner.hidden"), 1),
+    **dict.fromkeys(("learner.filters", "learner.widths", "learner.hidden", "learner.train", "learner.length"), 1),
     "learner.dropout": 0,
     **dict.fromkeys(("objective.batch", "objective.steps", "objective.gradient.window"), 1),
     **dict.fromkeys((f"objective.optimizer.{key}" for key in ("momentum", "weight_decay", "beta1", "beta2", "eps")), 0),
@@ -162,6 +162,9 @@ def _together(made: Mapping[str, Any], faults: list[str]) -> None:
     refused = refusal(kind, objective, starts, learner, learn)
     if refused is not None:
         faults.append(refused)
+    init = made["synthetic"].init
+    if "inputs" not in learnable(kind) and init not in REAL_INITS:
+        faults.append(f"synthetic.init: {init!r}; {kind} stay what they are: allowed: {', '.join(REAL_INITS)}")
     if "train" in made:
         faults.extend(name_faults(made["train"].augment, kind, "train.augment"))
     if "evaluate" in made and made["evaluate"].by == "objective" and not hasattr(objective, "predict"):

@@ -17,7 +17,12 @@ from textdistill.core.schedule import FIELDS
 from textdistill.errors import UserError
 from textdistill.parts import PARTS
 
-KINDS = ("words", "pixels")
+# Kind of representation -> the fields of a set that can be learned in it: no gradient leads from one word to the next.
+KINDS: dict[str, frozenset[str]] = {
+    "words": frozenset(FIELDS),
+    "pixels": frozenset(FIELDS),
+    "texts": frozenset(FIELDS) - {"inputs"},
+}
 Parts = Mapping[str, Mapping[str, type]]
 
 # What it costs to suggest something else than was asked for: data are given, rates and labels can easily stay fixed.
@@ -88,7 +93,7 @@ def refusal(
 ) -> str | None:
     """Why these do not work together, and the nearest combination that does; `None` when they do.
 
-    `representation` is a kind (`words`, `pixels`), `objective` a class or an instance (one whose abilities follow from
+    `representation` is a kind (of `KINDS`), `objective` a class or an instance (one whose abilities follow from
     its settings should be given as an instance), `learn` the fields to be learned. What is `None` is not judged.
     """
     asked = _Choice(representation, objective, starts, learner, frozenset(learn))
@@ -108,7 +113,7 @@ def table(parts: Parts = PARTS) -> list[Row]:
 
 
 def kinds(parts: Parts = PARTS) -> tuple[str, ...]:
-    """The kinds of representation: words, pixels, and whatever else a part says that it takes."""
+    """The kinds of representation: those known here, and whatever else a part says that it takes."""
     told = {
         kind
         for group in ("learner", "objective")
@@ -118,16 +123,24 @@ def kinds(parts: Parts = PARTS) -> tuple[str, ...]:
     return (*KINDS, *sorted(told - set(KINDS)))
 
 
+def learnable(kind: str | None) -> frozenset[str]:
+    """The fields of a set that can be learned in this kind of representation."""
+    return KINDS.get(kind or "", frozenset(FIELDS))
+
+
 def _row(kind: str, objective: type, parts: Parts) -> Row:
     learners = tuple(name for name, part in parts["learner"].items() if _allows(part, "takes", kind))
+    learned = _trained(objective) & learnable(kind)
     refused = refusal(kind, objective, parts=parts)
+    if refused is None and not learned:
+        refused = f"synthetic.learn: {_cannot(_trained(objective), kind)}"
     if refused is None and not learners:
         refused = f"learner: none of {', '.join(parts['learner'])} takes {kind}"
     return Row(
         representation=kind,
         objective=_name("objective", objective, parts),
         starts=tuple(name for name in parts["starts"] if _allows(objective, "starts", name)),
-        learned=_ordered(_trained(objective)),
+        learned=_ordered(learned),
         learners=learners,
         closed_form=callable(getattr(objective, "solve", None)),
         refused=refused,
@@ -148,12 +161,19 @@ def _reasons(choice: _Choice, parts: Parts) -> Iterator[str]:
         if name in parts["starts"] and not _allows(choice.objective, "starts", name):
             able = ", ".join(one for one in parts["starts"] if _allows(choice.objective, "starts", one))
             yield f"starts: {name} makes no sense with {_name('objective', choice.objective, parts)}; allowed: {able}"
+    fixed = choice.learn - learnable(choice.kind)
+    if fixed:
+        yield f"synthetic.learn: {_cannot(fixed, choice.kind)}"
     unreached = choice.learn - _trained(choice.objective)
     if unreached:
         yield (
             f"synthetic.learn: {sorted(unreached)} get no gradient from {_name('objective', choice.objective, parts)}; "
             f"it trains {list(_ordered(_trained(choice.objective)))}"
         )
+
+
+def _cannot(fields: Collection[str], kind: str | None) -> str:
+    return f"{sorted(fields)} cannot be learned of {kind}, only {', '.join(_ordered(learnable(kind)))}"
 
 
 def _possible(asked: _Choice, parts: Parts) -> Iterator[_Choice]:
@@ -167,7 +187,7 @@ def _possible(asked: _Choice, parts: Parts) -> Iterator[_Choice]:
     for kind in [None] if asked.kind is None else kinds(parts):
         for objective in [asked.objective, *filter(_complete, parts["objective"].values())]:
             here = replace(asked, kind=kind, objective=objective)
-            trained = _trained(objective)
+            trained = _trained(objective) & learnable(kind)
             learn = asked.learn if asked.learn <= trained else (asked.learn & trained) or trained
             starts = candidates(
                 "starts", asked.starts, lambda one, here=here: not [*_reasons(_only(here, starts=one), parts)]

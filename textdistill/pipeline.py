@@ -35,6 +35,7 @@ from textdistill.references import references
 from textdistill.representations import prepare
 from textdistill.synthetic.initial import make_tensors
 from textdistill.task import Task
+from textdistill.texts_task import TextTask
 from textdistill.words_task import WordTask
 
 METRICS, BIBTEX = "metrics.json", "references.bib"
@@ -109,9 +110,9 @@ def distill_into(
             return replace(stored, meta={**stored.meta, "cost": finished["cost"]})
     where = pick_device(device)
     streams = Streams(seed)
-    shape = task.shaped(recipe.synthetic.length)
-    base = base_task(recipe, task)
-    learner = learner_of(recipe, shape, len(task.classes)).to(where)
+    learner = learner_of(recipe, task.shaped(recipe.synthetic.length), len(task.classes)).to(where)
+    task = task.read_by(learner)
+    shape, base = task.shaped(recipe.synthetic.length), base_task(recipe, task)
     synthetic = make_tensors(
         recipe.synthetic,
         shape,
@@ -189,7 +190,7 @@ def evaluate(
         snapper = _snapper(task) if settings.snapped and "inputs" in recipe.synthetic.learn else None
         metrics = headline(bench, sets, full, snapper)
         metrics["baselines"], notes = run_baselines(bench, sets[0])
-        if settings.traditional and isinstance(task, WordTask):
+        if settings.traditional and isinstance(task, WordTask | TextTask):
             bar.advance("TF-IDF")
             metrics["traditional"] = _traditional(task, notes.pop("random_rows"), seed)
     costs = [one.meta.get("cost", {}) for one in sets]
@@ -242,7 +243,7 @@ def make_bench(
     recipe: Recipe, task: Task, learner: Learner, seed: int, tick: Callable[[str], None] = lambda what: None
 ) -> Bench:
     """The protocol's fixtures for a recipe."""
-    inner = training_of(recipe, learner)
+    inner, task = training_of(recipe, learner), task.read_by(learner)
     return Bench(
         inner.learner, inner.optimizer, task.train, task.validation, task.test, recipe.evaluate, task.metrics,
         Streams(seed, ("protocol",)), task.features, recipe.train, predictor_of(recipe), inner, None, tick,
@@ -298,7 +299,7 @@ def _with_cost(folder: Path) -> DistilledSet:
     return replace(stored, meta={**stored.meta, "cost": cost})
 
 
-def _traditional(task: WordTask, rows: list[int], seed: int) -> dict[str, Any]:
+def _traditional(task: WordTask | TextTask, rows: list[int], seed: int) -> dict[str, Any]:
     train, test = task.splits.train, task.splits.test
     joined = [
         [text if table.pairs is None else f"{text} {table.pairs[k]}" for k, text in enumerate(table.texts)]

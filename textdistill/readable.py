@@ -17,6 +17,7 @@ from textdistill.evaluation.grid import write_grid
 from textdistill.evaluation.pictures import embedding_picture
 from textdistill.pixels_task import PixelTask
 from textdistill.task import Task
+from textdistill.texts_task import TextTask
 from textdistill.words_task import WordTask
 
 DECODED, PICTURE, SAMPLES = "decoded.json", "picture.json", "samples.jsonl"
@@ -32,14 +33,22 @@ def read_set(folder: Path, task: Task, k: int = 1, metric: str = "cosine") -> De
         decoded = _sentences(artifact, task, k, metric)
         write_atomic(folder / DECODED, json.dumps(decoded.as_dict(), ensure_ascii=False) + "\n")
     features, distilled = task.features(), artifact.distilled
+    points = _encoded(folder, task) if isinstance(task, TextTask) else task.summary(distilled.inputs.flatten(0, 1))
     picture = embedding_picture(
         features.numpy(),
         task.train.labels.numpy(),
-        task.summary(distilled.inputs.flatten(0, 1)).numpy(),
+        points.numpy(),
         distilled.targets.flatten(0, 1).argmax(1).numpy(),
     )
     write_atomic(folder / PICTURE, json.dumps(picture) + "\n")
     return decoded
+
+
+def _encoded(folder: Path, task: TextTask) -> Tensor:
+    """The samples' own texts as points among the features."""
+    samples = [json.loads(line) for line in (folder / SAMPLES).read_text(encoding="utf-8").splitlines()]
+    pairs = [one["text_pair"] for one in samples] if "text_pair" in samples[0] else None
+    return task.encoded([one["text"] for one in samples], pairs)
 
 
 def _sentences(artifact: Artifact, task: WordTask, k: int, metric: str) -> Decoded:

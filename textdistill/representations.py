@@ -6,14 +6,26 @@ from collections.abc import Callable
 from typing import Any
 
 from textdistill.data import DataSettings, PixelSettings
+from textdistill.pieces_task import Wordpieces, prepare_pieces
 from textdistill.pixels_task import prepare_pixels
 from textdistill.task import Task
+from textdistill.texts_task import Texts, prepare_texts
 from textdistill.words_task import Words, prepare_words
 
-REPRESENTATIONS: dict[str, type] = {"words": Words, "pixels": PixelSettings}
-PREPARE: dict[str, Callable[..., Task]] = {"words": prepare_words, "pixels": prepare_pixels}
+REPRESENTATIONS: dict[str, type] = {
+    "words": Words,
+    "wordpieces": Wordpieces,
+    "texts": Texts,
+    "pixels": PixelSettings,
+}
+PREPARE: dict[type, Callable[..., Task]] = {
+    Words: prepare_words,
+    Wordpieces: prepare_pieces,
+    Texts: prepare_texts,
+    PixelSettings: prepare_pixels,
+}
 
 
 def prepare(data: DataSettings, representation: Any, seed: int = 0) -> Task:
     """The splits of `data`, represented."""
-    return PREPARE[representation.kind](data, representation, seed)
+    return PREPARE[type(representation)](data, representation, seed)

@@ -48,6 +48,10 @@ class Task(ABC):
     def fitted(self, inputs: Tensor, shape: tuple[int, ...]) -> Tensor:
         """Real inputs brought to the shape of the distilled set's samples."""
 
+    def read_by(self, learner: Learner) -> Task:
+        """The task with the inputs that this learner takes: of vectors and pixels, all learners take the same."""
+        return self
+
     @abstractmethod
     def seen_by(self, learner: Learner, device: torch.device) -> RealData:
         """The training rows as the outer loop wants them."""

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from tests.learners import models
 from textdistill.core.batch import Batch
 from textdistill.core.chain import Chain
 from textdistill.core.distill import Objective
@@ -34,12 +35,15 @@ from textdistill.objectives.kip import KIP
 from textdistill.objectives.label_solve import LabelSolve
 from textdistill.objectives.ridge_labels import RidgeLabels
 from textdistill.objectives.weighted_sum import Weighted, WeightedSum
+from textdistill.pieces_task import Wordpieces
 from textdistill.synthetic.tensors import TensorData
+from textdistill.texts_task import Texts
 from textdistill.words_task import Words
 
 LENGTH, DIMENSION, CLASSES = 5, 3, 3
 IMAGE = (2, 8, 8)  # channels, height, width
 SHAPES: dict[str, tuple[int, ...]] = {"words": (LENGTH, DIMENSION), "pixels": IMAGE}
+MODEL = {"hidden": DIMENSION, "layers": 1, "heads": 1}  # of the pre-trained network that the word vectors fit
 
 LEARNER_CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "text_conv": ("text_conv", {"filters": 4, "widths": (2, 3)}),
@@ -63,9 +67,18 @@ LEARNER_CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "dense": ("dense", {"hidden": (4,)}),
     "dense linear": ("dense", {"hidden": ()}),
     "convnet prepended": ("convnet", {"width": 3, "depth": 2, "norm": "none", "prepend": True}),
+    "transformer": ("transformer", {"pool": "mean", "dropout": 0.5}),
+    "transformer one layer": ("transformer", {"train": 1, "dropout": 0.5}),
 }
+# What takes texts alone has inputs that no gradient moves: its own suite is tests/learners/test_pretrained.py.
+TEXT_LEARNERS = ("pretrained",)
 
-REPRESENTATION_CASES: dict[str, Any] = {"words": Words(), "pixels": PixelSettings()}
+REPRESENTATION_CASES: dict[str, Any] = {
+    "words": Words(),
+    "wordpieces": Wordpieces(),
+    "texts": Texts(),
+    "pixels": PixelSettings(),
+}
 
 # ε is large where Adam is differentiated: its first step is g/√(g² + ε²), which bends on the scale of ε.
 OPTIMIZER_CASES: dict[str, InnerOptimizer] = {
@@ -156,6 +169,8 @@ def learner_of(case: str, dtype: torch.dtype = torch.float64, kind: str | None =
     """The learner of a case, for words of LENGTH × DIMENSION or for pixels of the shape IMAGE, whichever it takes."""
     name, settings = LEARNER_CASES[case]
     network: Any = LEARNERS[name]
+    if name == "transformer":
+        settings = {**settings, "model": models.bert(**MODEL)}
     shape = SHAPES[kind or kinds_of(case)[0]]
     return make_learner(network, network.Settings(**settings), shape, CLASSES).to("cpu", dtype)
 

@@ -18,7 +18,10 @@ from textdistill.representations import REPRESENTATIONS
 
 CASES = {
     "representation": (REPRESENTATIONS, {type(case) for case in cases.REPRESENTATION_CASES.values()}),
-    "learner": (LEARNERS, {LEARNERS[name] for name, _ in cases.LEARNER_CASES.values()}),
+    "learner": (
+        LEARNERS,
+        {LEARNERS[name] for name in (*cases.TEXT_LEARNERS, *(name for name, _ in cases.LEARNER_CASES.values()))},
+    ),
     "optimizer": (INNER_OPTIMIZERS, {type(case) for case in cases.OPTIMIZER_CASES.values()}),
     "gradient": (META_GRADIENTS, {type(case) for case in cases.GRADIENT_CASES.values()}),
     "kernel": (KERNELS, {type(case) for case in cases.KERNEL_CASES.values()}),

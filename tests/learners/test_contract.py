@@ -70,13 +70,16 @@ def test_logits_come_last_and_features_before_them(learner: Learner, params: Par
     assert torch.equal(learner.logits(params, batch_for(learner)), logits)
 
 
-def test_weights_are_drawn_by_xavier_biases_are_zero_and_gains_one(learner: Learner) -> None:
+def test_weights_are_drawn_by_xavier_biases_are_zero_gains_one_and_stored_ones_as_stored(learner: Learner) -> None:
     one, same, other = (learner.init(generator(seed)) for seed in (1, 1, 2))
     assert sum(value.numel() for value in one.values()) == learner.size
+    stored = getattr(learner.module, "stored", lambda name: None)
     for name, value in one.items():
         assert torch.equal(value, same[name])
         assert value.dtype == torch.float64
-        if "bias" in name:
+        if stored(name) is not None:
+            assert torch.equal(value, stored(name))
+        elif "bias" in name:
             assert value.abs().max() == 0
         elif "gain" in name:
             assert (value == 1).all()
@@ -130,12 +133,13 @@ def test_a_sentence_without_a_word_is_scored(learner: Learner, params: Params) -
 def test_the_modules_own_weights_are_neither_used_nor_changed(learner: Learner, params: Params) -> None:
     expected = learner.logits(params, batch_for(learner))
     with torch.no_grad():
-        for parameter in learner.module.parameters():
-            parameter.fill_(torch.nan)
+        for name in learner.names:
+            learner.module.get_parameter(name).fill_(torch.nan)
     leaves = {name: value.requires_grad_() for name, value in params.items()}
     torch.autograd.grad(learner.loss(leaves, batch_for(learner)), list(leaves.values()))
     assert torch.equal(learner.logits(params, batch_for(learner)), expected)
-    assert all(p.isnan().all() and p.grad is None for p in learner.module.parameters())
+    assert all(learner.module.get_parameter(name).isnan().all() for name in learner.names)
+    assert all(parameter.grad is None for parameter in learner.module.parameters())
 
 
 @dropping

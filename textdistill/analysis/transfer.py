@@ -19,7 +19,8 @@ from textdistill.evaluation.protocol import score_set
 from textdistill.evaluation.scores import score
 from textdistill.evaluation.settings import Train
 from textdistill.evaluation.training import scheduled
-from textdistill.learners.frozen_encoder import PACKAGED, Encoder
+from textdistill.learners.encoder_files import PACKAGED
+from textdistill.learners.frozen_encoder import Encoder
 from textdistill.learners.linear_head import PENALTY, fit_head
 
 STEPS = ("stored", "tuned")

@@ -38,7 +38,9 @@ class Learner:
     """A network whose weights are arguments.
 
     `init(rng)` draws θ0 ~ p(θ0): Xavier normal for weights, zero for biases (Sucholutsky & Schonlau, section IV.B). A
-    network with a method `constant(name)` says which weights start elsewhere: the gains of its norms, at one.
+    network with a method `constant(name)` says which weights start elsewhere: the gains of its norms, at one; one with
+    a method `stored(name)`, which begin with values of their own: a pre-trained network's, whose fresh head alone is
+    drawn. Parameters that ask for no gradient are no weights of the learner: they stay in the module as they are.
     The loss of a batch is the soft cross-entropy Σ_i a_i Σ_c y_ic · (−log softmax(z_i))_c with a_i = 1/n unless
     the batch has weights; the labels may be any real vectors, as in the paper.
     """
@@ -46,7 +48,7 @@ class Learner:
     def __init__(self, module: nn.Module, classes: int):
         self.module = module
         self.classes = classes
-        self._shapes = {name: tuple(p.shape) for name, p in module.named_parameters()}
+        self._shapes = {name: tuple(p.shape) for name, p in module.named_parameters() if p.requires_grad}
         self.device = torch.device("cpu")
         self.dtype = torch.float32
         self.criterion = "cross_entropy"
@@ -83,14 +85,21 @@ class Learner:
         """A fresh θ0 from `rng`."""
         params: Params = {}
         for name, shape in self._shapes.items():
-            constant = self._constant(name, shape)
-            if constant is not None:
+            stored, constant = self._stored(name), self._constant(name, shape)
+            if stored is not None:
+                value = stored.detach().clone()  # never the module's own, which a step in place would change for all
+            elif constant is not None:
                 value = torch.full(shape, constant)
             else:
                 fan_in, fan_out = self.module.fans(name, shape)  # type: ignore[operator]
                 value = torch.randn(shape, generator=rng) * math.sqrt(2.0 / (fan_in + fan_out))
             params[name] = value.to(self.device, self.dtype)
         return params
+
+    def _stored(self, name: str) -> Tensor | None:
+        told = getattr(self.module, "stored", None)
+        value: Tensor | None = told(name) if told is not None else None
+        return value
 
     def _constant(self, name: str, shape: tuple[int, ...]) -> float | None:
         told = getattr(self.module, "constant", None)
@@ -109,6 +118,7 @@ class Learner:
     def loss(self, params: Params, batch: Batch, drop: torch.Generator | None = None) -> Float[Tensor, ""]:
         """Soft cross-entropy of the batch, or ½ Σ_c (z_ic − y_ic + 1/C)² where the learner is measured by that."""
         logits = self.logits(params, batch, drop)
+        logits = logits.to(torch.promote_types(logits.dtype, batch.targets.dtype))  # autocast gives them in bfloat16
         if self.criterion == "squared":
             rows = 0.5 * ((logits - (batch.targets - 1.0 / self.classes)) ** 2).sum(1)
         else:

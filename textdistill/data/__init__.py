@@ -9,6 +9,7 @@ from textdistill.data.image_sources import is_image_data
 from textdistill.data.image_splits import load_images
 from textdistill.data.images import ImageTable
 from textdistill.data.known import ALIASES, KNOWN, KnownData, find_known
+from textdistill.data.learner_text import LearnerText
 from textdistill.data.pixels import ImageRows
 from textdistill.data.settings import DataSettings
 from textdistill.data.splits import load
@@ -26,6 +27,7 @@ __all__ = [
     "ImageTable",
     "KnownData",
     "KnownImages",
+    "LearnerText",
     "PixelSettings",
     "Scaling",
     "SplitReport",

@@ -13,12 +13,16 @@ from textdistill.core.batch import Batch
 
 @runtime_checkable
 class Rows(Protocol):
-    """A split as embedded text or as images. `lengths` (n,) are real positions (all ones for images)."""
+    """A split as embedded text, as images, or as a learner reads it."""
 
     classes: tuple[str, ...]
     shape: tuple[int, ...]
     labels: Tensor
-    lengths: Tensor
+
+    @property
+    def lengths(self) -> Tensor:
+        """The number of real positions of each row, (n,): all ones for images."""
+        ...
 
     def __len__(self) -> int: ...
 

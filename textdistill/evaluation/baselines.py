@@ -27,6 +27,8 @@ RANKING_ROWS = 1000
 BEST_SHARE = 0.2
 # Class-wise k-means over whole embedded texts (length × dimension numbers each): a seeded draw of each class's rows.
 CLUSTER_ROWS = 400
+# What takes means of inputs, or distances between them.
+AVERAGED = {"kmeans", "class_average", "knn_random_real", "knn_kmeans"}
 
 
 def as_schedule(like: DistilledSet, inputs: Tensor, labels: Int[Tensor, " m"], rate: float | None) -> DistilledSet:
@@ -75,6 +77,8 @@ def run_baselines(bench: Bench, like: DistilledSet) -> tuple[dict[str, Any], dic
     counts = spread(like.samples, len(train.classes))
     draws = settings.draws
     wanted = set(settings.baselines)
+    if not train.batch(torch.arange(min(1, len(train)))).inputs.is_floating_point():
+        wanted -= AVERAGED  # the mean of two tokens is none
     out: dict[str, Any] = {}
     notes: dict[str, Any] = {"rates": {}, "steps": {}}
 

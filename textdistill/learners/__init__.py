@@ -13,15 +13,19 @@ from textdistill.learners.averaged import AveragedMLP
 from textdistill.learners.convnet import ConvNet
 from textdistill.learners.dense import Dense
 from textdistill.learners.lenet import LeNet
+from textdistill.learners.pretrained import Pretrained
 from textdistill.learners.recurrent import BiLSTM, BiRNN
 from textdistill.learners.resnet import ResNet18
 from textdistill.learners.text_conv import TextConvNet
+from textdistill.learners.transformer import Transformer
 
 LEARNERS: dict[str, type[nn.Module]] = {
     "text_conv": TextConvNet,
     "bi_rnn": BiRNN,
     "bi_lstm": BiLSTM,
     "mlp": AveragedMLP,
+    "transformer": Transformer,
+    "pretrained": Pretrained,
     "lenet": LeNet,
     "alex_cifar": AlexCifarNet,
     "convnet": ConvNet,

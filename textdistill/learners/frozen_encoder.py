@@ -20,22 +20,21 @@ from torch import Tensor
 from embeddings import default_cache_dir
 from textdistill.core.checkpoint import write_atomic
 from textdistill.errors import UserError
-from textdistill.hub_models import Kind, fingerprint, quiet
-from textdistill.learners.packaged_encoder import packaged_folder
+from textdistill.hub_models import fingerprint
+from textdistill.learners.encoder_files import PACKAGED, load_model, longest_of, model_folder
+from textdistill.learners.pooling import pooled
 
-PACKAGED = "minilm"
-ENCODER = Kind("encoder", PACKAGED)
 FORMAT = 1
-LONGEST = 512  # tokens, where neither the tokenizer nor the model says less
 Progress = Callable[[int, int], None]
 
 
 class Encoder:
     """A pre-trained network whose weights never change: φ(text) = mean over the tokens' last states, of unit length.
 
-    `name` is `minilm` (the packaged all-MiniLM-L6-v2), a folder with `config.json`, a tokenizer and safetensors, or a
-    hub id. Weights are read from safetensors alone and code that comes with a model is never run. Features are kept in
-    `cache` (the usual cache folder when `None`) under the SHA-256 of the model's files and of the texts.
+    `pool` takes the state of the first token (`cls`) or of the `last` in place of the `mean`. `name` is `minilm` (the
+    packaged all-MiniLM-L6-v2), a folder with `config.json`, a tokenizer and safetensors, or a hub id. Weights are read
+    from safetensors alone and code that comes with a model is never run. Features are kept in `cache` (the usual cache
+    folder when `None`) under the SHA-256 of the model's files and of the texts.
 
     Errors: `OfflineError` where the files are neither here nor to be had; `UserError` for files that are no encoder.
     """
@@ -47,10 +46,11 @@ class Encoder:
         cache: Path | None = None,
         device: torch.device | str = "cpu",
         batch: int = 32,
+        pool: str = "mean",
     ):
-        self.name, self.device, self.batch = name, torch.device(device), batch
+        self.name, self.device, self.batch, self.pool = name, torch.device(device), batch, pool
         self.cache = (default_cache_dir() if cache is None else cache) / "features"
-        self.folder = packaged_folder() if name == PACKAGED else ENCODER.folder(name)
+        self.folder = model_folder(name)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -67,8 +67,9 @@ class Encoder:
         """
         if not texts:
             raise UserError(f"encoder {self.name}: no texts to encode")
-        content = json.dumps([FORMAT, self.fingerprint, list(texts), None if pairs is None else list(pairs)])
-        key = hashlib.sha256(content.encode()).hexdigest()
+        content = [FORMAT, self.fingerprint, list(texts), None if pairs is None else list(pairs)]
+        content += [] if self.pool == "mean" else [self.pool]
+        key = hashlib.sha256(json.dumps(content).encode()).hexdigest()
         kept = _read(self.cache / f"{key}.safetensors", key, len(texts))
         if kept is not None:
             return kept
@@ -100,9 +101,8 @@ class Encoder:
                 return_tensors="pt",
             ).to(self.device)
             states = model(**tokens).last_hidden_state.float()
-            inside = tokens["attention_mask"].to(states)[:, :, None]
-            means = (states * inside).sum(1) / inside.sum(1).clamp_min(1.0)
-            out.update(zip(rows, F.normalize(means, dim=1).cpu(), strict=True))
+            found = pooled(states, tokens["attention_mask"].bool(), self.pool)
+            out.update(zip(rows, F.normalize(found, dim=1).cpu(), strict=True))
             if progress is not None:
                 progress(len(out), len(texts))
         return torch.stack([out[row] for row in range(len(texts))])
@@ -110,47 +110,12 @@ class Encoder:
     @cached_property
     def longest(self) -> int:
         """Tokens after which a text is cut."""
-        told = [LONGEST]
-        for file, key in (
-            ("sentence_bert_config.json", "max_seq_length"),
-            ("tokenizer_config.json", "model_max_length"),
-            ("config.json", "max_position_embeddings"),
-        ):
-            try:
-                values = json.loads((self.folder / file).read_text(encoding="utf-8"))
-            except (OSError, ValueError):
-                continue
-            if isinstance(values, dict) and isinstance(values.get(key), int) and values[key] > 2:
-                # RoBERTa and its kin keep two positions for padding.
-                spare = 2 if key == "max_position_embeddings" and "roberta" in str(values.get("model_type")) else 0
-                told.append(values[key] - spare)
-        return min(told)
+        return longest_of(self.folder)
 
     @cached_property
     def _loaded(self) -> tuple[Any, Any]:
-        with quiet() as transformers:
-            try:
-                tokenizer = transformers.AutoTokenizer.from_pretrained(
-                    self.folder, local_files_only=True, trust_remote_code=False
-                )
-                model = transformers.AutoModel.from_pretrained(
-                    self.folder,
-                    local_files_only=True,
-                    trust_remote_code=False,
-                    use_safetensors=True,
-                    dtype=torch.float32,
-                )
-            except Exception as error:  # whatever the library meets in these files, the user can only give others
-                reason = " ".join(str(error).split())[:200] or type(error).__name__
-                raise UserError(
-                    f"encoder {self.name!r}: {self.folder} cannot be read as an encoder: {reason}\n"
-                    "It needs config.json, a tokenizer and safetensors, and no code of its own."
-                ) from None
-        if getattr(model.config, "is_encoder_decoder", False):
-            model = model.get_encoder()
-        if tokenizer.pad_token is None:
-            tokenizer.pad_token = tokenizer.eos_token
-        return tokenizer, model.eval().requires_grad_(False).to(self.device)
+        tokenizer, model = load_model(self.name, self.folder)
+        return tokenizer, model.requires_grad_(False).to(self.device)
 
 
 def _read(path: Path, key: str, rows: int) -> Tensor | None:

@@ -50,7 +50,7 @@ def name_faults(names: Sequence[str], kind: str | None = None, path: str = "obje
     """One line for each name that inputs of this kind do not have; of no kind in particular, that no one kind has."""
     if kind is None:  # the kind that has most of the names is the one that is meant
         kind = max(AUGMENTATIONS, key=lambda one: sum(name in AUGMENTATIONS[one] for name in names))
-    faults, allowed = [], AUGMENTATIONS[kind]
+    faults, allowed = [], AUGMENTATIONS.get(kind, {})
     for name in names:
         if name not in allowed:
             others = [other for other, known in AUGMENTATIONS.items() if name in known]

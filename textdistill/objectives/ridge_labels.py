@@ -122,7 +122,7 @@ class RidgeLabels:
     optimizer: InnerOptimizer = field(default_factory=Adam)
 
     trains: ClassVar[frozenset[str]] = frozenset({"inputs", "targets"})
-    takes: ClassVar[frozenset[str]] = frozenset({"words", "pixels"})
+    takes: ClassVar[frozenset[str]] = frozenset({"words", "pixels", "texts"})
     starts: ClassVar[frozenset[str]] = frozenset({"plateau"})
 
     def inner(self, learner: Learner, streams: Streams) -> RidgeInner:

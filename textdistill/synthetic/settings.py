@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 INITS = ("noise", "real", "k_centers", "kmeans", "class_average")
+REAL_INITS = ("real", "k_centers")  # samples that are rows of the data
 LABEL_INITS = ("one_hot", "uniform", "smoothed")
 
 
