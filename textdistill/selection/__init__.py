@@ -8,6 +8,7 @@ at the set as a whole, and needs real rows to judge it by.
 from __future__ import annotations
 
 from textdistill.selection.centroids import KMeansSettings, class_average, kmeans_centroids
+from textdistill.selection.clusters import clusters
 from textdistill.selection.rows import SELECTORS, herding, k_center_greedy, k_centers, random_rows
 from textdistill.selection.search import SearchSettings, View, search_set
 
@@ -17,6 +18,7 @@ __all__ = [
     "SearchSettings",
     "View",
     "class_average",
+    "clusters",
     "herding",
     "k_center_greedy",
     "k_centers",
