@@ -155,7 +155,9 @@ def _together(made: Mapping[str, Any], faults: list[str]) -> None:
     except (TypeError, ValueError):  # settings are missing or of the wrong type, as told above
         objective = part
     learn = set(made["synthetic"].learn) & set(FIELDS)
-    if made["synthetic"].labels == "hard":
+    if "generator" in made:
+        learn = {"weights"}  # a generator's samples have nothing else
+    elif made["synthetic"].labels == "hard":
         learn -= {"targets"}  # they stay as they are
     kind = getattr(made["representation"], "kind", "words") if "representation" in made else None
     starts, learner = (made[key][0] if key in made else None for key in ("starts", "learner"))

@@ -103,6 +103,10 @@ def fill(part: type, values: Any, path: str, faults: list[str], custom: bool = T
         elif isinstance(known[key][0], type) and hasattr(known[key][0], "__dataclass_fields__"):
             kind: type = known[key][0]
             out[key] = kind(**fill(kind, value, where, faults, custom))
+        elif (item := _item(known[key][0])) is not None and isinstance(value, list | tuple):
+            before = len(faults)
+            rows = [fill(item, one, f"{where}.{number}", faults, custom) for number, one in enumerate(value)]
+            out[key] = tuple(item(**row) for row in rows) if len(faults) == before else ()
         else:
             try:
                 config = ConfigDict(arbitrary_types_allowed=True)
@@ -124,6 +128,12 @@ def listed(wanted: Any) -> str | None:
     item = next(iter(typing.get_args(wanted)), None) if typing.get_origin(wanted) is tuple else wanted
     held = [name for name in getattr(item, "__dataclass_fields__", ()) if name in PARTS]
     return held[0] if wanted is not item and len(held) == 1 else None
+
+
+def _item(wanted: Any) -> type | None:
+    """The settings that a list holds, where it holds such."""
+    item = next(iter(typing.get_args(wanted)), None) if typing.get_origin(wanted) is tuple else None
+    return item if isinstance(item, type) and dataclasses.is_dataclass(item) else None
 
 
 def _built_list(wanted: Any, values: Any, path: str, faults: list[str], custom: bool) -> tuple[Any, ...] | None:

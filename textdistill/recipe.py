@@ -19,6 +19,7 @@ from textdistill.parts import choose, fill
 from textdistill.parts import fields as part_fields
 from textdistill.paths import recipes_dir
 from textdistill.synthetic.settings import SyntheticSettings
+from textdistill.text_level.settings import TextLevel
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,8 @@ class CheckpointSettings:
 class Recipe:
     """One experiment, resolved: every setting has its value.
 
-    `raw` is the mapping it came from, the variant and the overrides laid over it.
+    `raw` is the mapping it came from, the variant and the overrides laid over it. `text` is what a generator wants to
+    know (text-level distillation); `synthetic`, `train` and `evaluate` then say nothing.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Recipe:
     variant: str | None = None
     source: Path | None = None
     results: dict[str, Any] = field(default_factory=dict)
+    text: TextLevel | None = None
 
 
 SECTIONS: dict[str, type] = {
@@ -64,9 +67,18 @@ SECTIONS: dict[str, type] = {
 }
 PART_SECTIONS = {"representation": "words", "learner": "text_conv", "objective": "unrolled", "starts": "fixed"}
 IMAGE_SECTIONS = {"representation": "pixels", "learner": "lenet"}
+# With a generator, sections of its own take the place of those about samples held in tensors.
+TEXT_SECTIONS: dict[str, type] = {name: kind for name, (kind, _) in part_fields(TextLevel).items()}
+TEXT_PARTS = {
+    "representation": "texts",
+    "learner": "pretrained",
+    "objective": {"name": "gradient_matching", "distance": "cosine", "layers": ["last"], "batch": 200},
+    "starts": "on_real",
+}
+NOT_OF_TEXT = ("synthetic", "train", "evaluate")
 PAPER = "sucholutsky2021"
 OTHER_KEYS = ("title", "paper", "variants", "results", "command", "notes", "not_run")
-KEYS = ("title", "paper", *SECTIONS, *PART_SECTIONS, *OTHER_KEYS[2:])
+KEYS = ("title", "paper", *SECTIONS, *PART_SECTIONS, *TEXT_SECTIONS, *OTHER_KEYS[2:])
 
 
 def find_recipe(name: str) -> Path:
@@ -152,27 +164,43 @@ def resolve(
         values["data"] = {"name": values["data"]}
     if data_dir is not None and isinstance(values.get("data"), dict):
         values["data"]["data_dir"] = data_dir
+    textual = "generator" in values
+    allowed_keys = tuple(key for key in KEYS if key not in (NOT_OF_TEXT if textual else TEXT_SECTIONS))
     for key in values:
-        if key not in KEYS:
-            faults.append(f"{key}: unknown; allowed: {', '.join(KEYS)}{did_you_mean(key, KEYS)}")
+        if key not in allowed_keys:
+            wanting = "only beside a generator; " if key in TEXT_SECTIONS else ""
+            wanting = "not beside a generator; " if key in NOT_OF_TEXT else wanting or "unknown; "
+            faults.append(f"{key}: {wanting}allowed: {', '.join(allowed_keys)}{did_you_mean(key, allowed_keys)}")
 
     made: dict[str, Any] = {}
     if not isinstance(values.get("results") or {}, Mapping):
         faults.append(f"results: {values['results']!r:.60}; allowed: `published` and `ours`, by variant")
+    text: dict[str, Any] = {}
+    for key, kind in TEXT_SECTIONS.items() if textual else ():
+        filled = fill(kind, values.get(key) or {}, key, faults, custom)
+        text[key] = kind(**filled)
+        faults.extend(f"{key}.{fault}" for fault in getattr(text[key], "faults", list)())
     for key, kind in SECTIONS.items():
+        if textual and key in NOT_OF_TEXT:
+            made[key] = SyntheticSettings(per_class=1, init="real") if key == "synthetic" else kind()
+            continue
         filled = fill(kind, values.get(key) or {}, key, faults, custom)
         if all(name in filled for name, (_, required) in part_fields(kind).items() if required):
             made[key] = kind(**filled)  # beside faults, too: what could be read is checked all the same
-    defaults = PART_SECTIONS if not _of_images(values.get("data")) else {**PART_SECTIONS, **IMAGE_SECTIONS}
+    defaults: Mapping[str, Any] = PART_SECTIONS
+    if textual:
+        defaults = TEXT_PARTS
+    elif _of_images(values.get("data")):
+        defaults = {**PART_SECTIONS, **IMAGE_SECTIONS}
     for key, default in defaults.items():
         value = values.get(key, default)
         if isinstance(value, Mapping) and "name" not in value:
-            value = {"name": default, **value}
+            value = {**(default if isinstance(default, Mapping) else {"name": default}), **value}
         chosen = choose(key, value, key, faults, custom)
         if chosen is not None:
             made[key] = chosen if key != "representation" else chosen[0](**chosen[1])
     paper = values.get("paper", PAPER)
-    check(made, str(paper), faults)
+    check({**made, **text}, str(paper), faults)
     if faults:
         raise RecipeError(faults, name)
     results = values.get("results") or {}
@@ -184,6 +212,7 @@ def resolve(
         raw=raw,
         variant=variant,
         results=dict(results),
+        text=TextLevel(**text) if textual else None,
         **made,
     )
 

@@ -65,8 +65,8 @@ class GradientMatching:
 
     @property
     def takes(self) -> frozenset[str]:
-        """The kinds of inputs that know all the transformations of `augment`."""
-        return kinds_with(self.augment)
+        """The kinds of inputs that know all the transformations of `augment`; texts know none."""
+        return kinds_with(self.augment) | (frozenset() if self.augment else {"texts"})
 
     def inner(self, learner: Learner, streams: Streams) -> Inner:
         """Plain training on the distilled set, which DSA transforms at every step."""

@@ -1,0 +1,1 @@
+"""Text-level distillation, stage by stage: language model, matching, generation, choice, judgement."""

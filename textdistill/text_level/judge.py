@@ -1,0 +1,126 @@
+"""The figures of a text-level run: every set by every learner, tests of significance, and what the texts are like."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from textdistill.core.streams import Streams
+from textdistill.data import Splits, TextTable
+from textdistill.errors import DataError
+from textdistill.evaluation.statistics import ratio
+from textdistill.evaluation.text_learners import FineTuned, Frozen, TextLearner, WordNet
+from textdistill.evaluation.text_scores import Table, judge
+from textdistill.text_level.settings import RELEASED, Choose, Judge, Judgement
+from textdistill.text_set import TextSet
+from textdistill.text_sets import read_text_sets
+
+Sets = dict[tuple[str, int], list[TextSet]]  # by method and samples per class
+Tick = Callable[[str], None]
+# What every method is tested against, and the generator's own opponents.
+OPPONENTS = ("k_centers", "vanilla_lm", "search_real", RELEASED)
+FULL_PENALTY = 1e-5  # the ridge of the head on all training rows: thousands of rows need less of it than ten
+
+
+def judged(
+    sets: Sets,
+    splits: Splits[TextTable],
+    choose: Choose,
+    settings: Judge,
+    metrics: Sequence[str],
+    streams: Streams,
+    tick: Tick = lambda what: None,
+) -> dict[str, Any]:
+    """`variants`: for every judge and size (`frozen@10`) the full data's score, the headline's, and all other methods'.
+
+    Every block has each metric's mean, sd and n over sets; `comparisons` has Welch's test and a bootstrap interval of
+    the headline (and of all generated methods) against K-centres and the generator's own opponents.
+    """
+    metrics = list(dict.fromkeys(["accuracy", *metrics]))
+    released = _released(settings.released, choose.sizes, splits.train.classes)
+    full = {}
+    variants: dict[str, Any] = {}
+    for one in settings.by:
+        learner = _learner(one, settings)
+        for size in one.sizes or choose.sizes:
+            chosen = {method: found[: one.sets] for (method, n), found in {**sets, **released}.items() if n == size}
+            chosen = {method: found for method, found in chosen.items() if one.methods is None or method in one.methods}
+            table = judge(
+                chosen, [learner], splits.test, nets=one.nets, metrics=metrics, streams=streams.child(size), tick=tick
+            )
+            if learner.name not in full and one.kind == "frozen":
+                full[learner.name] = _full(splits, settings, metrics)
+            variants[f"{one.kind}@{size}"] = _variant(table, learner, choose, one, full.get(learner.name), streams)
+    return {"variants": variants, "protocol": {"test_rows": len(splits.test), "sets": choose.sets, "start": "fresh"}}
+
+
+def with_variants(metrics: dict[str, Any]) -> dict[str, Any]:
+    """The figures with every variant a whole: the run's cost and protocol stand in each of them."""
+    shared = {"cost": metrics["cost"], "protocol": metrics["protocol"]}
+    for name, block in metrics["variants"].items():
+        metrics["variants"][name] = {**block, **shared, "protocol": {**shared["protocol"], **block["protocol"]}}
+    return metrics
+
+
+def _variant(
+    table: Table, learner: TextLearner, choose: Choose, one: Judgement, full: dict[str, Any] | None, streams: Streams
+) -> dict[str, Any]:
+    blocks = {method: _block(table, method, learner) for method in table.cells}
+    headline = choose.headline if choose.headline in blocks else next(iter(blocks))
+    own = blocks.pop(headline)
+    scores = table.cell(headline, learner.name).per_set().tolist()
+    out: dict[str, Any] = {
+        "learner": learner.name,
+        "headline": headline,
+        "distilled": own,
+        "baselines": blocks,
+        "samples": table.samples[headline],
+        "comparisons": {
+            f"{a} - {b}": table.compare(a, b, learner.name, streams=streams).as_dict()
+            for a in table.cells
+            for b in OPPONENTS
+            if a != b and b in table.cells and a not in ("random_real", "herding")
+        },
+        "protocol": {"nets": one.nets, "distillations": len(scores), "draws": len(scores)},
+    }
+    if full is not None:
+        out["full"] = full
+        out["ratio"] = ratio(scores, full["accuracy"]["mean"]).as_dict()
+    return out
+
+
+def _block(table: Table, method: str, learner: TextLearner) -> dict[str, Any]:
+    found = table.cell(method, learner.name).as_dict()
+    return {metric: {key: value[key] for key in ("mean", "sd", "n", "nets")} for metric, value in found.items()}
+
+
+def _learner(one: Judgement, settings: Judge) -> TextLearner:
+    if one.kind == "frozen":
+        return Frozen(settings.encoder, settings.penalty)
+    if one.kind == "finetuned":
+        plain = FineTuned.quick(settings.encoder)
+        return plain if one.steps is None else FineTuned(settings.encoder, steps=one.steps, lr=plain.lr)
+    return WordNet(one.kind) if one.steps is None else WordNet(one.kind, steps=one.steps)
+
+
+def _full(splits: Splits[TextTable], settings: Judge, metrics: Sequence[str]) -> dict[str, Any]:
+    """The same encoder with a linear head on all training rows."""
+    train = splits.train
+    whole = TextSet(train.texts, train.labels, train.classes, train.pairs)
+    found = Frozen(settings.encoder, FULL_PENALTY).score(whole, splits.test, 0, metrics)
+    return {name: {"mean": round(value, 4), "sd": 0.0, "n": 1} for name, value in found.items()}
+
+
+def _released(folder: str | None, sizes: Sequence[int], classes: tuple[str, ...]) -> Sets:
+    """Sets of other authors, in `FOLDER_SIZE` for each size that is there."""
+    if folder is None:
+        return {}
+    found: Sets = {}
+    for size in sizes:
+        place = Path(f"{folder}_{size}").expanduser()
+        if place.is_dir():
+            found[RELEASED, size] = read_text_sets(place, classes)
+    if not found:
+        raise DataError(f"judge.released: no folder {folder}_SIZE for the sizes {list(sizes)}; give the part before it")
+    return found
