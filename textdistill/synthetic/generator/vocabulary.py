@@ -103,7 +103,9 @@ class Vocabulary:
         """Every row of a table."""
         return self.encode(table.texts, table.pairs, table.labels)
 
-    def encode(self, texts: Sequence[str], pairs: Sequence[str] | None, labels: Iterable[int]) -> Sentences:
+    def encode(
+        self, texts: Sequence[str], pairs: Sequence[str] | None, labels: Sequence[int] | np.ndarray
+    ) -> Sentences:
         """Rows `<bos_c> sentence [<sep> sentence2] <eos>`; of a row that is too long the longer sentence is cut first.
 
         Raises `DataError` where the columns differ in length, a label is no class, or pairs are there and should not
