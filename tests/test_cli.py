@@ -24,6 +24,7 @@ COMMANDS = (
     "evaluate",
     "decode",
     "report",
+    "export",
     "analyse",
     "size",
     "ls",

@@ -21,8 +21,8 @@ class DspyState:
     """`program.json`, for `program.load("program.json")`.
 
     The signature is `text -> label` (`text, text_pair -> label` for pairs) with the instruction; `label` is the label
-    word. `predictor` is where it sits in the program: `self` for a bare `dspy.Predict`, `predict` inside a
-    `dspy.ChainOfThought`, else the attribute's path, such as `classify.predict`.
+    word. `predictor` is where it sits in the program: `self` for a bare `dspy.Predict`, whose state is the file's own
+    object, `predict` inside a `dspy.ChainOfThought`, else the attribute's path, such as `classify.predict`.
     """
 
     predictor: str = "self"
@@ -42,7 +42,6 @@ class DspyState:
         words = wording.answers(samples)
         texts = ["text"] if samples.pairs is None else ["text", "text_pair"]
         fields = [{"prefix": f"{name.replace('_', ' ').title()}:", "description": f"${{{name}}}"} for name in texts]
-        fields.append({"prefix": "Label:", "description": "one of: " + ", ".join(wording.label_words)})
         state: dict[str, Any] = {
             "traces": [],
             "train": [],
@@ -52,7 +51,8 @@ class DspyState:
         }
         python = f"{sys.version_info.major}.{sys.version_info.minor}"
         versions = {"python": python, "dspy": _version("dspy", 3), "cloudpickle": _version("cloudpickle", 2)}
-        return {"program.json": json_text({self.predictor: state, "metadata": {"dependency_versions": versions}})}
+        program = state if self.predictor == "self" else {self.predictor: state}
+        return {"program.json": json_text({**program, "metadata": {"dependency_versions": versions}})}
 
 
 def _version(name: str, parts: int) -> str:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 
-# What opens a tag, and an opening brace at the end, which would open one together with what follows.
-OPENING = re.compile(r"\{\{+|\{+(?=[%#]|\Z)")
+# What opens a tag, an opening brace at the end, which would open one together with what follows, and what closes a
+# comment, which Nunjucks will not have outside of one.
+TAGS = re.compile(r"\{\{+|\{+(?=[%#]|\Z)|#(?=\})")
 # Values that promptfoo takes for the name of something to read.
 READS = re.compile(r"\A(?:file://|package:)")
 
 
 def for_jinja(text: str) -> str:
     """The text as a piece of a Jinja or Nunjucks template that renders to it."""
-    return OPENING.sub(lambda found: '{{ "' + found.group() + '" }}', text)
+    return TAGS.sub(lambda found: '{{ "' + found.group() + '" }}', text)
 
 
 def for_promptfoo(text: str) -> str:

@@ -98,7 +98,7 @@ class Wording:
 
         Raises `UserError` if the template does more with a text than insert it, as any sample of `sets` shows.
         """
-        marks = ("\ue000text\ue001", "\ue000pair\ue001" if self.paired else None)
+        marks = ("\ue000aText\ue001", "\ue000aPair\ue001" if self.paired else None)
         pieces = _split(self.question(*marks), marks)
         for samples in sets:
             for (first, second), asked in zip(_both(samples), self.questions(samples), strict=True):
@@ -117,13 +117,13 @@ class Wording:
 
     def _halves(self, text: str, pair: str | None) -> tuple[str, str]:
         """What stands before the label and after it (white space alone)."""
-        number = 0
-        while (mark := f"\ue000{number}\ue001") in text or mark in (pair or ""):
+        number = 0  # letters of both cases in the mark show a filter, which the words of shots would not go through
+        while (mark := f"\ue000aB{number}\ue001") in text or mark in (pair or ""):
             number += 1
         given = {"text": text, "label": mark, **({} if pair is None else {"text_pair": pair})}
         head, found, tail = self._filled(self._template, "template", given).rpartition(mark)
         if not found or tail.strip() or mark in head:
-            raise UserError("template: {{ label }} must stand in it once, at its end; before it comes the question")
+            raise UserError("template: {{ label }} must stand in it once, bare and at its end, after the question")
         return head, tail
 
     def _filled(self, template: Template, what: str, given: Mapping[str, object]) -> str:
