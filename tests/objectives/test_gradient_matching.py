@@ -253,6 +253,8 @@ def test_layers_are_named_by_how_their_weights_begin() -> None:
     assert matched_names(learner, ()) == list(learner.names)
     assert matched_names(learner, ("last",)) == ["weight2", "bias2"]
     assert matched_names(learner, ("last", "weight0")) == ["weight0", "weight2", "bias2"]
+    learner.module.last_layer = ("weight1", "bias1")  # type: ignore[assignment]
+    assert matched_names(learner, ("last",)) == ["weight1", "bias1"]
     with pytest.raises(RecipeError, match=r"objective\.layers: 'weigth1' begins no weight's name.*mean 'weight1'"):
         matched_names(learner, ("weigth1",))
 
@@ -262,7 +264,7 @@ def test_settings_that_cannot_be_are_refused_and_the_kinds_follow_from_the_trans
         GradientMatching(distance="layrwise")
     with pytest.raises(RecipeError, match=r"objective\.augment: 'drop' is for words; allowed"):
         GradientMatching(augment=("flip", "rotate", "drop"))
-    assert GradientMatching().takes == {"words", "pixels"}
+    assert GradientMatching().takes == {"words", "pixels", "texts"}
     assert GradientMatching(augment=("flip",)).takes == {"pixels"}
 
 

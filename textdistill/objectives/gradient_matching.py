@@ -155,16 +155,18 @@ def within_class(batch: Batch) -> Batch:
 def matched_names(learner: Learner, layers: Sequence[str]) -> list[str]:
     """The weights whose gradients are compared, in the learner's order: all, or those that begin as `layers` say.
 
-    `last` are the last weight of two dimensions or more, and what follows it: its bias.
+    `last` are those that the network calls its `last_layer`, else the last weight of two dimensions or more, and what
+    follows it: its bias.
     """
     if not layers:
         return list(learner.names)
     shapes = dict(learner.module.named_parameters())
-    last = max(at for at, name in enumerate(learner.names) if shapes[name].dim() > 1)
+    final = max(at for at, name in enumerate(learner.names) if shapes[name].dim() > 1)
+    last = getattr(learner.module, "last_layer", learner.names[final:])
     chosen: set[str] = set()
     faults = []
     for layer in layers:
-        found = learner.names[last:] if layer == "last" else [name for name in learner.names if name.startswith(layer)]
+        found = last if layer == "last" else [name for name in learner.names if name.startswith(layer)]
         if not found:
             allowed = ("last", *learner.names)
             faults.append(
