@@ -18,6 +18,7 @@ from textdistill.errors import DataError, UserError
 from textdistill.synthetic.generator.sentences import Sentences, Texts
 
 USUAL = 99  # percent of the rows that are no longer than `usual`
+CHUNK = 1000  # texts at a time
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,7 +144,11 @@ class Vocabulary:
         return list(row[self.sayable.numpy()[row]].tolist())
 
     def _tokens(self, texts: Sequence[str]) -> list[list[int]]:
-        return [found.ids for found in self.tokenizer.encode_batch(list(texts), add_special_tokens=False)]
+        out: list[list[int]] = []
+        for at in range(0, len(texts), CHUNK):  # what the library gives for a text is much larger than its numbers
+            found = self.tokenizer.encode_batch_fast(list(texts[at : at + CHUNK]), add_special_tokens=False)
+            out.extend(one.ids for one in found)
+        return out
 
     def _measured(self, table: Texts) -> Vocabulary:
         lengths = self.encode_table(table).lengths
