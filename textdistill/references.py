@@ -32,6 +32,8 @@ def _named(recipe: Recipe) -> Iterator[tuple[str, str]]:
             yield "data", name
     for name in getattr(recipe.representation, "vectors", ()):
         yield "vectors", name
+    for part in (settings["learner"], settings["representation"]):
+        yield from (("encoder", part[key]) for key in ("model", "encoder") if key in part)
 
 
 def _parts_in(kind: str, part: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

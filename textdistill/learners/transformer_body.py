@@ -62,11 +62,14 @@ class Body(nn.Module):
         rows = torch.arange(len(order), device=order.device)[:, None]
         told: dict[str, Tensor] = {"attention_mask": inside.long()}
         if ids is not None:
-            told["input_ids"] = torch.where(inside, ids[rows, order], self.padding)
+            own = ids[rows, order]
+            told["input_ids"] = torch.where(
+                inside & (own >= 0), own, self.padding
+            )  # a text of no token has one of these
         if vectors is not None:
             told["inputs_embeds"] = vectors[rows, order]
         if self.segmented:
-            told["token_type_ids"] = torch.where(inside, segments[rows, order], 0)
+            told["token_type_ids"] = torch.where(inside, segments[rows, order], 0).clamp_min(0)
         self.model.train(drop is not None)
         with _drawn_from(drop, inside.device):
             states = self.model(**told).last_hidden_state
