@@ -65,9 +65,11 @@ class Artifact:
         learner = learner_of(self.recipe(), tuple(self.distilled.inputs.shape[2:]), len(self.classes))
         return fitting(learner, self.distilled)
 
-    def train(self, seed: int = 0) -> tuple[Learner, Params]:
+    def train(self, seed: int = 0, steps: int | None = None) -> tuple[Learner, Params]:
         """The network trained on the set by the set's own schedule, and its weights: what the set was distilled for.
 
+        `steps` are inner steps in place of those stored with the set, such as an evaluation by `steps: validated` tells
+        in its protocol; the schedule is gone through as often as that takes, whole.
         It begins at the stored θ0 where the start is fixed, else at weights drawn by `seed` (with the run's own seed,
         those of the evaluation's first network). `learner.logits(params, batch)` then classifies a batch.
         """
@@ -78,7 +80,7 @@ class Artifact:
         start = self.distilled.theta0 or inner.learner.init(streams.torch("evaluate", 0))
         plan = replace(inner, learner=inner.learner.measured_by(recipe.train.loss))
         streams = streams.child("training", 0)
-        return inner.learner, train_by_schedule(self.distilled, plan, start, recipe.train, streams)
+        return inner.learner, train_by_schedule(self.distilled.lasting(steps), plan, start, recipe.train, streams)
 
 
 def learner_of(recipe: Recipe, shape: tuple[int, ...], classes: int) -> Learner:

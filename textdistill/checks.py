@@ -12,7 +12,7 @@ from textdistill.cite import BIBTEX
 from textdistill.compat import learnable, refusal
 from textdistill.core.outer import OUTER_OPTIMIZERS, SCHEDULES
 from textdistill.errors import RecipeError, UserError, did_you_mean
-from textdistill.evaluation.settings import BASELINES, BY
+from textdistill.evaluation.settings import BASELINES, BY, VALIDATED
 from textdistill.learners.recurrent import POOLS
 from textdistill.objectives.augment import name_faults
 from textdistill.synthetic.settings import INITS, LABEL_INITS, REAL_INITS
@@ -169,7 +169,12 @@ def _together(made: Mapping[str, Any], faults: list[str]) -> None:
         faults.append(f"synthetic.init: {init!r}; {kind} stay what they are: allowed: {', '.join(REAL_INITS)}")
     if "train" in made:
         faults.extend(name_faults(made["train"].augment, kind, "train.augment"))
-    if "evaluate" in made and made["evaluate"].by == "objective" and not hasattr(objective, "predict"):
-        faults.append(
-            f"evaluate.by: 'objective', but {part.__name__} cannot classify by itself; allowed with it: 'networks'"
-        )
+    if "evaluate" in made and made["evaluate"].by == "objective":
+        if not hasattr(objective, "predict"):
+            faults.append(
+                f"evaluate.by: 'objective', but {part.__name__} cannot classify by itself; allowed with it: 'networks'"
+            )
+        if made["evaluate"].steps == VALIDATED:
+            faults.append(
+                "evaluate.steps: 'validated', but by: 'objective' trains no networks; allowed with it: 'recorded'"
+            )

@@ -23,6 +23,7 @@ from textdistill.core.schedule import DistilledSet
 from textdistill.core.streams import Streams
 from textdistill.evaluation.baselines import run_baselines
 from textdistill.evaluation.decode import Decoded, snap
+from textdistill.evaluation.labels import to_train_for
 from textdistill.evaluation.protocol import Bench, Predictor, block, full_data, headline, validator
 from textdistill.evaluation.report import write_readme, write_report
 from textdistill.evaluation.traditional import tfidf_logistic
@@ -188,8 +189,9 @@ def evaluate(
             embeddings.default_cache_dir() if cache is None else cache,
         )
         snapper = _snapper(task) if settings.snapped and "inputs" in recipe.synthetic.learn else None
-        metrics = headline(bench, sets, full, snapper)
-        metrics["baselines"], notes = run_baselines(bench, sets[0])
+        trained = [to_train_for(bench, one) for one in sets]
+        metrics = headline(bench, trained, full, snapper)
+        metrics["baselines"], notes = run_baselines(bench, trained[0])
         if settings.traditional and isinstance(task, WordTask | TextTask):
             bar.advance("TF-IDF")
             metrics["traditional"] = _traditional(task, notes.pop("random_rows"), seed)
@@ -207,7 +209,10 @@ def evaluate(
         "distillations": len(sets),
         "full_nets": settings.full_nets,
         "draws": settings.draws,
-        "inner_steps": sets[0].length,
+        "steps": settings.steps,
+        "inner_steps": trained[0].length,
+        "inner_steps_of_sets": [one.length for one in trained],
+        "recorded_steps_of_sets": [one.length for one in sets],
         "test_rows": len(task.test),
         "train_rows": len(task.train),
         "seed": seed,

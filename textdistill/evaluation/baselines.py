@@ -14,10 +14,11 @@ from torch import Tensor
 from textdistill.core.schedule import DistilledSet
 from textdistill.data import spread
 from textdistill.data.rows import Rows
-from textdistill.evaluation.labels import tuned_steps, with_true_labels
+from textdistill.evaluation.labels import to_train_for, tuned_steps, with_true_labels
 from textdistill.evaluation.neighbours import knn_predict_batches
 from textdistill.evaluation.protocol import Bench, Scores, block, score_set
 from textdistill.evaluation.scores import score
+from textdistill.evaluation.settings import VALIDATED
 from textdistill.evaluation.statistics import summarise
 from textdistill.evaluation.training import accuracy, predict
 from textdistill.selection import class_average, herding, k_centers, kmeans_centroids, random_rows
@@ -69,7 +70,7 @@ def run_baselines(bench: Bench, like: DistilledSet) -> tuple[dict[str, Any], dic
 
     The rate is chosen for each baseline by validation rows, among the distilled schedule's own and `settings.rates`,
     so that none
-    loses for want of tuning.
+    loses for want of tuning; with `steps: validated` its number of inner steps is, too.
     """
     train, settings = bench.train, bench.settings
     features = bench.features().numpy()
@@ -92,10 +93,13 @@ def run_baselines(bench: Bench, like: DistilledSet) -> tuple[dict[str, Any], dic
     def evaluate(name: str, sets: list[tuple[Tensor, Tensor]], rank: bool = False) -> tuple[Scores, list[float]]:
         rate = None if bench.predictor is not None else _best_rate(bench, like, sets[0])
         notes["rates"][name] = "schedule" if rate is None else rate
+        length = to_train_for(bench, as_schedule(like, *sets[0], rate)).length
+        if settings.steps == VALIDATED:
+            notes["steps"][name] = length
         scores, ranks = [], []
         for draw, (inputs, owners) in enumerate(sets):
             bench.tick(name)
-            schedule = as_schedule(like, inputs, owners, rate)
+            schedule = as_schedule(like, inputs, owners, rate).lasting(length)
             scores.append(bench.outcome(schedule, draw)[0])
             if rank:
                 params = bench.trained(schedule, draw)
@@ -134,10 +138,10 @@ def run_baselines(bench: Bench, like: DistilledSet) -> tuple[dict[str, Any], dic
     for name in ("true_labels", "smoothed_labels"):
         relabelled = with_true_labels(like, name == "smoothed_labels") if name in wanted else None
         if relabelled is not None:
-            steps = tuned_steps(bench, relabelled)
-            notes["steps"][name] = steps
+            relabelled = relabelled.lasting(tuned_steps(bench, relabelled))
+            notes["steps"][name] = relabelled.length
             bench.tick(name)
-            out[name] = block(score_set(bench, relabelled.lasting(steps), settings.nets, name)[0])
+            out[name] = block(score_set(bench, relabelled, settings.nets, name)[0])
     return out, notes
 
 

@@ -1,4 +1,4 @@
-"""The baselines of label distillation: the same samples with true or smoothed labels, and how long to train on them."""
+"""The baselines of label distillation, the same samples with true or smoothed labels; how long to train on a set."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import torch
 
 from textdistill.core.schedule import DistilledSet
 from textdistill.evaluation.protocol import Bench
+from textdistill.evaluation.settings import VALIDATED
 from textdistill.evaluation.training import accuracy, draws_of, predict
 
 SMOOTHING = 0.1
@@ -27,6 +28,15 @@ def with_true_labels(distilled: DistilledSet, smoothed: bool = False) -> Distill
     hard = torch.nn.functional.one_hot(torch.tensor(owners), classes).to(distilled.targets)
     targets = (1 - SMOOTHING) * hard + SMOOTHING / classes if smoothed else hard
     return replace(distilled, targets=targets.view_as(distilled.targets))
+
+
+def to_train_for(bench: Bench, distilled: DistilledSet) -> DistilledSet:
+    """The set with the number of inner steps that `evaluate.steps` asks for: as recorded, or its own by validation."""
+    if bench.settings.steps != VALIDATED:
+        return distilled
+    bench.tick("steps by validation")
+    at = replace(bench, theta0=distilled.theta0)
+    return distilled.lasting(tuned_steps(at, distilled))
 
 
 def tuned_steps(bench: Bench, distilled: DistilledSet) -> int:

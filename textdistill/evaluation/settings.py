@@ -21,6 +21,8 @@ BASELINES = (
     "smoothed_labels",
 )
 BY = ("networks", "objective")
+RECORDED, VALIDATED = "recorded", "validated"
+STEPS = (RECORDED, VALIDATED)
 LOSSES = ("cross_entropy", "squared")
 
 
@@ -75,12 +77,14 @@ class Evaluate:
     `by` says who classifies: networks trained on the set, or the objective itself (kernel regression), without any.
     `repeats` whole distillations with seeds seed, seed + 1, …; `full_nets` networks trained on all real rows; `draws`
     sets per baseline; `rates` are the constant inner learning rates from which each baseline's is chosen on validation
-    rows, beside the distilled schedule's own; `label_steps` is the most steps that sets with true or smoothed labels
-    may train for, the number being chosen on validation rows; `validation_rows` and `validation_nets` are what the
-    outer loop's validation sees.
+    rows, beside the distilled schedule's own. `steps` says for how many inner steps networks train: those `recorded`
+    with the set, for it and for rows in its place, or the number with the best `validated` accuracy, chosen for each of
+    them. Sets with true or smoothed labels always take the latter; `label_steps` is the most that may be chosen.
+    `validation_rows` and `validation_nets` are what the outer loop's validation sees.
     """
 
     by: str = "networks"
+    steps: str = RECORDED
     nets: int = 20
     repeats: int = 1
     full_nets: int = 3
@@ -95,3 +99,5 @@ class Evaluate:
     validation_rows: int = 1000
     validation_nets: int = 2
     batch: int = 256
+
+    choices: ClassVar[Mapping[str, Sequence[str]]] = {"steps": STEPS}
