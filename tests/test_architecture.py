@@ -23,9 +23,14 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
 # files of pre-trained models are found in one place, for encoders and for language models
 MAY_IMPORT["learners"] |= {"hub_models"}
 MAY_IMPORT["synthetic"] |= {"hub_models", "language_models"}
+MAY_IMPORT["evaluation"] |= {"text_set", "text_sets"}
 # analyses look at finished runs and distil again: they stand above all but the commands
 MAY_IMPORT["analysis"] = MAY_IMPORT["evaluation"] | {
     *("evaluation", "initial_rows", "pipeline", "pixels_task", "progress", "readable", "recipe", "task", "words_task"),
+}
+# text-level runs have rooms of their own above the evaluation, as the pipeline has a file
+MAY_IMPORT["text_level"] = MAY_IMPORT["evaluation"] | {
+    *("evaluation", "progress", "recipe", "references", "text_set", "text_sets", "text_settings", "texts_task"),
 }
 # the command line stands above every room and file
 MAY_IMPORT["commands"] = frozenset(MAY_IMPORT) | {path.stem for path in (ROOT / "textdistill").glob("*.py")} - {"cli"}

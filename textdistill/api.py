@@ -15,8 +15,9 @@ from textdistill.progress import Reporter
 from textdistill.recipe import Recipe, resolve
 from textdistill.recipe import load_recipe as _load_recipe
 from textdistill.run_files import claim
+from textdistill.text_level.run import TextRun, run_texts
 
-__all__ = ["Artifact", "Run", "decode", "evaluate", "load", "load_recipe", "run"]
+__all__ = ["Artifact", "Run", "TextRun", "decode", "evaluate", "load", "load_recipe", "run"]
 
 Run = pipeline.Run
 DATA_DIR = "TEXTDISTILL_DATA_DIR"
@@ -56,10 +57,11 @@ def run(
     force: bool = False,
     device: str | None = None,
     progress: bool = False,
-) -> Run:
+) -> Run | TextRun:
     """Distil by a recipe (name, path, settings or `Recipe`) into the folder `out`, evaluate, decode and report.
 
-    Returns a `Run`: `.folder`, `.artifact`, `.metrics` (as in metrics.json, percent) and `.decoded`. `resume` goes on
+    Returns a `Run`: `.folder`, `.artifact`, `.metrics` (as in metrics.json, percent) and `.decoded`; of a recipe with a
+    generator a `TextRun`: `.folder`, `.metrics`, and `.headline`, the set of texts it is known by. `resume` goes on
     where an earlier call was stopped, to the same bits; `force` starts anew in a folder that holds a run. The user's
     mistakes are `UserError`s.
     """
@@ -68,7 +70,10 @@ def run(
     elif overrides or variant is not None or data_dir is not None:
         raise RecipeError(["overrides, variant and data_dir belong to `load_recipe`, not to a recipe that is loaded"])
     claim(Path(out), resume, force)
-    return pipeline.run(recipe, out, seed=seed, resume=resume, device=device, reporter=Reporter(quiet=not progress))
+    reporter = Reporter(quiet=not progress)
+    if recipe.text is not None:
+        return run_texts(recipe, out, seed=seed, resume=resume, device=device, reporter=reporter)
+    return pipeline.run(recipe, out, seed=seed, resume=resume, device=device, reporter=reporter)
 
 
 def stored_recipe(artifact: Artifact, overrides: Sequence[str] = (), data_dir: str | Path | None = None) -> Recipe:

@@ -19,7 +19,7 @@ from textdistill.parts import choose, fill
 from textdistill.parts import fields as part_fields
 from textdistill.paths import recipes_dir
 from textdistill.synthetic.settings import SyntheticSettings
-from textdistill.text_level.settings import TextLevel
+from textdistill.text_settings import TextLevel
 
 
 @dataclass(frozen=True)

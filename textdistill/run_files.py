@@ -11,6 +11,8 @@ OWN = frozenset(
         *("distilled.safetensors", "manifest.json", "cost.json", "checkpoint.safetensors"),
         *("metrics.json", "metrics.jsonl", "metrics.jsonl.tmp", "decoded.json", "picture.json", "references.bib"),
         *("report.html", "README.md", "error.log", "size.json", "images.json", "grid.png", "samples.jsonl"),
+        *("pool-vanilla.jsonl", "pool-matched.jsonl", "stage-matching.json"),
+        *("stage-pool-vanilla.json", "stage-pool-matched.json"),
     }
 )
 # Every run writes one of these before anything else.
@@ -56,6 +58,9 @@ def claim(folder: Path, resume: bool = False, force: bool = False) -> None:
         for path in place.iterdir() if place.is_dir() else ():
             if is_own(path):
                 path.unlink()
+    for path in (*(folder / "generator").glob("*"), *(folder / "sets").glob("*/*/*")):  # a text-level run's
+        if path.is_file() and path.suffix in (".json", ".jsonl", ".safetensors"):
+            path.unlink()
     for path in (folder / "analysis").glob("*"):  # what was found out about a set that is no more
         if path.is_file() and path.suffix in (".json", ".png"):
             path.unlink()

@@ -15,8 +15,8 @@ from textdistill.errors import DataError
 class TextSet:
     """Texts with the classes they teach.
 
-    `texts` (and `pairs`, the second text of each sample); `labels` (n,) index `classes`; `soft` (n, c) are the values of
-    all classes where the labels are soft, whose largest is then the label. `meta` says where the set comes from.
+    `texts` (and `pairs`, the second text of each sample); `labels` (n,) index `classes`; `soft` (n, c) are the values
+    of all classes where the labels are soft, whose largest is then the label. `meta` says where the set comes from.
 
     Raises `DataError` when the columns differ in length, a label is outside `classes`, or a soft label is not finite.
     """

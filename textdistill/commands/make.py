@@ -84,13 +84,14 @@ def run(
     from textdistill import pipeline
     from textdistill.artifact import commit
     from textdistill.assist import assist
-    from textdistill.commands.tables import show_run
+    from textdistill.commands.tables import show_run, show_texts
     from textdistill.core.device import pick_device
     from textdistill.core.processes import end_processes, rank, start_processes
     from textdistill.progress import Reporter
     from textdistill.record import check_recordable, entry, variant_name
     from textdistill.record import record as write_record
     from textdistill.run_files import claim
+    from textdistill.text_level.run import run_texts
 
     name, overrides = split_words(words or [])
     changes = [*table_overrides(text, text_pair, label, per_class, samples), *overrides]
@@ -108,17 +109,23 @@ def run(
     context.ensure_object(dict).update(
         folder=out, again="the same command with --resume goes on from the last checkpoint"
     )
-    result = pipeline.run(recipe, out, seed=seed, resume=resume, device=device, reporter=Reporter())
+    if recipe.text is not None:
+        texts = run_texts(recipe, out, seed=seed, resume=resume, device=device, reporter=Reporter())
+        variants, made = texts.metrics["variants"], texts.commit
+    else:
+        result = pipeline.run(recipe, out, seed=seed, resume=resume, device=device, reporter=Reporter())
+        variants = {variant_name(recipe, result.metrics): result.metrics}
+        made = result.artifact.manifest["commit"] or commit()
     end_processes()
     if file is not None:
-        made = result.artifact.manifest["commit"] or commit()
-        write_record(file, variant_name(recipe, result.metrics), entry(result.metrics, made))
+        for found, metrics in variants.items():
+            write_record(file, found, entry(metrics, made))
         if made is None or made.endswith("+"):
             typer.echo(f"recorded with commit {made}: the code is not committed as it is", err=True)
     if json:
         sys.stdout.write((out / pipeline.METRICS).read_text(encoding="utf-8"))
     else:
-        show_run(result)
+        show_run(result) if recipe.text is None else show_texts(texts)
         if file is not None:
             typer.echo(f"recorded: {file}")
 

@@ -16,7 +16,8 @@ class DataSettings:
     `text`, `text_pair` and `label` name columns (own data: `text` and `label` unless told). `test` and `validation`
     are further files of own data. `test_fraction`, or `test_rows` if given, is held out only where the data have no
     labelled test split; `validation_fraction` is cut from train only where they have no validation split.
-    `train_rows` cuts the train split class by class, for quick tries. `classes` fixes the order of the classes and
+    `train_rows` cuts the train split class by class, for quick tries. `sentences` keeps the first so many sentences of
+    each text, before anything else. `classes` fixes the order of the classes and
     makes any other label an error.
     """
 
@@ -33,6 +34,7 @@ class DataSettings:
     test_rows: int | None = None
     validation_fraction: float = 0.1
     train_rows: int | None = None
+    sentences: int | None = None
     classes: tuple[str, ...] | None = None
     split_seed: int = 0
 
@@ -49,6 +51,8 @@ class DataSettings:
             value = getattr(self, key)
             if value is not None and value < 2:
                 found.append(f"{key}: {value}; allowed: 2 or more")
+        if self.sentences is not None and self.sentences < 1:
+            found.append(f"sentences: {self.sentences}; allowed: 1 or more")
         if self.format is not None and self.format not in FORMATS:
             found.append(f"format: {self.format!r}; allowed: {', '.join(FORMATS)}")
         if self.classes is not None and (len(set(self.classes)) != len(self.classes) or len(self.classes) < 2):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from textdistill.data import sources
 from textdistill.data.cuts import Nouns, Splits, cut
+from textdistill.data.sentences import shortened
 from textdistill.data.settings import DataSettings
 from textdistill.data.table import TextTable
 from textdistill.errors import DataError
@@ -18,4 +21,9 @@ def load(settings: DataSettings) -> Splits[TextTable]:
     """
     if faults := settings.faults():
         raise DataError("data: " + "; ".join(faults))
-    return cut(sources.find(settings), settings, _NOUNS)
+    source = sources.find(settings)
+    if (count := settings.sentences) is not None:
+        others = {name: getattr(source, name) for name in ("validation", "test")}
+        shorter = {name: None if table is None else shortened(table, count) for name, table in others.items()}
+        source = replace(source, train=shortened(source.train, count), **shorter)
+    return cut(source, settings, _NOUNS)

@@ -17,9 +17,9 @@ from textdistill.errors import DataError
 from textdistill.evaluation.text_baselines import baseline_sets
 from textdistill.learners.linear_head import LinearHead, fit_head
 from textdistill.selection import View, k_centers, search_set
-from textdistill.text_level.settings import SOFT, Choose
 from textdistill.text_level.soft import FeatureRows, distilled_labels
 from textdistill.text_set import TextSet
+from textdistill.text_settings import SOFT, Choose
 
 Encode = Callable[[str, list[str], list[str] | None], Float[Tensor, "n f"]]  # by the encoder of that name
 Tick = Callable[[str], None]

@@ -12,9 +12,9 @@ from textdistill.errors import DataError
 from textdistill.evaluation.statistics import ratio
 from textdistill.evaluation.text_learners import FineTuned, Frozen, TextLearner, WordNet
 from textdistill.evaluation.text_scores import Table, judge
-from textdistill.text_level.settings import RELEASED, Choose, Judge, Judgement
 from textdistill.text_set import TextSet
 from textdistill.text_sets import read_text_sets
+from textdistill.text_settings import RELEASED, Choose, Judge, Judgement
 
 Sets = dict[tuple[str, int], list[TextSet]]  # by method and samples per class
 Tick = Callable[[str], None]
@@ -99,8 +99,8 @@ def _learner(one: Judgement, settings: Judge) -> TextLearner:
     if one.kind == "frozen":
         return Frozen(settings.encoder, settings.penalty)
     if one.kind == "finetuned":
-        plain = FineTuned.quick(settings.encoder)
-        return plain if one.steps is None else FineTuned(settings.encoder, steps=one.steps, lr=plain.lr)
+        quick = FineTuned.quick(settings.encoder)
+        return FineTuned(settings.encoder, steps=one.steps or quick.steps, lr=quick.lr, pool=one.pool)
     return WordNet(one.kind) if one.steps is None else WordNet(one.kind, steps=one.steps)
 
 

@@ -19,7 +19,7 @@ from textdistill.recipe import Recipe
 from textdistill.selection import clusters, k_centers
 from textdistill.synthetic.generator import Generator
 from textdistill.synthetic.generator_data import GeneratorData
-from textdistill.text_level.settings import TextLevel
+from textdistill.text_settings import TextLevel
 from textdistill.texts_task import TextTask
 
 FEATURES_AT_ONCE = 64

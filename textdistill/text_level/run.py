@@ -28,10 +28,10 @@ from textdistill.text_level.judge import Sets, judged, with_variants
 from textdistill.text_level.matching import Matching
 from textdistill.text_level.pools import read_pool, write_pool
 from textdistill.text_level.report import write_text_report
-from textdistill.text_level.settings import RELEASED, Choose, TextLevel
 from textdistill.text_level.stages import Stage, fingerprint
 from textdistill.text_set import TextSet
 from textdistill.text_sets import read_text_set, write_text_set
+from textdistill.text_settings import RELEASED, Choose, TextLevel
 from textdistill.texts_task import prepare_texts
 
 METRICS, BIBTEX, MANIFEST = "metrics.json", "references.bib", "manifest.json"
@@ -46,6 +46,7 @@ class TextRun:
     folder: Path
     metrics: dict[str, Any]
     headline: TextSet
+    commit: str | None = None
 
 
 def run_texts(
@@ -108,7 +109,7 @@ class _Run:
         headline = sets[choose.headline, choose.size][0]
         write_text_set(self.out, headline)
         self._tell(metrics)
-        return TextRun(self.out, metrics, headline)
+        return TextRun(self.out, metrics, headline, commit())
 
     def _language_model(self) -> _Done:
         """Stage 1: the generator learns to write like the training rows."""

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from textdistill.errors import did_you_mean
 from textdistill.learners.encoder_files import PACKAGED
+from textdistill.learners.pooling import POOLS
 from textdistill.selection import SearchSettings
 from textdistill.synthetic.generator.settings import GeneratorSettings, LanguageModelStage, Sampling
 from textdistill.synthetic.generator_data import PoolSettings
@@ -85,7 +86,7 @@ class Judgement:
 
     `kind` is `frozen` (an encoder that never changes, with a linear head), `finetuned` (the encoder as a whole), or
     a network on word vectors. `sizes`, `methods` and `sets` say which of the chosen sets it sees (none: all of them),
-    `nets` how many networks learn from each; `steps` how long, where that is a question.
+    `nets` how many networks learn from each; `steps` how long, and how `finetuned` states are pooled (`mean`, `cls`).
     """
 
     kind: str
@@ -94,11 +95,13 @@ class Judgement:
     sets: int | None = None
     nets: int = 1
     steps: int | None = None
+    pool: str = "mean"
 
     def faults(self) -> list[str]:
         """What is wrong with the values, one line each: the key, the value found, what is allowed."""
         found = _least(self, {"sizes": 1, "sets": 1, "nets": 1, "steps": 1})
-        told = [("kind", self.kind, JUDGES), *(("methods", one, METHODS) for one in self.methods or ())]
+        told = [("kind", self.kind, JUDGES), ("pool", self.pool, tuple(POOLS))]
+        told += [("methods", one, METHODS) for one in self.methods or ()]
         for key, value, allowed in told:
             if value not in allowed:
                 found.append(f"{key}: {value!r}; allowed: {', '.join(allowed)}{did_you_mean(value, allowed)}")
@@ -123,8 +126,8 @@ class Judge:
     def faults(self) -> list[str]:
         """What is wrong with the values, one line each: the key, the value found, what is allowed."""
         found = [f"by.{number}.{fault}" for number, one in enumerate(self.by) for fault in one.faults()]
-        if not self.by or self.by[0].kind != JUDGES[0]:
-            found.append(f"by: the first judge must be {JUDGES[0]!r}: every set is told by its score")
+        if not self.by:
+            found.append("by: empty; name at least one judge")
         return found + ([] if self.penalty > 0 else [f"penalty: {self.penalty}; allowed: above 0"])
 
 

@@ -1,0 +1,164 @@
+"""A text-level run: what it leaves behind, what it does not do twice, and where it goes on after a kill."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import time
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from safetensors.torch import load_file
+
+import textdistill
+from tests import tiny
+from tests.text_level import runs
+from textdistill.errors import RecipeError
+from textdistill.recipe import resolve
+from textdistill.text_sets import read_text_set, read_text_sets
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    tiny.home()
+    return textdistill.run(runs.settings(), tmp_path_factory.mktemp("run") / "out")
+
+
+def test_every_method_has_its_sets_of_every_size(finished):
+    for method in runs.settings()["choose"]["methods"]:
+        for size in runs.SIZES:
+            sets = read_text_sets(finished.folder / "sets" / method / str(size), ("bad", "good"))
+            assert len(sets) == 2
+            for one in sets:
+                assert np.bincount(one.labels, minlength=2).sum() == 2 * size
+                if method != "ours_soft":  # a soft label may lean to another class than its sample's own
+                    assert np.bincount(one.labels, minlength=2).tolist() == [size, size]
+
+
+def test_soft_labels_stand_on_the_same_texts_as_the_hard_ones(finished):
+    hard, soft = (read_text_set(finished.folder / "sets" / name / "2" / "00.jsonl") for name in ("ours", "ours_soft"))
+    assert soft.texts == hard.texts
+    assert soft.soft is not None
+    assert soft.soft.sum(1) == pytest.approx(np.ones(4), abs=1e-5)
+    assert hard.soft is None
+
+
+def test_generated_sets_hold_no_copies_of_training_rows(finished):
+    real = {" ".join(text.split()[:4]).casefold() for text, _ in tiny.sentences()}
+    for method in ("vanilla_lm", "dilm", "ours"):
+        for one in read_text_sets(finished.folder / "sets" / method / "2"):
+            assert not {text.casefold() for text in one.texts} & real
+    counted = finished.metrics["generation"]["matched"]
+    assert {"sampled", "redrawn", "exact_copies", "near_copies", "repeated", "kept"} <= counted.keys()
+    assert sum(counted["kept"]) <= counted["sampled"] == 24
+
+
+def test_metrics_have_a_variant_for_every_judge_and_size_with_all_that_a_record_needs(finished):
+    stored = json.loads((finished.folder / "metrics.json").read_text())
+    assert stored["variants"].keys() == {"frozen@1", "frozen@2", "finetuned@2"}
+    block = stored["variants"]["frozen@2"]
+    assert block["distilled"]["accuracy"]["n"] == 2
+    assert block["baselines"].keys() == {*runs.settings()["choose"]["methods"]} - {"ours"}
+    assert block["samples"] == 4
+    told = block["comparisons"]["ours - k_centers"]
+    mean = {name: block["baselines"][name]["accuracy"]["mean"] for name in ("k_centers",)}
+    assert told["difference"] == pytest.approx(block["distilled"]["accuracy"]["mean"] - mean["k_centers"], abs=1e-3)
+    assert stored["cost"]["outer_steps"] == 5
+
+
+def test_matching_moves_the_generator_and_leaves_the_language_model_alone(finished):
+    moved = load_file(finished.folder / "generator" / "model.safetensors")
+    [place] = (tiny.home() / "cache" / "generators").glob("*/generator/model.safetensors")
+    first = load_file(place)
+    assert moved.keys() == first.keys()
+    assert any(not torch.equal(moved[name], first[name]) for name in moved)
+
+
+def test_the_folder_can_be_exported_from_and_read_by_a_person(finished):
+    headline = read_text_set(finished.folder)
+    assert headline.texts == finished.headline.texts
+    readme = (finished.folder / "README.md").read_text(encoding="utf-8")
+    assert "frozen@2" in readme
+    assert "maekawa2024" in (finished.folder / "references.bib").read_text(encoding="utf-8")
+
+
+def test_a_second_run_does_no_stage_again(finished, tmp_path):
+    copied = tmp_path / "again"
+    shutil.copytree(finished.folder, copied)
+    before = {path: path.stat().st_mtime_ns for path in copied.rglob("*") if path.suffix in (".safetensors", ".jsonl")}
+    again = textdistill.run(runs.settings(), copied, resume=True)
+    changed = [path for path, when in before.items() if path.stat().st_mtime_ns != when]
+    assert [path.name for path in changed] == ["samples.jsonl"]
+    assert again.metrics["variants"].keys() == finished.metrics["variants"].keys()
+    for name, block in again.metrics["variants"].items():
+        assert block["distilled"] == finished.metrics["variants"][name]["distilled"]
+
+
+def test_other_settings_of_the_choice_choose_anew_and_train_nothing(finished, tmp_path):
+    copied = tmp_path / "other"
+    shutil.copytree(finished.folder, copied)
+    generator = (copied / "generator" / "model.safetensors").stat().st_mtime_ns
+    settings = runs.settings()
+    settings["choose"]["over"] = 2
+    textdistill.run(settings, copied, resume=True)
+    assert (copied / "generator" / "model.safetensors").stat().st_mtime_ns == generator
+    assert json.loads((copied / "sets/ours/1/stage-choice.json").read_text()) != json.loads(
+        (finished.folder / "sets/ours/1/stage-choice.json").read_text()
+    )
+
+
+def test_a_killed_run_goes_on_to_the_same_generator_and_the_same_sets(finished, tmp_path):
+    recipe = tmp_path / "tiny.yaml"
+    recipe.write_text(yaml.safe_dump({**runs.settings(), "outer": {**runs.settings()["outer"], "steps": 12}}))
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    assert tiny.call("run", recipe, "--out", whole).exit_code == 0
+    process = tiny.process("run", recipe, "--out", killed)
+    for _ in range(2400):
+        if (killed / "checkpoint.safetensors").is_file() or process.poll() is not None:
+            break
+        time.sleep(0.05)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    result = tiny.call("run", recipe, "--out", killed, "--resume")
+    assert result.exit_code == 0, result.output
+    for name in ("generator/model.safetensors", "pool-matched.jsonl", "sets/ours/2/01.jsonl", "samples.jsonl"):
+        assert (whole / name).read_bytes() == (killed / name).read_bytes(), name
+
+
+def test_the_command_shows_a_table_for_each_judge_and_records_every_variant(tmp_path):
+    recipe = tmp_path / "tiny.yaml"
+    recipe.write_text(yaml.safe_dump(runs.settings(), sort_keys=False), encoding="utf-8")
+    result = tiny.call("run", recipe, "--out", tmp_path / "out", "--record")
+    assert result.exit_code == 0, result.output
+    assert "frozen: test accuracy in percent" in result.stdout
+    ours = yaml.safe_load(recipe.read_text())["results"]["ours"]
+    assert ours.keys() == {"frozen@1", "frozen@2", "finetuned@2"}
+    assert ours["frozen@2"]["accuracy"]["n"] == 2
+
+
+@pytest.mark.parametrize(
+    ("section", "value", "told"),
+    [
+        ("choose", {"sizes": [0], "size": 0}, "choose.sizes: 0; allowed: 1 or more"),
+        ("choose", {"methods": ["oors"]}, "did you mean 'ours'?"),
+        ("judge", {"by": [{"kind": "frozn"}]}, "judge.by.0.kind: 'frozn'; allowed: frozen"),
+        ("pool", {"batch": 0}, "pool.batch: 0; allowed: 1 or more"),
+        ("teacher", {"rows": 0}, "teacher.rows: 0; allowed: 1 or more"),
+        ("sampling", {"top_p": 0}, "sampling.top_p: 0; allowed: above 0, up to 1"),
+        ("synthetic", {"per_class": 2}, "synthetic: not beside a generator"),
+        ("objective", {"name": "unrolled"}, "['weights'] get no gradient from unrolled"),
+    ],
+)
+def test_faults_of_a_recipe_are_told_by_their_key(section, value, told):
+    made = {**runs.settings(), section: value}
+    with pytest.raises(RecipeError) as caught:
+        resolve(made)
+    assert any(told in fault for fault in caught.value.faults), caught.value.faults
+
+
+def test_sections_of_the_text_level_are_refused_without_a_generator():
+    with pytest.raises(RecipeError, match="choose: only beside a generator"):
+        resolve({**tiny.settings(), "choose": {"sets": 3}})
