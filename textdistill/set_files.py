@@ -190,15 +190,18 @@ def _size(path: Path) -> int:
 def _parquet_size(path: Path) -> int:
     """Bytes of the texts of all rows: a file may hold one long text once and point to it from a million rows."""
     meta = pq.read_metadata(path)
-    size = max(sum(meta.row_group(k).total_byte_size for k in range(meta.num_row_groups)), 8 * meta.num_rows)
+    size: int = max(sum(meta.row_group(k).total_byte_size for k in range(meta.num_row_groups)), 8 * meta.num_rows)
     if size > MOST_BYTES:
         return size
     schema = pq.read_schema(path)
     names = [one.name for one in schema if pa.types.is_string(one.type) or pa.types.is_large_string(one.type)]
     for column in pq.read_table(path, columns=names, read_dictionary=names, partitioning=None).columns:
         for chunk in column.chunks:
-            lengths = pc.binary_length(chunk.dictionary).cast(pa.int64())
-            size += pc.sum(lengths.take(chunk.indices)).as_py() or 0
+            if isinstance(chunk, pa.DictionaryArray):
+                lengths = pc.binary_length(chunk.dictionary).cast(pa.int64())
+                size += pc.sum(lengths.take(chunk.indices)).as_py() or 0
+            else:
+                size += chunk.nbytes
     return size
 
 

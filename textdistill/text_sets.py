@@ -197,7 +197,8 @@ def _values(
             raise DataError(f"{rows.source}: {at} holds {_short(one)}; a {kind} is needed, as in {rows.where([shown])}")
         if lists and len(one) != len(classes):
             raise DataError(f"{rows.source}: {at} has {len(one)} values for {len(classes)} classes: {_listed(classes)}")
-        for key, value in zip(classes, one, strict=True) if lists else one.items():
+        given: dict[str, Any] = one if isinstance(one, dict) else dict(zip(classes, one, strict=True))
+        for key, value in given.items():
             if key not in place_of:
                 raise DataError(
                     f"{rows.source}: unknown class {_short(key)} in {at}; allowed: {_listed(classes)}"
@@ -210,7 +211,7 @@ def _values(
                     f"{rows.source}: {at} gives {_short(value)} to class {key!r}; a finite number is needed"
                 )
             values[row, place_of[key]] = number
-        if not lists and all(value is None for value in one.values()):
+        if all(value is None for value in given.values()):
             raise DataError(f"{rows.source}: {at} has no value for any class; give one")
     return values, classes
 

@@ -124,7 +124,7 @@ class FineTuned:
     pool: str = "mean"
     device: str = "cpu"
     determined: bool = field(default=False, init=False)
-    _tests: dict[str, list[tuple[Tensor, dict[str, Tensor]]]] = field(
+    _tests: dict[str, list[tuple[list[int], dict[str, Tensor]]]] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
 
@@ -257,8 +257,8 @@ class WordNet:
     def score(self, distilled: TextSet, test: TextTable, seed: int, metrics: Sequence[str]) -> dict[str, float]:
         """The metrics of one network on the test rows, in percent; its first weights follow `seed`."""
         text = self._embedded(distilled)
-        network = LEARNERS[self.kind]
-        learner = make_learner(network, network.Settings(), text.shape, len(distilled.classes))  # type: ignore[operator]
+        network: Any = LEARNERS[self.kind]
+        learner = make_learner(network, network.Settings(), text.shape, len(distilled.classes))
         batch = text.batch(torch.arange(len(text)), trim=True, trim_margin=learner.margin)
         batch = Batch(batch.inputs, torch.from_numpy(distilled.targets).to(batch.inputs), mask=batch.mask)
         start = learner.init(Streams(seed).torch("theta0"))
