@@ -342,6 +342,23 @@ def mean_loss(pair: Row, objective: Any, synthetic: TensorData, learner: Learner
     return sum(losses) / len(losses)
 
 
+def losses_of(
+    pair: Row, objective: Any, synthetic: TensorData, learner: Learner, starts: str, outer: Outer
+) -> list[float]:
+    """The losses that the outer loop tells on its way; the set is changed in place."""
+    losses: list[float] = []
+    distill(
+        synthetic,
+        objective,
+        real(pair.representation),
+        learner=learner,
+        starts=start_of(starts, learner),
+        outer=outer,
+        on_step=lambda step, record: losses.append(record["loss"]),
+    )
+    return losses
+
+
 PAIRS = [pytest.param(one, id=f"{one.representation} {one.objective}") for one in table() if one.refused is None]
 
 
@@ -351,16 +368,7 @@ def test_what_the_table_calls_possible_takes_fifty_real_steps_and_lowers_its_los
     synthetic = beginning(pair)
     starts = pair.starts[0]
     before = mean_loss(pair, objective, synthetic, learner, starts)
-    losses: list[float] = []
-    distill(
-        synthetic,
-        objective,
-        real(pair.representation),
-        learner=learner,
-        starts=start_of(starts, learner),
-        outer=Outer(steps=STEPS, lr=0.02, schedule="constant"),
-        on_step=lambda step, record: losses.append(record["loss"]),
-    )
+    losses = losses_of(pair, objective, synthetic, learner, starts, Outer(steps=STEPS, lr=0.02, schedule="constant"))
     assert len(losses) == (0 if isinstance(objective, ClosedForm) else STEPS)
     after = mean_loss(pair, objective, synthetic, learner, starts)
     assert after < before
@@ -372,14 +380,6 @@ def test_every_start_that_the_table_allows_takes_steps(pair: Row) -> None:
     for starts in pair.starts:
         synthetic = beginning(pair)
         before = {name: value.detach().clone() for name, value in synthetic.parameters().items()}
-        outer = Outer(steps=2)
-        distill(
-            synthetic,
-            objective,
-            real(pair.representation),
-            learner=learner,
-            starts=start_of(starts, learner),
-            outer=outer,
-        )
+        losses_of(pair, objective, synthetic, learner, starts, Outer(steps=2))
         moved = {name for name, value in synthetic.parameters().items() if not torch.equal(value, before[name])}
         assert moved & set(pair.learned), starts
