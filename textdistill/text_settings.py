@@ -15,7 +15,7 @@ from textdistill.synthetic.generator_data import PoolSettings
 
 # Sets of real rows, of the language model's samples, of the matched generator's; by the same labels or by soft ones.
 REAL = ("random_real", "herding", "k_centers", "best_k_centers", "search_real")
-GENERATED = ("vanilla_lm", "dilm", "ours")
+GENERATED = ("vanilla_lm", "dilm", "vanilla_random", "dilm_random", "ours")
 SOFT = {"k_centers_soft": "k_centers", "dilm_soft": "dilm", "ours_soft": "ours"}
 RELEASED = "released"
 METHODS = (*REAL, *GENERATED, *SOFT, RELEASED)
@@ -44,7 +44,7 @@ class Choose:
 
     For each of the `sizes` (samples a class) and each of `sets` sets, `over` times as many samples as are kept are
     drawn from a pool of `pool` samples a class. `vanilla_lm` and `dilm` keep K-centre samples of it (Maekawa et al.
-    2024, 3.4), `ours` the set that `search` finds among samples that a linear head on all real rows labels as their own
+    2024, 3.4), `vanilla_random` and `dilm_random` any, `ours` the set that `search` finds among samples that a linear head on all real rows labels as their own
     (`consistent`), in the views of `views` encoders. `methods` are what is made; `headline` and `size` what the run is
     remembered by. Copies of training rows are left out: exact ones always, near ones by `near_copies`.
     """

@@ -16,7 +16,7 @@ from textdistill.data import TextTable
 from textdistill.errors import DataError
 from textdistill.evaluation.text_baselines import baseline_sets
 from textdistill.learners.linear_head import LinearHead, fit_head
-from textdistill.selection import View, k_centers, search_set
+from textdistill.selection import View, k_centers, random_rows, search_set
 from textdistill.text_level.soft import FeatureRows, distilled_labels
 from textdistill.text_set import TextSet
 from textdistill.text_settings import SOFT, Choose
@@ -29,7 +29,10 @@ BASELINES = {
     "k_centers": "k_centers",
     "best_k_centers": "best_k_centers",
 }
-POOLS = {"vanilla_lm": "vanilla", "dilm": "matched", "ours": "matched"}
+POOLS = {
+    **{"vanilla_lm": "vanilla", "vanilla_random": "vanilla"},
+    **{"dilm": "matched", "dilm_random": "matched", "ours": "matched"},
+}
 # The ridge of the head on all real rows that says whether a sample looks like its class.
 CONSISTENCY_PENALTY = 1e-4
 
@@ -115,6 +118,8 @@ class Chooser:
         if method in ("ours", "search_real"):
             seen = [View(view[torch.from_numpy(candidates)], real) for view, real in zip(views, self.real, strict=True)]
             rows = search_set(seen, labels, self.train.labels, counts, rng, self.settings.search)
+        elif method.endswith("_random"):
+            rows = random_rows(views[0], labels, counts, rng)
         else:
             rows = k_centers(views[0][torch.from_numpy(candidates)].numpy(), labels, counts, rng)
         return source.take(candidates[rows])
