@@ -44,9 +44,10 @@ class Choose:
 
     For each of the `sizes` (samples a class) and each of `sets` sets, `over` times as many samples as are kept are
     drawn from a pool of `pool` samples a class. `vanilla_lm` and `dilm` keep K-centre samples of it (Maekawa et al.
-    2024, 3.4), `vanilla_random` and `dilm_random` any, `ours` the set that `search` finds among samples that a linear head on all real rows labels as their own
-    (`consistent`), in the views of `views` encoders. `methods` are what is made; `headline` and `size` what the run is
-    remembered by. Copies of training rows are left out: exact ones always, near ones by `near_copies`.
+    2024, 3.4), `vanilla_random` and `dilm_random` any, `ours` the set that `search` finds among samples that a linear
+    head on all real rows labels as their own (`consistent`), in the views of `views` encoders. `methods` are what is
+    made, `headline` and `size` what the run is remembered by. Copies of training rows are left out: exact ones always,
+    near ones by `near_copies`.
     """
 
     sizes: tuple[int, ...] = (5, 10, 20)
