@@ -169,6 +169,19 @@ def test_a_mistake_is_told_in_a_line_or_two(words: list[str], fault: str, file: 
     assert not (tmp_path / "out").exists()
 
 
+def test_numbered_labels_get_their_classes_names(tmp_path: Path) -> None:
+    lines = [json.dumps({"sentence": text, "labels": label}) for text, label in (("so dull", 0), ("so good", 1))]
+    (tmp_path / "00.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    found = ran(tmp_path / "00.jsonl", "-f", "jsonl", "--classes", "negative,positive")
+    assert [json.loads(line)["label"] for line in found.stdout.splitlines()] == ["negative", "positive"]
+
+
+def test_a_task_s_own_name_is_none_that_consumers_know(file: Path, tmp_path: Path) -> None:
+    ran(file, "-f", "lm-eval", "--test", file, "-o", tmp_path / "sst2")
+    task = yaml.safe_load((tmp_path / "sst2" / "task.yaml").read_text(encoding="utf-8"))
+    assert task["task"] == "distilled_sst2"
+
+
 def test_test_rows_of_other_columns_are_refused(file: Path, tmp_path: Path) -> None:
     write(tmp_path / "pairs.jsonl", FORMATS["jsonl"](), material(hostile(pairs=True)))
     told = mistake(file, "-f", "lm-eval", "-o", tmp_path / "out", "--test", tmp_path / "pairs.jsonl")

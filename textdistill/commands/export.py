@@ -46,6 +46,9 @@ def export(
     format: Annotated[str, typer.Option("--format", "-f", help=", ".join(NAMES) + ".", show_default=False)],
     out: Annotated[Path | None, typer.Option("--out", "-o", help="The file or folder to write.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an export that is there.")] = False,
+    classes: Annotated[
+        str | None, typer.Option("--classes", metavar="A,B,…", help="The classes' names in order, for numbered labels.")
+    ] = None,
     k: Annotated[int | None, typer.Option("--k", help="Samples in total, balanced by class; all if not given.")] = None,
     order: Annotated[str, typer.Option("--order", help="as_selected, interleaved or shuffled.")] = "as_selected",
     seed: Annotated[int, typer.Option("--seed", help="Of the shuffled order, and of --test-rows.")] = 0,
@@ -97,7 +100,7 @@ def export(
     shots = Shots(k=k, order=order, seed=seed, labels=labels, **wished)  # type: ignore[arg-type]
     _refuse_labels(format, chosen, shots)
     manifest, metrics = (_facts(source, file) for file in ("manifest.json", "metrics.json"))
-    samples = _samples(source, manifest, metrics)
+    samples = _samples(source, manifest, metrics, None if classes is None else classes.split(","))
     picked = arrange(samples, shots, None if tokenizer is None else _counter(tokenizer))
     if token_budget is not None:
         _note(f"{len(picked)} of {k or len(samples)} samples fit in {token_budget} tokens")
@@ -165,12 +168,12 @@ def _facts(source: Path, name: str) -> dict[str, Any]:
     return found
 
 
-def _samples(source: Path, manifest: dict[str, Any], metrics: dict[str, Any]) -> TextSet:
+def _samples(source: Path, manifest: dict[str, Any], metrics: dict[str, Any], order: Sequence[str] | None) -> TextSet:
     """The set: texts as they are, or the sentences that word vectors decode to."""
     from textdistill.text_sets import read_text_set
 
-    classes = manifest.get("classes")
-    order = [str(name) for name in classes] if isinstance(classes, list) else None
+    if order is None and isinstance(manifest.get("classes"), list):
+        order = [str(name) for name in manifest["classes"]]
     if not (source / DECODED).is_file() or (source / SAMPLES).is_file():
         return read_text_set(source, order)
     samples = _decoded(source, order)
@@ -283,7 +286,9 @@ def _words(given: list[str] | None) -> dict[str, str] | None:
 
 
 def _name(path: Path) -> str:
-    return re.sub(r"[^A-Za-z0-9_-]+", "_", path.resolve().name.split(".")[0]).strip("_-") or "distilled"
+    """A name for consumers, which know many a data set by the name that the source has."""
+    stem = re.sub(r"[^A-Za-z0-9_-]+", "_", path.resolve().name.split(".")[0]).strip("_-")
+    return stem if stem.startswith("distilled") else f"distilled_{stem}".rstrip("_")
 
 
 def _note(text: str) -> None:
