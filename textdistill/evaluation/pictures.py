@@ -103,8 +103,7 @@ def embedding_picture(
             "embedding picture: a row's vector holds NaN or infinity; drop it (a text without a known word?)"
         )
     pca = PCA(n_components=min(2, *real.shape), svd_solver="full").fit(real)
-    order = np.argsort(labels, kind="stable")
-    order = order[np.linspace(0, len(order) - 1, min(limit, len(order))).round().astype(int)]
+    order = shown_rows(labels, limit)
 
     def points(rows: Array, classes: NDArray[np.int_]) -> list[list[float | int]]:
         places = pca.transform(rows) if len(rows) else np.zeros((0, 2))
@@ -113,6 +112,13 @@ def embedding_picture(
 
     explained = [round(float(share), 5) for share in np.nan_to_num(pca.explained_variance_ratio_)]
     return {"real": points(real[order], labels[order]), "distilled": points(distilled, top), "explained": explained}
+
+
+def shown_rows(labels: ArrayLike, limit: int) -> NDArray[np.int_]:
+    """Which real rows a picture draws, and in what order: every (n / limit)-th in the order of the classes."""
+    order = np.argsort(np.asarray(labels, dtype=int), kind="stable")
+    picked: NDArray[np.int_] = order[np.linspace(0, len(order) - 1, min(limit, len(order))).round().astype(int)]
+    return picked
 
 
 def class_ranks(picture: dict[str, Any]) -> dict[int, int]:
@@ -155,8 +161,10 @@ def scatter(picture: dict[str, Any], what: str = "mean word vectors") -> Markup:
     return _svg("map", f"Map of {what}: {count}, coloured by class.", draw, (5.0, 3.9))
 
 
-def curve(name: str, label: str, steps: Sequence[float], values: Sequence[float | None]) -> Markup | None:
-    """One quantity over the outer steps, with the spread of each stretch of steps as a pale band.
+def curve(
+    name: str, label: str, steps: Sequence[float], values: Sequence[float | None], axis: str = "outer step"
+) -> Markup | None:
+    """One quantity over the steps that `axis` names, with the spread of each stretch of steps as a pale band.
 
     Missing and non-finite values are skipped; `None` when nothing is left. A positive quantity whose largest value
     is over 30 times its median gets a logarithmic axis.
@@ -178,10 +186,10 @@ def curve(name: str, label: str, steps: Sequence[float], values: Sequence[float 
         axes.plot(places, middle, color=_ACCENT, linewidth=1.5, marker=marker, markersize=3)
         if logarithmic:
             axes.set_yscale("log")
-        axes.set_xlabel("outer step")
+        axes.set_xlabel(axis)
         axes.set_ylabel("logarithmic" if logarithmic else "")
 
-    told = f"{label} over {len(y)} recorded outer steps: from {y[0]:.4g} to {y[-1]:.4g}, lowest {y.min():.4g}."
+    told = f"{label} over {len(y)} recorded {axis}s: from {y[0]:.4g} to {y[-1]:.4g}, lowest {y.min():.4g}."
     return _svg(name, told, draw)
 
 

@@ -7,23 +7,21 @@ folder gives the same bytes. Every text of the data, the recipe and the samples 
 from __future__ import annotations
 
 import statistics
-import tempfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import torch
 import yaml
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from textdistill.evaluation import pictures
 from textdistill.evaluation.decode import Decoded, DecodedSentence, label_shares
 from textdistill.evaluation.grid import number
 from textdistill.evaluation.heatmap import label_heatmap
 from textdistill.evaluation.run_folder import FinishedRun, Manifest, Score, Scored, read_run
+from textdistill.evaluation.templates import PLAIN, minus, render, write_page
 
 SENTENCES = 40  # decoded sentences shown; decoded.json has them all
 OPEN_SENTENCES = 8  # of those, shown without unfolding
@@ -68,42 +66,13 @@ def write_report(folder: Path) -> Path:
     Raises `ArtifactError` for a file that is missing or malformed.
     """
     run = read_run(folder)
-    page = _environment().get_template("report.html.j2").render(_view(run))
-    return _write(run.folder / "report.html", page)
+    return write_page(run.folder / "report.html", render("report.html.j2", _view(run)))
 
 
 def write_readme(folder: Path) -> Path:
     """Write `folder/README.md`: what the distilled set is, how well it does, how to load it, what to cite."""
     run = read_run(folder)
-    text = _environment().get_template("readme.md.j2").render(_view(run))
-    return _write(run.folder / "README.md", text)
-
-
-def _write(path: Path, text: str) -> Path:
-    with tempfile.NamedTemporaryFile("w", encoding="utf-8", newline="\n", dir=path.parent, delete=False) as file:
-        file.write(text)
-    temporary = Path(file.name)
-    try:
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return path
-
-
-@cache
-def _environment() -> Environment:
-    """Templates beside this file; everything is escaped, and a name that the view lacks is an error."""
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=lambda name: name != "readme.md.j2",
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters |= {"score": _score, "number": _number, "duration": _duration, "markdown": _markdown}
-    return environment
+    return write_page(run.folder / "README.md", render(PLAIN, _view(run)))
 
 
 def _view(run: FinishedRun) -> dict[str, Any]:
@@ -261,7 +230,7 @@ def _heatmap(run: FinishedRun) -> dict[str, Any] | None:
         owners = None  # classes of another data set
     heat = label_heatmap(torch.tensor(targets, dtype=torch.float64), names, owners)
     shaded = [
-        (row.name, row.samples, [(_minus(number(value)), abs(value) / heat.reach, value < 0) for value in row.values])
+        (row.name, row.samples, [(minus(number(value)), abs(value) / heat.reach, value < 0) for value in row.values])
         for row in heat.rows
     ]
     negative = any(value < 0 for row in heat.rows for value in row.values)
@@ -275,7 +244,7 @@ def _images(run: FinishedRun) -> dict[str, Any] | None:
         return None
     shown = []
     for one in run.images.images:
-        labels = [(name, _minus(number(value))) for name, value in one.labels]
+        labels = [(name, minus(number(value))) for name, value in one.labels]
         name = f"Step {one.step + 1}, sample {one.sample + 1}"
         told = ", ".join(f"{label} {value}" for label, value in labels)
         shown.append(
@@ -341,39 +310,3 @@ def _confusion(run: FinishedRun) -> dict[str, Any] | None:
     mixed = [(counts[i][j], classes[i], classes[j]) for i in range(len(counts)) for j in range(len(counts)) if i != j]
     worst: Sequence[tuple[int, str, str]] = sorted((m for m in mixed if m[0]), key=lambda m: -m[0])[:10]
     return {"rows": rows, "numbers": len(counts) <= FEW_CLASSES, "worst": worst if len(counts) > 2 else []}
-
-
-def _minus(told: str) -> str:
-    """A number with the sign that people print."""
-    return told.replace("-", "−")
-
-
-def _score(score: Score | None, digits: int = 1) -> str:
-    """`76.3 ± 1.2`, or only the mean of a single repetition."""
-    if score is None:
-        return "–"
-    spread = "" if score.sd is None or score.n == 1 else f" ± {score.sd:.{digits}f}"
-    return _minus(f"{score.mean:.{digits}f}{spread}")
-
-
-def _number(value: Any) -> str:
-    """A number as people read it: grouped thousands, four digits of a fraction; other things as they are."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return "–" if value is None else str(value)
-    return f"{value:,}".replace(",", "\u202f") if isinstance(value, int) else f"{value:.4g}"
-
-
-def _duration(seconds: float | None) -> str:
-    if seconds is None:
-        return "–"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes} min"
-    return f"{minutes} min {rest} s" if minutes else f"{seconds:.1f} s"
-
-
-def _markdown(value: Any) -> str:
-    """Text that Markdown shows as it is, on one line: no markup, no HTML, no table cells."""
-    text = " ".join(str(value).split())
-    return "".join(f"\\{sign}" if sign in "\\`*_{}[]<>()#|!~" else "&amp;" if sign == "&" else sign for sign in text)

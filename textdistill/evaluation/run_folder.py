@@ -33,11 +33,11 @@ from textdistill.evaluation.decode import Decoded
 T = TypeVar("T")
 
 
-class _Part(BaseModel):
+class Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="allow")
 
 
-class Score(_Part):
+class Score(Part):
     """A mean in percent with its standard deviation over `n` repetitions; `sd` is missing for a single one."""
 
     mean: FiniteFloat
@@ -45,7 +45,7 @@ class Score(_Part):
     n: int | None = None
 
 
-class Scored(_Part):
+class Scored(Part):
     """One way of training, judged on the test rows: its accuracy and whatever further metrics the task has."""
 
     accuracy: Score
@@ -62,7 +62,7 @@ class Scored(_Part):
         return self
 
 
-class Cost(_Part):
+class Cost(Part):
     """What distilling took; seconds of wall clock and MiB."""
 
     distill_seconds: float | None = None
@@ -70,7 +70,7 @@ class Cost(_Part):
     peak_rss_mib: float | None = None
 
 
-class Metrics(_Part):
+class Metrics(Part):
     """`metrics.json`."""
 
     full: Scored
@@ -95,7 +95,7 @@ class Metrics(_Part):
         return self
 
 
-class Manifest(_Part):
+class Manifest(Part):
     """`manifest.json`, of a distilled set: where it comes from and what it consists of."""
 
     recipe: dict[str, Any]
@@ -133,7 +133,7 @@ class Manifest(_Part):
         return [key.strip() for key in keys if key.strip()]
 
 
-class Step(_Part):
+class Step(Part):
     """One line of `metrics.jsonl`; values that were not taken at this step are missing."""
 
     step: int
@@ -143,7 +143,7 @@ class Step(_Part):
     validation: float | None = None
 
 
-class Picture(_Part):
+class Picture(Part):
     """`picture.json`: points (x, y, class index) of real rows and distilled samples."""
 
     real: list[tuple[FiniteFloat, FiniteFloat, NonNegativeInt]]
@@ -156,7 +156,7 @@ _PNG_HEAD = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"  # the signature, and the hea
 _WIDEST = 4096  # pixels
 
 
-class Image(_Part):
+class Image(Part):
     """One distilled image: a PNG as data URI, and its highest labels as (class name, value)."""
 
     step: NonNegativeInt
@@ -179,7 +179,7 @@ class Image(_Part):
         return uri
 
 
-class Images(_Part):
+class Images(Part):
     """`images.json`: the distilled images that are shown, of `total`; `clipped` is the share of pixels cut to 0..1."""
 
     images: list[Image] = Field(min_length=1)
@@ -214,34 +214,34 @@ def read_run(folder: Path) -> FinishedRun:
     if not folder.is_dir():
         raise ArtifactError(f"{folder}: no such folder; give the folder of a finished run")
     again = "evaluate the run again, or delete the file to leave it out"
-    metrics = _required(folder / "metrics.json", "evaluate the run, which writes it", Metrics)
-    manifest = _required(folder / "manifest.json", "distil again, or copy it from the run's machine", Manifest)
-    decoded = _optional(folder / "decoded.json", again, dict[str, Any])
+    metrics = required(folder / "metrics.json", "evaluate the run, which writes it", Metrics)
+    manifest = required(folder / "manifest.json", "distil again, or copy it from the run's machine", Manifest)
+    decoded = optional(folder / "decoded.json", again, dict[str, Any])
     return FinishedRun(
         folder=folder,
         metrics=metrics,
         manifest=manifest,
-        steps=_steps(folder / "metrics.jsonl"),
+        steps=steps_of(folder / "metrics.jsonl"),
         decoded=None if decoded is None else _decoded(folder / "decoded.json", decoded),
-        images=_optional(folder / "images.json", again, Images),
-        picture=_optional(folder / "picture.json", again, Picture),
-        references=_text(folder / "references.bib", "delete the file to leave it out"),
+        images=optional(folder / "images.json", again, Images),
+        picture=optional(folder / "picture.json", again, Picture),
+        references=text_of(folder / "references.bib", "delete the file to leave it out"),
     )
 
 
-def _required(path: Path, remedy: str, kind: type[T]) -> T:
-    found = _optional(path, remedy, kind)
+def required(path: Path, remedy: str, kind: type[T]) -> T:
+    found = optional(path, remedy, kind)
     if found is None:
         raise ArtifactError(f"{path}: missing, so the run is not finished; {remedy}")
     return found
 
 
-def _optional(path: Path, remedy: str, kind: type[T]) -> T | None:
-    text = _text(path, remedy)
+def optional(path: Path, remedy: str, kind: type[T]) -> T | None:
+    text = text_of(path, remedy)
     return None if text is None else _parse(text, str(path), remedy, kind)
 
 
-def _text(path: Path, remedy: str) -> str | None:
+def text_of(path: Path, remedy: str) -> str | None:
     """The text of a file, or `None` when there is no such file."""
     try:
         return path.read_text(encoding="utf-8")
@@ -266,10 +266,10 @@ def _parse(text: str, source: str, remedy: str, kind: type[T]) -> T:
         raise ArtifactError(f"{source}: {'; '.join(faults)}; {remedy}") from None
 
 
-def _steps(path: Path) -> list[Step]:
+def steps_of(path: Path) -> list[Step]:
     """The lines of the log in order of their step; of a step that a resumed run took again, the last line counts."""
     remedy = "delete the faulty line, or the file to leave the curves out"
-    lines = enumerate((_text(path, remedy) or "").split("\n"), start=1)
+    lines = enumerate((text_of(path, remedy) or "").split("\n"), start=1)
     steps = [_parse(line, f"{path}, line {number}", remedy, Step) for number, line in lines if line.strip()]
     return [step for _, step in sorted({step.step: step for step in steps}.items())]
 

@@ -69,7 +69,11 @@ def ratio(distilled: Scores, full_mean: float) -> Summary:
 
 def welch(a: Scores, b: Scores) -> Comparison:
     """Welch's t-test of unequal variances, two-sided: t = (ā - b̄) / sqrt(s_a²/n_a + s_b²/n_b)."""
-    first, second = summarise(a), summarise(b)
+    return welch_of(summarise(a), summarise(b))
+
+
+def welch_of(first: Summary, second: Summary) -> Comparison:
+    """Welch's test where no more is known of either side than its mean, standard deviation and number."""
     difference = first.mean - second.mean
     if min(first.n, second.n) < 2:
         return Comparison(difference, None, None, None)
@@ -80,6 +84,14 @@ def welch(a: Scores, b: Scores) -> Comparison:
     test = stats.ttest_ind_from_stats(first.mean, first.sd, first.n, second.mean, second.sd, second.n, equal_var=False)
     df = sum(parts) ** 2 / (parts[0] ** 2 / (first.n - 1) + parts[1] ** 2 / (second.n - 1))  # Welch-Satterthwaite
     return Comparison(difference, float(test.statistic), float(df), float(test.pvalue))
+
+
+def interval(found: Summary, level: float = 0.95) -> tuple[float, float] | None:
+    """Student's interval of the mean, mean ± t·sd/√n; `None` for a single score."""
+    if found.n < 2:
+        return None
+    reach = float(stats.t.ppf((1 + level) / 2, found.n - 1)) * found.sd / math.sqrt(found.n)
+    return found.mean - reach, found.mean + reach
 
 
 def bootstrap_difference(
