@@ -101,8 +101,17 @@ class Problem:
         size, rng = size or Size(), torch.Generator().manual_seed(0)
         self.size, self.samples, self.dtype = size, samples, dtype
         vocabulary = Vocabulary(Tokenizer(models.BPE()), size.tokens, CLASSES, False, TOKENS, TOKENS - 1)
-        settings = {"n_embd": size.width, "n_layer": size.layers, "n_head": size.heads, "n_positions": 64}
-        model = model_of({"model_type": "gpt2", "vocab_size": vocabulary.size, **settings})
+        settings: dict[str, object] = {
+            "n_embd": size.width,
+            "n_layer": size.layers,
+            "n_head": size.heads,
+            "n_positions": 64,
+        }
+        settings |= {
+            "vocab_size": vocabulary.size,
+            "activation_function": "gelu_pytorch_tanh",
+        }  # GPT-2's, in one kernel
+        model = model_of({"model_type": "gpt2", **settings})
         self.generator = Generator(model.to(dtype), vocabulary)
         with torch.random.fork_rng():
             torch.manual_seed(1)

@@ -45,19 +45,23 @@ def test_one_matching_step_of_dilm() -> None:
             "bfloat16": lambda: problem.ours("bfloat16"),
             "oracle": problem.oracle,
             "multiply": multiply(size),
+            "multiply bfloat16": multiply(size, torch.bfloat16),
         },
         rounds=2,
     )
-    rate, count = 2 * size**3 / 1e9 / taken["multiply"], problem.counted_gflop()
+    work, count = 2 * size**3 / 1e9, problem.counted_gflop()
     print(f"\n\nOne matching step of DiLM: {CLASSES} × ({REAL} real rows + {samples} samples) of {TOKENS} tokens")
     print(f"{platform.processor() or platform.machine()}, torch {torch.__version__}, one thread\n")
     print(f"{'':38}{'CPU-s':>8}{'asked':>8}{'GFLOP':>8}{'GFLOP/s':>9}{'of matmul':>11}{'of oracle':>11}")
     labels = {"float32": "textdistill, float32", "bfloat16": "textdistill, bfloat16", "oracle": "oracle (autograd)"}
     for name, label in labels.items():
+        rate = work / taken["multiply bfloat16" if name == "bfloat16" else "multiply"]
         share = f"{count / taken[name]:9.1f}{count / taken[name] / rate:11.0%}{taken[name] / taken['oracle']:11.2f}"
         asked = f"{BARS[name]:8.1f}" if name in BARS else " " * 8
         print(f"{label:38}{taken[name]:8.2f}{asked}{count:8.0f}{share}")
-    print(f"{'matmul, 1024 × 1024, float32':38}{taken['multiply']:8.3f}{'':8}{2 * size**3 / 1e9:8.1f}{rate:9.1f}")
+    for name, label in (("multiply", "float32"), ("multiply bfloat16", "bfloat16")):
+        title = f"matmul, 1024 × 1024, {label}"
+        print(f"{title:38}{taken[name]:8.3f}{'':8}{work:8.1f}{work / taken[name]:9.1f}")
     loss, wanted = problem.oracle()
     theirs = flat(wanted, wanted)
     alike = {}

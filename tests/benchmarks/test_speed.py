@@ -40,9 +40,9 @@ def interleaved(works: dict[str, Callable[[], object]], rounds: int) -> dict[str
     return {name: statistics.median(times) for name, times in taken.items()}
 
 
-def multiply(size: int = 1024) -> Callable[[], object]:
+def multiply(size: int = 1024, dtype: torch.dtype = torch.float32) -> Callable[[], object]:
     """A product of two square matrices, and so 2 · size³ operations."""
-    left, right = torch.randn(size, size), torch.randn(size, size)
+    left, right = torch.randn(size, size).to(dtype), torch.randn(size, size).to(dtype)
     return lambda: left @ right
 
 

@@ -16,14 +16,15 @@ from textdistill.core.processes import count, end_processes, own_share, rank, ro
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = "tests.objectives.distributed_script"
+LAUNCH = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m"]
 
 
-def outcome_of(command: list[str], folder: Path) -> list[dict[str, Tensor]]:
+def outcome_of(command: list[str], folder: Path, script: str = SCRIPT) -> list[dict[str, Tensor]]:
     """What each process wrote."""
     folder.mkdir()
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
     ended = subprocess.run(
-        [*command, SCRIPT, str(folder)], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=240
+        [*command, script, str(folder)], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=240
     )
     assert ended.returncode == 0, ended.stderr
     return [load_file(file) for file in sorted(folder.iterdir())]
@@ -31,9 +32,8 @@ def outcome_of(command: list[str], folder: Path) -> list[dict[str, Tensor]]:
 
 @pytest.mark.slow
 def test_two_processes_find_what_one_does(tmp_path: Path) -> None:
-    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m"]
     (one,) = outcome_of([sys.executable, "-m"], tmp_path / "one")
-    first, second = outcome_of(launch, tmp_path / "two")
+    first, second = outcome_of(LAUNCH, tmp_path / "two")
     assert [int(found["processes"]) for found in (one, first, second)] == [1, 2, 2]
     assert [*first.pop("rows").tolist(), *second.pop("rows").tolist()] == one.pop("rows").tolist()
     for found in (one, first, second):

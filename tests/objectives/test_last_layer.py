@@ -101,6 +101,9 @@ def test_it_is_left_to_autograd_where_it_is_not_the_whole_story() -> None:
         def fans(self, name: str, shape: tuple[int, ...]) -> tuple[int, int]:
             return shape[1], shape[0]
 
+    trusting = learner_of("mlp deep")
+    trusting.module.last_layer = ("weight1", "bias1")  # type: ignore[assignment]
+    assert last_layer(trusting, params, ["weight1", "bias1"], batch) is not None
     other = Learner(Scaled(), CLASSES).to("cpu", torch.float64)
     assert last_layer(other, other.init(generator()), ["weight"], batch) is None
 

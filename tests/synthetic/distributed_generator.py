@@ -1,0 +1,42 @@
+"""Run by torchrun: a generator's step on whatever processes there are; each writes what came of it to a file."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+
+from tests.core.cases import generator, learner_of, real_rows
+from tests.synthetic.writers import SAMPLING, Table, generator_of, read
+from textdistill.core.processes import count, end_processes, rank, start_processes
+from textdistill.core.starts import Start
+from textdistill.core.streams import Streams
+from textdistill.objectives.gradient_matching import GradientMatching
+from textdistill.synthetic.generator_data import GeneratorData
+from textdistill.synthetic.generator_pool import PoolSettings
+
+
+def main() -> None:
+    """The loss, the weights of the samples, and ∇_φ after two starts and the penalty."""
+    start_processes()
+    writer, learner = generator_of(), learner_of("mlp deep")
+    rows = writer.vocabulary.encode_table(Table())
+    settings = PoolSettings(batch=3, factor=2, diverse=False, micro_batch=2, penalty=0.3)
+    data = GeneratorData(writer, read, Streams(2), settings, sampling=SAMPLING, real=rows)
+    starts = [Start(learner.init(generator(seed))) for seed in (3, 4)]
+    outcomes = GradientMatching("whole", 5, layers=("last",)).evaluate(data, real_rows(), learner, starts, Streams(0))
+    for outcome in outcomes:
+        data.pullback(outcome.gradients)
+    weights = data.draw(0).batch.weights
+    assert weights is not None
+    found = {name: value.grad for name, value in data.parameters().items() if value.grad is not None}
+    found |= {"loss": torch.tensor([outcome.loss for outcome in outcomes]).double(), "weights": weights.detach()}
+    found["processes"] = torch.tensor(count())
+    save_file(found, Path(sys.argv[1]) / f"{rank()}.safetensors")
+    end_processes()
+
+
+if __name__ == "__main__":
+    main()
