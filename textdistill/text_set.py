@@ -55,7 +55,8 @@ class TextSet:
     @property
     def hard_targets(self) -> np.ndarray:
         """One-hot labels, (n, c)."""
-        return np.eye(len(self.classes))[self.labels]
+        one_hot: np.ndarray = np.eye(len(self.classes))[self.labels]
+        return one_hot
 
     def take(self, rows: Sequence[int] | np.ndarray) -> TextSet:
         """The samples with these indices, in this order."""

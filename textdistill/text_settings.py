@@ -11,7 +11,7 @@ from textdistill.learners.encoder_files import PACKAGED
 from textdistill.learners.pooling import POOLS
 from textdistill.selection import SearchSettings
 from textdistill.synthetic.generator.settings import GeneratorSettings, LanguageModelStage, Sampling
-from textdistill.synthetic.generator_data import PoolSettings
+from textdistill.synthetic.generator_pool import PoolSettings
 
 # Sets of real rows, of the language model's samples, of the matched generator's; by the same labels or by soft ones.
 REAL = ("random_real", "herding", "k_centers", "best_k_centers", "search_real")

@@ -23,7 +23,9 @@ def load(settings: DataSettings) -> Splits[TextTable]:
         raise DataError("data: " + "; ".join(faults))
     source = sources.find(settings)
     if (count := settings.sentences) is not None:
-        others = {name: getattr(source, name) for name in ("validation", "test")}
-        shorter = {name: None if table is None else shortened(table, count) for name, table in others.items()}
-        source = replace(source, train=shortened(source.train, count), **shorter)
+        train, validation, test = (
+            None if table is None else shortened(table, count) for table in (source.train, source.validation, source.test)
+        )
+        assert train is not None
+        source = replace(source, train=train, validation=validation, test=test)
     return cut(source, settings, _NOUNS)

@@ -18,8 +18,7 @@ from textdistill.core.starts import Memoryless, Start
 from textdistill.core.unroll import Inner
 from textdistill.learners import make_learner
 from textdistill.learners.dense import Dense
-from textdistill.objectives import RidgeLabels
-from textdistill.objectives.ridge_labels import SCALE
+from textdistill.objectives.ridge_labels import SCALE, RidgeLabels
 from textdistill.synthetic.tensors import TensorData
 
 OUTER = Outer(steps=200, lr=0.03, betas=(0.9, 0.999), clip=None)
@@ -29,18 +28,17 @@ PENALTY = 0.5
 ROWS = 2000
 
 
-@dataclass(frozen=True)
+@dataclass
 class FeatureRows:
     """Real rows as features (n, f) that never change (`RealData` of the core)."""
 
     features: Float[Tensor, "n f"]
     labels: Int[Tensor, " n"]
     classes: tuple[str, ...]
+    shape: tuple[int, ...] = ()
 
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Of one row."""
-        return tuple(self.features.shape[1:])
+    def __post_init__(self) -> None:
+        self.shape = tuple(self.features.shape[1:])
 
     def __len__(self) -> int:
         return len(self.labels)
