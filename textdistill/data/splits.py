@@ -23,9 +23,8 @@ def load(settings: DataSettings) -> Splits[TextTable]:
         raise DataError("data: " + "; ".join(faults))
     source = sources.find(settings)
     if (count := settings.sentences) is not None:
-        train, validation, test = (
-            None if table is None else shortened(table, count) for table in (source.train, source.validation, source.test)
-        )
+        whole = (source.train, source.validation, source.test)
+        train, validation, test = (None if table is None else shortened(table, count) for table in whole)
         assert train is not None
         source = replace(source, train=train, validation=validation, test=test)
     return cut(source, settings, _NOUNS)
