@@ -100,32 +100,34 @@ class _Criterion:
     ):
         self.wanted, self.settings = wanted, settings
         self.targets = torch.nn.functional.one_hot(labels, classes).float() - 1.0 / classes
-        self.pools, self.reals, self.weights = [], [], []
+        self.pools, self.seen, self.weights = [], [], []
         for view in views:
             mean = view.real.mean(0)
-            self.pools.append((view.pool - mean).float())
-            self.reals.append((view.real[judges] - mean).float())
+            pool = (view.pool - mean).float()
+            self.pools.append(pool)
+            self.seen.append((view.real[judges] - mean).float() @ pool.T)  # (r, n): how the judges see each candidate
             self.weights.append(view.weight)
 
     @torch.no_grad()
     def losses(self, chosen: np.ndarray, place: int, others: np.ndarray) -> Float[Tensor, " b"]:
         """One loss for each of `others` in the place of sample number `place`."""
-        rows = torch.from_numpy(chosen)
-        swaps = torch.from_numpy(others)
+        rows, swaps = torch.from_numpy(chosen), torch.from_numpy(others)
         b, m, classes = len(swaps), len(rows), self.targets.shape[1]
-        sets = rows.repeat(b, 1)
-        sets[:, place] = swaps
-        targets = self.targets[sets]
+        targets = self.targets[rows].repeat(b, 1, 1)
+        targets[:, place] = self.targets[swaps]
         total = torch.zeros(b)
-        for pool, real, weight in zip(self.pools, self.reals, self.weights, strict=True):
-            inside = pool[sets]
-            gram = torch.bmm(inside, inside.transpose(1, 2))
+        for pool, seen, weight in zip(self.pools, self.seen, self.weights, strict=True):
+            # Of a swapped set's Gram matrix one row and one column are new.
+            gram = (pool[rows] @ pool[rows].T).repeat(b, 1, 1)
+            new = pool[swaps] @ pool[rows].T
+            new[:, place] = (pool[swaps] ** 2).sum(1)
+            gram[:, place], gram[:, :, place] = new, new
             duals = torch.linalg.solve(gram + self.settings.ridge * torch.eye(m), targets)  # (b, m, c)
             # What stays is the same in all sets: its scores are one matrix product; what is swapped comes on top.
-            shared = real @ pool[rows].T
+            shared = seen[:, rows]
             shared[:, place] = 0.0
-            scores = (shared @ duals.permute(1, 0, 2).reshape(m, b * classes)).view(len(real), b, classes)
-            scores += (real @ pool[swaps].T)[:, :, None] * duals[None, :, place]
+            scores = (shared @ duals.permute(1, 0, 2).reshape(m, b * classes)).view(len(seen), b, classes)
+            scores += seen[:, swaps][:, :, None] * duals[None, :, place]
             likely = torch.log_softmax(self.settings.sharpness * scores, -1)
-            total -= weight * likely[torch.arange(len(real)), :, self.wanted].mean(0)
+            total -= weight * likely[torch.arange(len(seen)), :, self.wanted].mean(0)
         return total
