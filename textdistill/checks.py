@@ -57,13 +57,15 @@ LEAST: dict[str, float] = {
     **dict.fromkeys(("objective.batch", "objective.steps", "objective.gradient.window"), 1),
     **dict.fromkeys((f"objective.optimizer.{key}" for key in ("momentum", "weight_decay", "beta1", "beta2", "eps")), 0),
     "outer.betas": 0,
-    **dict.fromkeys(("starts.nets", "starts.size", "starts.window", "starts.patience"), 1),
-    "starts.most": 0,
+    **dict.fromkeys((f"starts.{key}" for key in ("nets", "size", "window", "patience", "matches", "batch")), 1),
+    **dict.fromkeys(("starts.most", "starts.steps", "outer.weight_decay"), 0),
+    **dict.fromkeys((f"starts.optimizer.{key}" for key in ("momentum", "weight_decay", "beta1", "beta2", "eps")), 0),
 }
 BELOW_ONE = (
     *("outer.betas", "outer.momentum", "outer.average", "learner.dropout"),
     *("train.decay_at", "train.optimizer.momentum", "train.optimizer.beta1", "train.optimizer.beta2"),
     *("objective.optimizer.momentum", "objective.optimizer.beta1", "objective.optimizer.beta2"),
+    *("starts.optimizer.momentum", "starts.optimizer.beta1", "starts.optimizer.beta2"),
 )
 ABOVE_ZERO = (
     *("starts.lr", "objective.rate", "objective.pace"),

@@ -240,11 +240,11 @@ def test_the_penalty_adds_the_language_models_loss_on_real_rows_once_a_step() ->
 
 
 def test_in_bfloat16_the_gradient_is_close_and_the_weights_keep_their_type() -> None:
-    found = []
+    found: list[tuple[Pool, Tensor]] = []
     single = generator_of(torch.float32)
     learner = learner_of("mlp deep", torch.float32)
     for dtype in ("float32", "bfloat16"):
-        settings = replace(SMALL, dtype=dtype)  # type: ignore[arg-type]
+        settings = replace(SMALL, dtype=dtype)
         data = GeneratorData(
             single, lambda a, b: (read(a, b)[0].float(), None), Streams(2), settings, sampling=SAMPLING
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -26,7 +27,7 @@ class Table:
     classes: tuple[str, ...] = ("a", "b", "c")
 
     def __post_init__(self) -> None:
-        self.labels = [k % CLASSES for k in range(30)]
+        self.labels = np.arange(30) % CLASSES
         self.texts = [f"{WORDS[label]} {WORDS[3 + k % 7]} {WORDS[3 + k // 7]}" for k, label in enumerate(self.labels)]
 
 
@@ -92,7 +93,7 @@ class TokenRows:
     def __post_init__(self) -> None:
         table = Table()
         self.inputs, self.mask = read_ids(table.texts, None)
-        self.labels, self.classes = torch.tensor(table.labels), table.classes
+        self.labels, self.classes = torch.from_numpy(table.labels), table.classes
 
     def __len__(self) -> int:
         return len(self.labels)

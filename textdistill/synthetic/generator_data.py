@@ -18,6 +18,8 @@ from textdistill.errors import RecipeError
 from textdistill.synthetic.generator import Generator, Sampling, Sentences, sample
 from textdistill.synthetic.generator_pool import ClustersOf, FeaturesOf, Pool, PoolSettings, Read
 
+__all__ = ["GeneratorData", "PoolSettings"]
+
 
 class GeneratorData:
     """Samples x̃_i ~ p_φ, each with the weight a_i that its probability gives it (Maekawa et al. 2024, section 3.3).
