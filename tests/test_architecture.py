@@ -30,8 +30,22 @@ MAY_IMPORT["analysis"] = MAY_IMPORT["evaluation"] | {
 }
 # text-level runs have rooms of their own above the evaluation, as the pipeline has a file
 MAY_IMPORT["text_level"] = MAY_IMPORT["evaluation"] | {
-    *("evaluation", "progress", "recipe", "references", "text_set", "text_sets", "text_settings", "texts_task"),
+    *(
+        "evaluation",
+        "language_models",
+        "progress",
+        "recipe",
+        "references",
+        "text_set",
+        "text_sets",
+        "text_settings",
+        "texts_task",
+    ),
 }
+# a language model judges prompts as exports word them, by the statistics of the evaluation
+MAY_IMPORT["in_context"] = frozenset(
+    {"core", "data", "evaluation", "export", "language_models", "text_set", "text_sets"},
+)
 # the command line stands above every room and file
 MAY_IMPORT["commands"] = frozenset(MAY_IMPORT) | {path.stem for path in (ROOT / "textdistill").glob("*.py")} - {"cli"}
 # libraries that would tie the core to one kind of data or to one family of learners

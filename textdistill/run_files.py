@@ -12,7 +12,7 @@ OWN = frozenset(
         *("metrics.json", "metrics.jsonl", "metrics.jsonl.tmp", "decoded.json", "picture.json", "references.bib"),
         *("report.html", "README.md", "error.log", "size.json", "images.json", "grid.png", "samples.jsonl"),
         *("pool-vanilla.jsonl", "pool-matched.jsonl", "stage-matching.json"),
-        *("stage-pool-vanilla.json", "stage-pool-matched.json"),
+        *("stage-pool-vanilla.json", "stage-pool-matched.json", "headline.json", "language-model.jsonl"),
     }
 )
 # Every run writes one of these before anything else.

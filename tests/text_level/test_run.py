@@ -85,6 +85,38 @@ def test_the_folder_can_be_exported_from_and_read_by_a_person(finished):
     assert "maekawa2024" in (finished.folder / "references.bib").read_text(encoding="utf-8")
 
 
+def test_the_page_shows_samples_neighbours_map_curves_and_confusion(finished):
+    page = (finished.folder / "report.html").read_text(encoding="utf-8")
+    for part in ("results", "course", "samples", "labels", "map", "confusion", "reading", "cite"):
+        assert f'<section id="{part}"' in page, part
+    seen = json.loads((finished.folder / "headline.json").read_text())
+    assert len(seen["near"]) == 4
+    assert np.array(seen["confusion"]).sum() == finished.metrics["protocol"]["test_rows"]
+    right = 100 * np.trace(seen["confusion"]) / np.sum(seen["confusion"])
+    assert right == pytest.approx(
+        finished.metrics["variants"]["frozen@2"]["distilled"]["accuracy"]["scores"][0], abs=1e-3
+    )
+    assert seen["soft_of"] == "ours_soft"
+    looks = (finished.folder / "language-model.jsonl").read_text().splitlines()
+    assert [json.loads(line)["step"] for line in looks] == [30, 60]
+
+
+def test_the_sets_are_judged_again_to_the_same_scores(finished, tmp_path):
+    copied = tmp_path / "again"
+    shutil.copytree(finished.folder, copied)
+    (copied / "generator" / "model.safetensors").unlink()  # only the sets are needed
+    result = tiny.call("evaluate", copied, "--json")
+    assert result.exit_code == 0, result.output
+    again = json.loads(result.stdout)
+    for name, block in finished.metrics["variants"].items():
+        assert again["variants"][name]["distilled"] == block["distilled"]
+        assert again["variants"][name]["comparisons"] == block["comparisons"]
+    assert again["generation"] == finished.metrics["generation"]
+    refused = tiny.call("evaluate", copied, "choose.over=2")
+    assert refused.exit_code == 2
+    assert "the judges alone can be changed" in refused.stderr
+
+
 def test_a_second_run_does_no_stage_again(finished, tmp_path):
     copied = tmp_path / "again"
     shutil.copytree(finished.folder, copied)

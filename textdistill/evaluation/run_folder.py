@@ -31,9 +31,12 @@ from textdistill.errors import ArtifactError
 from textdistill.evaluation.decode import Decoded
 
 T = TypeVar("T")
+MOST_BYTES = 2**26
 
 
 class Part(BaseModel):
+    """Something that a file tells; what it tells beyond what is asked for is kept."""
+
     model_config = ConfigDict(frozen=True, extra="allow")
 
 
@@ -229,7 +232,23 @@ def read_run(folder: Path) -> FinishedRun:
     )
 
 
+def facts_in(folder: Path, name: str) -> dict[str, Any]:
+    """The JSON object that anybody's folder has under a name; empty where there is none, or where `folder` is a file.
+
+    Errors: `ArtifactError` for a file that leads outside the folder, is larger than 64 MiB, or holds no object.
+    """
+    path = Path(folder) / name
+    if not Path(folder).is_dir() or not path.exists():
+        return {}
+    if not path.resolve().is_relative_to(Path(folder).resolve()):
+        raise ArtifactError(f"{path}: leads outside the folder; copy the real file there")
+    if path.stat().st_size > MOST_BYTES:
+        raise ArtifactError(f"{path}: more than {MOST_BYTES >> 20} MiB; that is no file of a run")
+    return _parse(text_of(path, "give another folder") or "{}", str(path), "give another folder", dict[str, Any])
+
+
 def required(path: Path, remedy: str, kind: type[T]) -> T:
+    """A file's JSON as `kind`; a file that is not there is an `ArtifactError` too."""
     found = optional(path, remedy, kind)
     if found is None:
         raise ArtifactError(f"{path}: missing, so the run is not finished; {remedy}")
@@ -237,6 +256,7 @@ def required(path: Path, remedy: str, kind: type[T]) -> T:
 
 
 def optional(path: Path, remedy: str, kind: type[T]) -> T | None:
+    """A file's JSON as `kind`, or `None` when there is no such file; `ArtifactError` for anything else in it."""
     text = text_of(path, remedy)
     return None if text is None else _parse(text, str(path), remedy, kind)
 

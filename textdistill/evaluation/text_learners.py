@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 import embeddings
 from textdistill.core.batch import Batch
+from textdistill.core.device import Precision, products_in
 from textdistill.core.streams import Streams
 from textdistill.data import EmbeddedText, TextTable, table_tokens
 from textdistill.errors import UserError, did_you_mean
@@ -94,10 +95,18 @@ class Frozen:
 
     def score(self, distilled: TextSet, test: TextTable, seed: int, metrics: Sequence[str]) -> dict[str, float]:
         """The head's metrics on the test rows, in percent; `seed` changes nothing."""
-        if test.fingerprint not in self._tests:
-            self._tests[test.fingerprint] = _encoder(self.encoder, self.device).features(test.texts, test.pairs)
+        return score(metrics, self.predict(distilled, test), test.labels)
+
+    def predict(self, distilled: TextSet, test: TextTable) -> Tensor:
+        """The class that the head gives to each test row, (n,)."""
+        return self.logits(distilled, test).argmax(1)
+
+    def logits(self, distilled: TextSet, rows: TextTable) -> Tensor:
+        """The scores of the head that the set teaches on each row, (n, c)."""
+        if rows.fingerprint not in self._tests:
+            self._tests[rows.fingerprint] = _encoder(self.encoder, self.device).features(rows.texts, rows.pairs)
         head = fit_head(self.features(distilled), torch.from_numpy(distilled.targets), self.penalty)
-        return score(metrics, head.predict(self._tests[test.fingerprint]), test.labels)
+        return head.logits(self._tests[rows.fingerprint])
 
 
 @dataclass(frozen=True)
@@ -109,7 +118,8 @@ class FineTuned:
     gradients clipped to the norm `clip`, dropout in every layer and before the head. A set smaller than `batch` is one
     batch. Texts are cut to `length` tokens.
 
-    The defaults are the paper's, for BERT-base by another pooling; `quick` is fewer steps.
+    Matrices are multiplied in float32, or as `precision` says, by which times fall and scores move a little. The
+    defaults are the paper's, for BERT-base by another pooling; `quick` is fewer steps.
     """
 
     model: str = PACKAGED
@@ -122,6 +132,7 @@ class FineTuned:
     dropout: float = 0.1
     length: int = 128
     pool: str = "mean"
+    precision: Precision = "float32"
     device: str = "cpu"
     determined: bool = field(default=False, init=False)
     _tests: dict[str, list[tuple[list[int], dict[str, Tensor]]]] = field(
@@ -160,7 +171,9 @@ class FineTuned:
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self._rate)
         targets = torch.from_numpy(distilled.targets).float().to(self.device)
         for rows in self._orders(len(distilled)):
-            logits = network(self._tokens(tokenizer, distilled, rows))
+            tokens = self._tokens(tokenizer, distilled, rows)
+            with products_in(torch.device(self.device), self.precision):
+                logits = network(tokens).float()
             loss = -(targets[rows] * F.log_softmax(logits, dim=1)).sum(1).mean()
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
@@ -201,7 +214,8 @@ class FineTuned:
             self._tests[test.fingerprint] = [(part, self._tokens(tokenizer, test, part)) for part in parts]
         out = torch.empty(len(test), dtype=torch.long)
         for part, tokens in self._tests[test.fingerprint]:
-            out[part] = network(tokens).argmax(1).cpu()
+            with products_in(torch.device(self.device), self.precision):
+                out[part] = network(tokens).argmax(1).cpu()
         return out
 
 

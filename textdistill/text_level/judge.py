@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ def judged(
     full = {}
     variants: dict[str, Any] = {}
     for one in settings.by:
-        learner = _learner(one, settings)
+        learner = learner_of(one, settings)
         for size in one.sizes or choose.sizes:
             chosen = {method: found[: one.sets] for (method, n), found in {**sets, **released}.items() if n == size}
             chosen = {method: found for method, found in chosen.items() if one.methods is None or method in one.methods}
@@ -50,9 +51,10 @@ def judged(
                 chosen, [learner], splits.test, nets=one.nets, metrics=metrics, streams=streams.child(size), tick=tick
             )
             if learner.name not in full and one.kind == "frozen":
-                full[learner.name] = _full(splits, settings, metrics)
+                full[learner.name] = full_score(splits, settings, metrics)
             variants[f"{one.kind}@{size}"] = _variant(table, learner, choose, one, full.get(learner.name), streams)
-    return {"variants": variants, "protocol": {"test_rows": len(splits.test), "sets": choose.sets, "start": "fresh"}}
+    protocol = {"test_rows": len(splits.test), "test_fingerprint": splits.test.fingerprint}
+    return {"variants": variants, "protocol": {**protocol, "sets": choose.sets, "start": "fresh"}}
 
 
 def with_variants(metrics: dict[str, Any]) -> dict[str, Any]:
@@ -66,7 +68,7 @@ def with_variants(metrics: dict[str, Any]) -> dict[str, Any]:
 def _variant(
     table: Table, learner: TextLearner, choose: Choose, one: Judgement, full: dict[str, Any] | None, streams: Streams
 ) -> dict[str, Any]:
-    blocks = {method: _block(table, method, learner) for method in table.cells}
+    blocks = {method: score_block(table, method, learner) for method in table.cells}
     headline = choose.headline if choose.headline in blocks else next(iter(blocks))
     own = blocks.pop(headline)
     scores = table.cell(headline, learner.name).per_set().tolist()
@@ -82,7 +84,10 @@ def _variant(
             for b in OPPONENTS
             if a != b and b in table.cells and a not in ("random_real", "herding")
         },
-        "protocol": {"nets": one.nets, "distillations": len(scores), "draws": len(scores)},
+        "protocol": {
+            **{"nets": one.nets, "distillations": len(scores), "draws": len(scores)},
+            "learner": learner_facts(learner),
+        },
     }
     if full is not None:
         out["full"] = full
@@ -90,12 +95,27 @@ def _variant(
     return out
 
 
-def _block(table: Table, method: str, learner: TextLearner) -> dict[str, Any]:
-    found = table.cell(method, learner.name).as_dict()
-    return {metric: {key: value[key] for key in ("mean", "sd", "n", "nets")} for metric, value in found.items()}
+def score_block(table: Table, method: str, learner: TextLearner) -> dict[str, Any]:
+    """A method's metrics: mean, sd and n over sets, networks a set, and the score of every set."""
+    cell = table.cell(method, learner.name)
+    return {
+        metric: {
+            **{key: value[key] for key in ("mean", "sd", "n", "nets")},
+            "scores": [round(one, 4) for one in cell.per_set(metric).tolist()],
+        }
+        for metric, value in cell.as_dict().items()
+    }
 
 
-def _learner(one: Judgement, settings: Judge) -> TextLearner:
+def learner_facts(learner: Any) -> dict[str, Any]:
+    """The settings that a learner's scores depend on, as JSON can hold them."""
+    hidden = ("device", "determined")
+    told = [one.name for one in fields(learner) if one.init and one.name not in hidden]
+    return {"name": learner.name, **{name: getattr(learner, name) for name in told}}
+
+
+def learner_of(one: Judgement, settings: Judge) -> TextLearner:
+    """The learner that a judgement asks for."""
     if one.kind == "frozen":
         return Frozen(settings.encoder, settings.penalty)
     if one.kind == "finetuned":
@@ -104,7 +124,7 @@ def _learner(one: Judgement, settings: Judge) -> TextLearner:
     return WordNet(one.kind) if one.steps is None else WordNet(one.kind, steps=one.steps)
 
 
-def _full(splits: Splits[TextTable], settings: Judge, metrics: Sequence[str]) -> dict[str, Any]:
+def full_score(splits: Splits[TextTable], settings: Judge, metrics: Sequence[str]) -> dict[str, Any]:
     """The same encoder with a linear head on all training rows."""
     train = splits.train
     whole = TextSet(train.texts, train.labels, train.classes, train.pairs)

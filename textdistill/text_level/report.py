@@ -1,41 +1,65 @@
-"""What a person reads first in the folder of a text-level run: the table of figures and the distilled samples."""
+"""What a person reads first in the folder of a text-level run: the page, the table of figures, the samples."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from textdistill.core.checkpoint import write_atomic
-from textdistill.text_sets import read_text_set
+from textdistill.data import Splits, TextTable
+from textdistill.evaluation.headline import look, write_look
+from textdistill.evaluation.run_folder import Score
+from textdistill.evaluation.templates import markdown, score
+from textdistill.evaluation.text_folder import LOOK, MODEL_STEPS, TextFolder, read_folder
+from textdistill.evaluation.text_learners import Frozen
+from textdistill.evaluation.text_report import write_text_page
+from textdistill.language_models import load_causal
+from textdistill.text_level.judge import Sets
+from textdistill.text_settings import TextLevel
 
 
 def write_text_report(folder: Path) -> Path:
-    """Write `README.md` from the files in `folder`."""
-    metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
-    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    headline = read_text_set(folder, manifest["data"]["classes"])
-    lines = [f"# {manifest['title']}", ""]
-    for name, block in metrics["variants"].items():
-        lines += [f"## {name}", "", "| method | accuracy | sets |", "|---|---|---|"]
-        every = {block["headline"]: block["distilled"], **block["baselines"]}
-        for method, scores in sorted(every.items(), key=lambda item: -item[1]["accuracy"]["mean"]):
-            lines.append(f"| {method} | {_told(scores['accuracy'])} | {scores['accuracy']['n']} |")
+    """Write `report.html` and `README.md` from the files in `folder`; returns the page's path."""
+    page = write_text_page(folder)
+    write_atomic(folder / "README.md", _readme(read_folder(folder)))
+    return page
+
+
+def look_at(folder: Path, sets: Sets, splits: Splits[TextTable], settings: TextLevel) -> Path:
+    """Write `headline.json`: what one looks at of the headline's sets (`evaluation.headline.look`)."""
+    choose, judge = settings.choose, settings.judge
+    soft_of = f"{choose.headline}_soft"
+    soft = sets.get((soft_of, choose.size))
+    seen = look(
+        sets[choose.headline, choose.size],
+        splits,
+        Frozen(judge.encoder, judge.penalty),
+        soft=None if soft is None else soft[0],
+        soft_of=soft_of,
+        model=None if judge.fluency_model is None else load_causal(judge.fluency_model),
+    )
+    return write_look(folder / LOOK, seen)
+
+
+def write_history(folder: Path, history: Sequence[dict[str, Any]]) -> None:
+    """Write the looks at the language model's training as `language-model.jsonl`."""
+    write_atomic(folder / MODEL_STEPS, "".join(json.dumps(one) + "\n" for one in history))
+
+
+def _readme(found: TextFolder) -> str:
+    lines = [f"# {markdown(found.manifest.title)}", ""]
+    for name, block in found.metrics.variants.items():
+        lines += [f"## {markdown(name)}", "", "| method | accuracy | sets |", "|---|---|---|"]
+        methods: list[tuple[str, Score]] = [(method, one.accuracy) for method, one in block.methods().items()]
+        for method, told in sorted(methods, key=lambda item: -item[1].mean):
+            lines.append(f"| {markdown(method)} | {score(told)} | {told.n} |")
         lines.append("")
-    told = manifest["headline"]
-    lines += [f"## The first set of {told['method']}, {told['size']} samples a class", ""]
-    for row, text in enumerate(headline.texts):
-        pair = "" if headline.pairs is None else f" / {headline.pairs[row]}"
-        lines.append(f"- {headline.classes[int(headline.labels[row])]}: {_plain(text + pair)}")
-    file = folder / "README.md"
-    write_atomic(file, "\n".join(lines) + "\n")
-    return file
-
-
-def _told(score: dict[str, Any]) -> str:
-    return f"{score['mean']:.1f}" + (f" ± {score['sd']:.1f}" if score["n"] > 1 else "")
-
-
-def _plain(text: str) -> str:
-    """Text that no Markdown means anything in."""
-    return "".join(f"\\{sign}" if sign in "\\`*_{}[]<>()#+-.!|&" else sign for sign in " ".join(text.split()))
+    headline, samples = found.manifest.headline, found.samples
+    if samples is not None:
+        lines += [f"## The first set of {markdown(headline.method)}, {headline.size} samples a class", ""]
+        for row, text in enumerate(samples.texts):
+            pair = "" if samples.pairs is None else f" / {samples.pairs[row]}"
+            lines.append(f"- {markdown(samples.classes[int(samples.labels[row])])}: {markdown(text + pair)}")
+    return "\n".join(lines) + "\n"

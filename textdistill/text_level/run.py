@@ -27,7 +27,7 @@ from textdistill.text_level.choose import Chooser, Tick
 from textdistill.text_level.judge import Sets, judged, with_variants
 from textdistill.text_level.matching import Matching
 from textdistill.text_level.pools import read_pool, write_pool
-from textdistill.text_level.report import write_text_report
+from textdistill.text_level.report import look_at, write_history, write_text_report
 from textdistill.text_level.stages import Stage, fingerprint
 from textdistill.text_set import TextSet
 from textdistill.text_sets import read_text_set, write_text_set
@@ -108,7 +108,8 @@ class _Run:
         choose = self.settings.choose
         headline = sets[choose.headline, choose.size][0]
         write_text_set(self.out, headline)
-        self._tell(metrics)
+        write_history(self.out, vanilla.record.get("history", []))
+        self._tell(metrics, sets)
         return TextRun(self.out, metrics, headline, commit())
 
     def _language_model(self) -> _Done:
@@ -228,7 +229,7 @@ class _Run:
         metrics["protocol"] |= {"seed": self.seed, "seeds": [self.seed], "train_rows": len(self.train)}
         return with_variants(metrics)
 
-    def _tell(self, metrics: dict[str, Any]) -> None:
+    def _tell(self, metrics: dict[str, Any], sets: Sets) -> None:
         """The figures, where everything comes from, the papers, and the report."""
         manifest = {
             "kind": "texts",
@@ -244,6 +245,8 @@ class _Run:
         write_atomic(self.out / MANIFEST, json.dumps(manifest, indent=1, default=str) + "\n")
         write_atomic(self.out / METRICS, json.dumps(metrics, indent=1) + "\n")
         write_atomic(self.out / BIBTEX, references(self.recipe))
+        with self.reporter.stage("looking", None):
+            look_at(self.out, sets, self.task.splits, self.settings)
         write_text_report(self.out)
 
 
