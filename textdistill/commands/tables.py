@@ -12,6 +12,7 @@ from rich.text import Text
 
 if TYPE_CHECKING:
     from textdistill.compat import Row
+    from textdistill.evaluation.compare_runs import Compared
     from textdistill.evaluation.iris import Demonstration
     from textdistill.pipeline import Run
     from textdistill.size import Search
@@ -85,6 +86,83 @@ def show_texts(run: TextRun, samples: int = 6) -> None:
         label = run.headline.classes[int(run.headline.labels[row])]
         console.print(f"{label}: {text}{pair}", markup=False)
     console.print(f"the sets: {run.folder / 'sets'}", markup=False)
+    console.print(f"report: {run.folder / 'report.html'}", soft_wrap=True, markup=False)
+
+
+def show_evaluation(metrics: Mapping[str, Any]) -> None:
+    """The judgement of anybody's set: a table for each learner and recipe of labels, tests, and what the texts are."""
+    console = screen()
+    for name, block in metrics["variants"].items():
+        table = Table(title=f"{name} a class, {block['learner']}: test accuracy in percent", title_justify="left")
+        table.add_column("trained on")
+        for column in ("mean", "± sd", "n", "set better by", "95 % interval", "p (Welch)"):
+            table.add_column(column, justify="right")
+        if "full" in block:
+            table.add_row("all training data", *_cells(block["full"]["accuracy"]), "", "", "")
+        every = {block["headline"]: block["distilled"], **block["baselines"]}
+        for method, found in sorted(every.items(), key=lambda one: -one[1]["accuracy"]["mean"]):
+            told = block["comparisons"].get(f"{block['headline']} - {method}")
+            style = "bold" if method == block["headline"] else None
+            table.add_row(method, *_cells(found["accuracy"]), *_tests(told), style=style)
+        if "ratio" in block:
+            table.add_row("  as a share of full data (%)", *_cells(block["ratio"]), "", "", "")
+        console.print(table)
+    for judge, scores in metrics["robust"].items():
+        console.print(f"{judge}: " + ", ".join(f"{key.upper()} {value:.1f}" for key, value in scores.items()))
+    sizes = [f"{one['ratio']:g} in {name}" for name, one in metrics["compression"].items()]
+    console.print(f"smaller than the training data by a factor of {', '.join(sizes)} (labels and rates included)")
+    told = metrics["texts"]
+    figures = [f"{key.replace('_', ' ')} {one['mean']:.1f}" for key, one in told.items() if "mean" in _mapping(one)]
+    console.print(f"the texts: {', '.join(figures)}")
+    if "membership" in told:
+        near = told["membership"]
+        console.print(
+            f"nearer to training than to held-out rows: {near['nearer_train']:.1f} % "
+            f"(by chance {near['expected']:.1f} %, p = {near['p']:.2g})"
+        )
+    cost = metrics["cost"]
+    console.print(
+        f"judged in {cost['evaluation_seconds']:.0f} s, {cost['evaluation_peak_mib']:.0f} MiB at most"
+        + (f"; distilled in {cost['distill_seconds']:.0f} s" if "distill_seconds" in cost else "")
+    )
+
+
+def show_comparison(found: Compared) -> None:
+    """Several runs: a table for each judge, runs by samples a class, the differences, and what was left out."""
+    console = screen()
+    for judge, sizes in found.entries.items():
+        table = Table(title=f"{judge}: test accuracy in percent, by samples a class", title_justify="left")
+        table.add_column("run", overflow="fold")
+        for size in sizes:
+            table.add_column(f"{size:g}", justify="right")
+        for run in found.runs:
+            cells = []
+            for one in sizes.values():
+                mean, spread, _ = _cells(one[run].score.model_dump()) if run in one else ("", "", "")
+                cells.append(f"{mean} ± {spread}" if spread else mean)
+            table.add_row(Text(run), *cells)
+        console.print(table)
+        for one in found.differences:
+            if one.judge == judge:
+                told = {**one.test.as_dict(), "low": one.low, "high": one.high}
+                gap, ends, p = _tests(told)
+                tested = (
+                    ", ".join(filter(None, (ends and f"95 % interval {ends}", p and f"p = {p}"))) or "no spread known"
+                )
+                console.print(f"{one.size:g} a class: {one.a} - {one.b}: {gap} points ({tested})", markup=False)
+    for reason in found.skipped:
+        console.print(f"left out: {reason}", markup=False)
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _tests(told: Mapping[str, Any] | None) -> tuple[str, str, str]:
+    if told is None:
+        return "", "", ""
+    ends = "" if told["low"] is None else f"{told['low']:+.1f} to {told['high']:+.1f}"
+    return f"{told['difference']:+.1f}", ends, "" if told["p"] is None else f"{told['p']:.2g}"
 
 
 def show_run(run: Run, sentences: int = 3) -> None:

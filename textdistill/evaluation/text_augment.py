@@ -1,0 +1,43 @@
+"""Augmentation of readable sets, the counterpart of crops and flips: copies with words left out and moved."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from textdistill.core.streams import Streams
+from textdistill.text_set import TextSet
+
+COPIES = 4  # beside the sample itself
+DROP = 0.15  # the share of words that is left out
+REACH = 3  # the most places that a word moves by
+
+
+def augmented(one: TextSet, streams: Streams, copies: int = COPIES) -> TextSet:
+    """The set with `copies` varied copies of each sample behind it, with the sample's own label.
+
+    A copy leaves out each word with probability 0.15 (one stays at least), and then sorts the rest by their place plus
+    a uniform number from 0 to 3: as `drop` and `shift` do with word vectors, but of texts that any learner can read.
+    """
+    texts, pairs = list(one.texts), None if one.pairs is None else list(one.pairs)
+    rows = list(range(len(one)))
+    for number in range(copies):
+        rng = streams.numpy("augment", number)
+        texts += [_varied(text, rng) for text in one.texts]
+        if pairs is not None and one.pairs is not None:
+            pairs += [_varied(text, rng) for text in one.pairs]
+        rows += range(len(one))
+    soft = None if one.soft is None else one.soft[rows]
+    return replace(one, texts=texts, pairs=pairs, labels=one.labels[rows], soft=soft)
+
+
+def _varied(text: str, rng: np.random.Generator) -> str:
+    words = text.split()
+    if len(words) < 2:
+        return text
+    kept = rng.random(len(words)) >= DROP
+    kept[int(rng.integers(len(words)))] = True
+    left = [word for word, stays in zip(words, kept.tolist(), strict=True) if stays]
+    places = np.arange(len(left)) + rng.uniform(0, REACH, len(left))
+    return " ".join(left[place] for place in np.argsort(places, kind="stable").tolist())
