@@ -16,6 +16,7 @@ from textdistill.synthetic.generator_pool import PoolSettings
 # Sets of real rows, of the language model's samples, of the matched generator's; by the same labels or by soft ones.
 REAL = ("random_real", "herding", "k_centers", "best_k_centers", "search_real")
 GENERATED = ("vanilla_lm", "dilm", "vanilla_random", "dilm_random", "ours")
+SEARCHED = ("search_real", "ours")
 SOFT = {"k_centers_soft": "k_centers", "dilm_soft": "dilm", "ours_soft": "ours"}
 RELEASED = "released"
 METHODS = (*REAL, *GENERATED, *SOFT, RELEASED)

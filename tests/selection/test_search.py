@@ -80,7 +80,7 @@ def test_a_swap_is_scored_as_the_swapped_set_would_be(points):
     found = search_set(views, labels, real_labels, COUNTS, np.random.default_rng(4), settings, first)
     assert plain(found) < plain(first) - 1e-3
     # One sweep ends where no swap of the last place that was tried could do better: every swap taken had lowered it.
-    everything = SearchSettings(sweeps=20, candidates=1000, rows=300)
+    everything = SearchSettings(sweeps=20, candidates=1000, rows=300, ridge=0.5, sharpness=8.0)
     final = search_set(views, labels, real_labels, COUNTS, np.random.default_rng(5), everything, first)
     least = plain(final)
     for place in range(len(final)):

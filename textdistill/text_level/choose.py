@@ -19,7 +19,7 @@ from textdistill.learners.linear_head import LinearHead, fit_head
 from textdistill.selection import View, k_centers, random_rows, search_set
 from textdistill.text_level.soft import FeatureRows, distilled_labels
 from textdistill.text_set import TextSet
-from textdistill.text_settings import SOFT, Choose
+from textdistill.text_settings import SEARCHED, SOFT, Choose
 
 Encode = Callable[[str, list[str], list[str] | None], Float[Tensor, "n f"]]  # by the encoder of that name
 Tick = Callable[[str], None]
@@ -115,7 +115,7 @@ class Chooser:
             eligible = self.consistent(POOLS[method]) if searched else np.ones(len(source), dtype=bool)
         candidates = _candidates(source, eligible, counts, self.settings.over, rng)
         labels = source.labels[candidates]
-        if method in ("ours", "search_real"):
+        if method in SEARCHED:
             seen = [View(view[torch.from_numpy(candidates)], real) for view, real in zip(views, self.real, strict=True)]
             rows = search_set(seen, labels, self.train.labels, counts, rng, self.settings.search)
         elif method.endswith("_random"):

@@ -31,7 +31,7 @@ from textdistill.text_level.report import look_at, write_history, write_text_rep
 from textdistill.text_level.stages import Stage, fingerprint
 from textdistill.text_set import TextSet
 from textdistill.text_sets import read_text_set, write_text_set
-from textdistill.text_settings import RELEASED, Choose, TextLevel
+from textdistill.text_settings import RELEASED, SEARCHED, SOFT, Choose, TextLevel
 from textdistill.texts_task import prepare_texts
 
 METRICS, BIBTEX, MANIFEST = "metrics.json", "references.bib", "manifest.json"
@@ -189,7 +189,7 @@ class _Run:
                     continue
                 for size in choose.sizes:
                     folder = self.out / SETS / method / str(size)
-                    facts = (choose_facts(choose), method, size, self.data_print, self.seed)
+                    facts = (choose_facts(choose, method), method, size, self.data_print, self.seed)
                     stage = Stage(folder, "choice", *facts, *(done.identity for done in pools.values()))
                     if stage.found() is None:
                         chooser = chooser or self._chooser(pools, bar.advance)
@@ -259,10 +259,11 @@ class _Done:
     place: Path
 
 
-def choose_facts(choose: Choose) -> dict[str, Any]:
+def choose_facts(choose: Choose, method: str) -> dict[str, Any]:
     """What the choice of one set depends on: neither the other sizes nor the other methods."""
-    told = asdict(choose)
-    return {key: told[key] for key in ("sets", "over", "consistent", "views", "search")}
+    told, hard = asdict(choose), SOFT.get(method, method)
+    own = ("search", "consistent") if hard in SEARCHED else ()
+    return {key: told[key] for key in ("sets", "over", "views", *own)}
 
 
 def _encode(name: str, texts: list[str], pairs: list[str] | None) -> torch.Tensor:
