@@ -22,7 +22,7 @@ from textdistill.machine import describe
 from textdistill.recipe import Recipe
 
 # Settings that change how a result is looked at, not what was distilled: a recorded run may override these.
-FREE = ("evaluate.", "checkpoint.", "data.data_dir")
+FREE = ("evaluate.", "checkpoint.", "data.data_dir", "judge.released")
 _WIDTH = 140
 _TOP = re.compile(r"^[^\s#]")  # a line that begins a top-level key
 _OURS = re.compile(r"^  ours\s*:")
@@ -46,7 +46,10 @@ def check_recordable(recipe: Recipe, overrides: Sequence[str]) -> Path:
 
 
 # The baselines that stand in every record, beside the best of all.
-RECORDED = ("random_real", "k_centers", "true_labels", "smoothed_labels")
+RECORDED = (
+    *("random_real", "k_centers", "true_labels", "smoothed_labels"),
+    *("herding", "search_real", "vanilla_lm", "dilm", "ours_soft", "k_centers_soft", "released"),  # of texts
+)
 
 
 def entry(metrics: Mapping[str, Any], commit: str | None) -> dict[str, Any]:
@@ -58,12 +61,15 @@ def entry(metrics: Mapping[str, Any], commit: str | None) -> dict[str, Any]:
 
     distilled, baselines = metrics["distilled"], metrics.get("baselines", {})
     out: dict[str, Any] = {name: score(distilled, name) for name in distilled}
-    out["ratio"] = score(metrics, "ratio")
-    out["full"] = score(metrics["full"])
+    if "full" in metrics:
+        out["ratio"] = score(metrics, "ratio")
+        out["full"] = score(metrics["full"])
     if "distilled_snapped" in metrics:
         out["snapped"] = score(metrics["distilled_snapped"])
     if baselines:
-        best = max(baselines, key=lambda name: float(baselines[name]["accuracy"]["mean"]))
+        # Soft labels on the set's own texts, or on others', stand on a row of their own.
+        hard = {name: block for name, block in baselines.items() if not name.endswith("_soft")}
+        best = max(hard or baselines, key=lambda name: float(baselines[name]["accuracy"]["mean"]))
         out["best_baseline"] = {"name": best, **score(baselines[best])}
     out |= {name: score(baselines[name]) for name in RECORDED if name in baselines}
     out["samples"] = metrics["samples"]

@@ -50,6 +50,7 @@ def fluency(
     held_out: TextTable | None = None,
     model: Causal | None = None,
     encoder: Encoding | None = None,
+    index: CopyIndex | None = None,
 ) -> dict[str, Any]:
     """What a list of sets is like as text; each figure is `{mean, sd, n}` over sets.
 
@@ -57,11 +58,12 @@ def fluency(
     different ones, in percent (a larger set has less: compare equal sizes); `exact_copies` and `near_copies` of
     training rows, percent of the samples (`CopyIndex`); with `model`, `tokens` a text has and `perplexity`. With
     `held_out`, `held_out_near_copies`: as many of its rows, which nobody copied, are near copies (a third of SST-2's
-    phrases). With `encoder` too, `membership` (`copies.membership`), over all samples of all sets.
+    phrases). With `encoder` too, `membership` (`copies.membership`), over all samples of all sets. `index` is that of
+    the training rows, where there is one already.
     """
     if not sets or not all(map(len, sets)):
         raise UserError("fluency: no samples to look at; every set needs at least one")
-    index = CopyIndex(train)
+    index = index or CopyIndex(train)
     found: dict[str, list[float]] = {}
 
     def add(**values: float) -> None:

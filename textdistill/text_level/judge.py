@@ -10,12 +10,15 @@ from typing import Any
 from textdistill.core.streams import Streams
 from textdistill.data import Splits, TextTable
 from textdistill.errors import DataError
+from textdistill.evaluation.copies import CopyIndex
+from textdistill.evaluation.fluency import fluency
 from textdistill.evaluation.statistics import ratio
 from textdistill.evaluation.text_learners import FineTuned, Frozen, TextLearner, WordNet
 from textdistill.evaluation.text_scores import Table, judge
+from textdistill.language_models import load_causal
 from textdistill.text_set import TextSet
 from textdistill.text_sets import read_text_sets
-from textdistill.text_settings import RELEASED, Choose, Judge, Judgement
+from textdistill.text_settings import RELEASED, SOFT, Choose, Judge, Judgement
 
 Sets = dict[tuple[str, int], list[TextSet]]  # by method and samples per class
 Tick = Callable[[str], None]
@@ -54,7 +57,8 @@ def judged(
                 full[learner.name] = full_score(splits, settings, metrics)
             variants[f"{one.kind}@{size}"] = _variant(table, learner, choose, one, full.get(learner.name), streams)
     protocol = {"test_rows": len(splits.test), "test_fingerprint": splits.test.fingerprint}
-    return {"variants": variants, "protocol": {**protocol, "sets": choose.sets, "start": "fresh"}}
+    texts = _texts({**sets, **released}, splits, choose.size, settings.fluency_model, tick)
+    return {"variants": variants, "texts": texts, "protocol": {**protocol, "sets": choose.sets, "start": "fresh"}}
 
 
 def with_variants(metrics: dict[str, Any]) -> dict[str, Any]:
@@ -93,6 +97,16 @@ def _variant(
         out["full"] = full
         out["ratio"] = ratio(scores, full["accuracy"]["mean"]).as_dict()
     return out
+
+
+def _texts(sets: Sets, splits: Splits[TextTable], size: int, model: str | None, tick: Tick) -> dict[str, Any]:
+    """What the texts of every method are like, at the size that the run is remembered by."""
+    known, index, found = None if model is None else load_causal(model), CopyIndex(splits.train), {}
+    for (method, of_size), several in sets.items():
+        if of_size == size and method not in SOFT:  # soft labels stand on the same texts
+            tick(f"texts of {method}")
+            found[method] = fluency(several, splits.train, model=known, index=index)
+    return found
 
 
 def score_block(table: Table, method: str, learner: TextLearner) -> dict[str, Any]:

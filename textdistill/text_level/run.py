@@ -131,7 +131,7 @@ class _Run:
                     self.streams.child("language-model"),
                     checkpoint=checkpoint,
                     resume=True,  # the folder is named by all that it depends on
-                    on_step=lambda step, told: bar.advance(_note(told)),
+                    on_step=lambda step, told: bar.record(step, told, _note(told)),
                 )
             generator.save(folder / GENERATOR)
             stage.finish(record)
@@ -150,7 +150,9 @@ class _Run:
             matching = Matching(recipe, settings, self.task, self.learner, self.streams)
             checkpoint = Checkpoint(self.out, recipe.checkpoint.every, self.resume, stage.identity)
             with self.reporter.stage("matching", recipe.outer.steps) as bar:
-                record = matching.run(generator, checkpoint, self.seed, lambda step, told: bar.advance(_note(told)))
+                record = matching.run(
+                    generator, checkpoint, self.seed, lambda step, told: bar.record(step, told, _note(told))
+                )
             generator.save(self.out / GENERATOR)
             stage.finish(record)
         return _Done(stage.identity, record, self.out / GENERATOR)
