@@ -24,6 +24,7 @@ COMMANDS = (
     "evaluate",
     "decode",
     "report",
+    "compare",
     "export",
     "analyse",
     "size",

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from textdistill import pipeline
+from textdistill import pipeline, trackers
 from textdistill.artifact import Artifact, load
 from textdistill.errors import RecipeError, UserError
 from textdistill.evaluation.decode import Decoded, Metric
@@ -57,23 +57,31 @@ def run(
     force: bool = False,
     device: str | None = None,
     progress: bool = False,
+    track: Sequence[str] = (),
 ) -> Run | TextRun:
     """Distil by a recipe (name, path, settings or `Recipe`) into the folder `out`, evaluate, decode and report.
 
     Returns a `Run`: `.folder`, `.artifact`, `.metrics` (as in metrics.json, percent) and `.decoded`; of a recipe with a
     generator a `TextRun`: `.folder`, `.metrics`, and `.headline`, the set of texts it is known by. `resume` goes on
-    where an earlier call was stopped, to the same bits; `force` starts anew in a folder that holds a run. The user's
-    mistakes are `UserError`s.
+    where an earlier call was stopped, to the same bits; `force` starts anew in a folder that holds a run. `track` names
+    trackers that are told every step's numbers (`tensorboard:DIR`, `trackio`, `wandb:PROJECT`). The user's mistakes are
+    `UserError`s.
     """
     if not isinstance(recipe, Recipe):
         recipe = load_recipe(recipe, overrides=overrides, variant=variant, data_dir=data_dir)
     elif overrides or variant is not None or data_dir is not None:
         raise RecipeError(["overrides, variant and data_dir belong to `load_recipe`, not to a recipe that is loaded"])
+    trackers.check(track)
     claim(Path(out), resume, force)
-    reporter = Reporter(quiet=not progress)
-    if recipe.text is not None:
-        return run_texts(recipe, out, seed=seed, resume=resume, device=device, reporter=reporter)
-    return pipeline.run(recipe, out, seed=seed, resume=resume, device=device, reporter=reporter)
+    with trackers.opened(track, Path(out), recipe.raw) as told:
+        reporter = Reporter(quiet=not progress, trackers=told)
+        done: Run | TextRun
+        if recipe.text is not None:
+            done = run_texts(recipe, out, seed=seed, resume=resume, device=device, reporter=reporter)
+        else:
+            done = pipeline.run(recipe, out, seed=seed, resume=resume, device=device, reporter=reporter)
+        reporter.track("result", 0, trackers.results(done.metrics))
+    return done
 
 
 def stored_recipe(artifact: Artifact, overrides: Sequence[str] = (), data_dir: str | Path | None = None) -> Recipe:

@@ -135,7 +135,7 @@ def distill_into(
             seed=seed,
             validate=validator(replace(bench, theta0=starts.theta0())) if watch else None,
             checkpoint=Checkpoint(folder, recipe.checkpoint.every, resume, identity),
-            on_step=lambda step, record: bar.advance(_note(record)),
+            on_step=lambda step, record: bar.record(step, record, _note(record)),
         )
     result = scheduled(result, recipe.train)
     rows = result.meta.get("rows")

@@ -77,11 +77,15 @@ def run(
     record: Annotated[
         bool, typer.Option("--record", help="Write the result into the recipe's file, under results.ours.")
     ] = False,
+    track: Annotated[
+        list[str] | None,
+        typer.Option("--track", metavar="NAME[:WHERE]", help="Metrics to tensorboard[:DIR], trackio or wandb, too."),
+    ] = None,
     threads: Threads = None,
     json: Json = False,
 ) -> None:
     """See RUN_HELP."""
-    from textdistill import pipeline
+    from textdistill import pipeline, trackers
     from textdistill.artifact import commit
     from textdistill.assist import assist
     from textdistill.commands.tables import show_run, show_texts
@@ -98,6 +102,7 @@ def run(
     recipe = _recipe(name, data, changes, variant, data_dir)
     pick_device(device)
     file = check_recordable(recipe, [*changes, *([f"--data {data}"] if data else [])]) if record else None
+    trackers.check(track or ())
     set_threads(threads)
     out = out or _folder(recipe)
     start_processes()
@@ -109,17 +114,20 @@ def run(
     context.ensure_object(dict).update(
         folder=out, again="the same command with --resume goes on from the last checkpoint"
     )
-    if recipe.text is not None:
-        texts = run_texts(recipe, out, seed=seed, resume=resume, device=device, reporter=Reporter())
-        variants, made = texts.metrics["variants"], texts.commit
-    else:
-        result = pipeline.run(recipe, out, seed=seed, resume=resume, device=device, reporter=Reporter())
-        variants = {variant_name(recipe, result.metrics): result.metrics}
-        made = result.artifact.manifest["commit"] or commit()
+    with trackers.opened(track or (), out, recipe.raw) as told:
+        reporter = Reporter(trackers=told)
+        if recipe.text is not None:
+            texts = run_texts(recipe, out, seed=seed, resume=resume, device=device, reporter=reporter)
+            metrics, variants, made = texts.metrics, texts.metrics["variants"], texts.commit
+        else:
+            result = pipeline.run(recipe, out, seed=seed, resume=resume, device=device, reporter=reporter)
+            metrics, variants = result.metrics, {variant_name(recipe, result.metrics): result.metrics}
+            made = result.artifact.manifest["commit"] or commit()
+        reporter.track("result", 0, trackers.results(metrics))
     end_processes()
     if file is not None:
-        for found, metrics in variants.items():
-            write_record(file, found, entry(metrics, made))
+        for found, block in variants.items():
+            write_record(file, found, entry(block, made))
         if made is None or made.endswith("+"):
             typer.echo(f"recorded with commit {made}: the code is not committed as it is", err=True)
     if json:

@@ -142,14 +142,14 @@ def show_comparison(found: Compared) -> None:
                 cells.append(f"{mean} ± {spread}" if spread else mean)
             table.add_row(Text(run), *cells)
         console.print(table)
-        for one in found.differences:
-            if one.judge == judge:
-                told = {**one.test.as_dict(), "low": one.low, "high": one.high}
-                gap, ends, p = _tests(told)
+        for gap in found.differences:
+            if gap.judge == judge:
+                told = {**gap.test.as_dict(), "low": gap.low, "high": gap.high}
+                points, ends, p = _tests(told)
                 tested = (
                     ", ".join(filter(None, (ends and f"95 % interval {ends}", p and f"p = {p}"))) or "no spread known"
                 )
-                console.print(f"{one.size:g} a class: {one.a} - {one.b}: {gap} points ({tested})", markup=False)
+                console.print(f"{gap.size:g} a class: {gap.a} - {gap.b}: {points} points ({tested})", markup=False)
     for reason in found.skipped:
         console.print(f"left out: {reason}", markup=False)
 
