@@ -12,10 +12,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from textdistill.commands.options import DataDir, one_of
+from textdistill.commands.wording import (
+    TEMPLATE_HELP,
+    Instruction,
+    LabelWord,
+    Separator,
+    order_scorer,
+    template_of,
+    unescaped,
+    words_of,
+)
 from textdistill.errors import ArtifactError, UserError
 
 if TYPE_CHECKING:
-    from textdistill.export import Format, Shots
+    from textdistill.export import Format, Scorer, Shots
     from textdistill.export.shots import Counter
     from textdistill.text_set import TextSet
 
@@ -37,8 +47,11 @@ NAMES = (
 )
 DECODED, SAMPLES = "decoded.json", "samples.jsonl"
 MOST_BYTES = 2**26  # of manifest.json, metrics.json or decoded.json
+ORDER_HELP = "as_selected, interleaved, shuffled, or best: by --model on labelled rows."
+MODEL_HELP = "best: a causal language model (a hub id, a folder, a .gguf file or smollm2)."
+VALIDATION_HELP = "best: a file of labelled rows, none of which is tested on; else the run's own."
+MOST_VALIDATION = 100  # rows that an order is judged by
 SET_HELP = "A run's folder, or a file of labelled texts."
-TEMPLATE_HELP = "Jinja of one sample, {{ text }} … {{ label }} at its end; \\n is a new line, @FILE reads a file."
 
 
 def export(
@@ -50,14 +63,14 @@ def export(
         str | None, typer.Option("--classes", metavar="A,B,…", help="The classes' names in order, for numbered labels.")
     ] = None,
     k: Annotated[int | None, typer.Option("--k", help="Samples in total, balanced by class; all if not given.")] = None,
-    order: Annotated[str, typer.Option("--order", help="as_selected, interleaved or shuffled.")] = "as_selected",
+    order: Annotated[str, typer.Option("--order", help=ORDER_HELP)] = "as_selected",
+    model: Annotated[str | None, typer.Option("--model", help=MODEL_HELP)] = None,
+    validation: Annotated[Path | None, typer.Option("--validation", help=VALIDATION_HELP)] = None,
     seed: Annotated[int, typer.Option("--seed", help="Of the shuffled order, and of --test-rows.")] = 0,
     template: Annotated[str | None, typer.Option("--template", help=TEMPLATE_HELP)] = None,
-    label_word: Annotated[
-        list[str] | None, typer.Option("--label-word", metavar="CLASS=WORD", help="The word for a class; repeat it.")
-    ] = None,
-    instruction: Annotated[str | None, typer.Option("--instruction", help="What to do, before the samples.")] = None,
-    separator: Annotated[str | None, typer.Option("--separator", help="Between samples; \\n is a new line.")] = None,
+    label_word: LabelWord = None,
+    instruction: Instruction = None,
+    separator: Separator = None,
     token_budget: Annotated[
         int | None, typer.Option("--token-budget", help="Take as many samples as fit, instruction included.")
     ] = None,
@@ -92,8 +105,8 @@ def export(
     from textdistill.export import Material, Shots, arrange, write
 
     wished: dict[str, Any] = {
-        **{"template": _template(template), "label_words": _words(label_word), "instruction": instruction},
-        **{"separator": _unescaped(separator), "token_budget": token_budget, "tokenizer": tokenizer},
+        **{"template": template_of(template), "label_words": words_of(label_word), "instruction": instruction},
+        **{"separator": unescaped(separator), "token_budget": token_budget, "tokenizer": tokenizer},
     }
     wished = {key: value for key, value in wished.items() if value is not None}
     _refuse_idle(format, chosen, wished)
@@ -101,7 +114,8 @@ def export(
     _refuse_labels(format, chosen, shots)
     manifest, metrics = (_facts(source, file) for file in ("manifest.json", "metrics.json"))
     samples = _samples(source, manifest, metrics, None if classes is None else classes.split(","))
-    picked = arrange(samples, shots, None if tokenizer is None else _counter(tokenizer))
+    scorer = _scorer(order, model, validation, source, samples, seed, data_dir)
+    picked = arrange(samples, shots, None if tokenizer is None else _counter(tokenizer), scorer)
     if token_budget is not None:
         _note(f"{len(picked)} of {k or len(samples)} samples fit in {token_budget} tokens")
     asked = _asked(format, chosen, test, source, samples, data_dir)
@@ -208,28 +222,55 @@ def _asked(
     name: str, chosen: Format, test: Path | None, source: Path, samples: TextSet, data_dir: Path | None
 ) -> TextSet | None:
     """The rows to ask about: the file's, else the test rows of the run's own data."""
-    from textdistill.text_set import TextSet
-    from textdistill.text_sets import read_text_set
-
     if not chosen.asks:
         if test is not None:
             raise UserError(f"--test: {name} asks about no rows; leave it out")
         return None
-    if test is not None:
-        asked = read_text_set(test, samples.classes)
+    return _rows("--test", f"{name} asks a model about rows", test, source, samples, data_dir)
+
+
+def _scorer(
+    order: str,
+    model: str | None,
+    validation: Path | None,
+    source: Path,
+    samples: TextSet,
+    seed: int,
+    data_dir: Path | None,
+) -> Scorer | None:
+    """What judges orders, where the best is asked for: never by rows that are tested on."""
+    if order != "best":
+        for option, value in (("--model", model), ("--validation", validation)):
+            if value is not None:
+                raise UserError(f"{option}: goes with --order best alone; leave it out")
+        return None
+    if model is None:
+        raise UserError("--model: the order best needs a language model to judge by; name one, such as smollm2")
+    rows = _rows("--validation", "the best order is that on labelled rows", validation, source, samples, data_dir)
+    return order_scorer(model, _drawn(rows, MOST_VALIDATION, seed))
+
+
+def _rows(option: str, why: str, file: Path | None, source: Path, samples: TextSet, data_dir: Path | None) -> TextSet:
+    """Labelled rows of the set's task: the file's, else those of the run's own data."""
+    from textdistill.text_set import TextSet
+    from textdistill.text_sets import read_text_set
+
+    if file is not None:
+        rows = read_text_set(file, samples.classes)
     elif (source / "manifest.json").is_file():
         from textdistill.api import stored_recipe
         from textdistill.artifact import load
         from textdistill.data import load as load_data
 
         settings = stored_recipe(load(source), data_dir=None if data_dir is None else str(data_dir)).data
-        rows = load_data(settings).test
-        asked = TextSet(rows.texts, rows.labels, rows.classes, rows.pairs)
+        splits = load_data(settings)
+        table = splits.test if option == "--test" else splits.validation
+        rows = TextSet(table.texts, table.labels, table.classes, table.pairs)
     else:
-        raise UserError(f"--test: {name} asks a model about rows: give a file of labelled texts")
-    if (asked.pairs is None) != (samples.pairs is None) or asked.classes != samples.classes:
-        raise UserError(f"--test: {test or source}: its rows have other columns or classes than the set's samples")
-    return asked
+        raise UserError(f"{option}: {why}: give a file of labelled texts")
+    if (rows.pairs is None) != (samples.pairs is None) or rows.classes != samples.classes:
+        raise UserError(f"{option}: {file or source}: its rows have other columns or classes than the set's samples")
+    return rows
 
 
 def _drawn(samples: TextSet, rows: int, seed: int) -> TextSet:
@@ -258,31 +299,6 @@ def _counter(name: str) -> Counter:
                 reason = " ".join(str(error).split())[:200]
                 raise UserError(f"--tokenizer: {name}: cannot be read ({reason}); give another") from None
     return lambda text: len(found(text, verbose=False)["input_ids"])
-
-
-def _template(text: str | None) -> str | None:
-    """A template given in words or as @FILE."""
-    if text is None or not text.startswith("@"):
-        return _unescaped(text)
-    try:
-        return Path(text[1:]).read_text(encoding="utf-8")
-    except UnicodeDecodeError:
-        raise UserError(f"--template: {text[1:]}: no UTF-8 text; save it as such") from None
-
-
-def _unescaped(text: str | None) -> str | None:
-    r"""New lines and tabs that a shell's user writes as `\n` and `\t`."""
-    return None if text is None else text.replace("\\n", "\n").replace("\\t", "\t")
-
-
-def _words(given: list[str] | None) -> dict[str, str] | None:
-    found = {}
-    for one in given or ():
-        name, sign, word = one.partition("=")
-        if not sign:
-            raise UserError(f"--label-word: {one!r}; write CLASS=WORD")
-        found[name] = word
-    return found or None
 
 
 def _name(path: Path) -> str:

@@ -1,0 +1,139 @@
+"""The command `icl`, and `export --order best`, with a real language model in miniature."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import torch
+
+from tests import tiny as runs
+from tests.in_context.models import CLASSES, tiny, words
+from textdistill.in_context import Likelihood, load_scorer, validation_scorer
+from textdistill.text_sets import read_text_set, write_text_set
+
+ROWS = 60
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A language model, a table of reviews, and a folder of three sets."""
+    folder = tmp_path_factory.mktemp("icl")
+    causal = tiny(dtype=torch.float32)
+    causal.model.save_pretrained(folder / "model")
+    causal.tokenizer.save_pretrained(folder / "model")
+    rows = words(ROWS)
+    numbered = [f"{text} {chr(97 + place % 26)}{chr(97 + place // 26)}" for place, text in enumerate(rows.texts)]
+    labels = [CLASSES[label] for label in rows.labels]
+    pd.DataFrame({"text": numbered, "label": labels}).to_csv(folder / "reviews.csv", index=False)
+    for number in range(3):
+        write_text_set(folder / "sets" / f"{number}.jsonl", words(8).take([*range(number, 8), *range(number)]))
+    return folder
+
+
+def ran(home: Path, *words: object) -> Any:
+    given = ("--data", home / "reviews.csv", "--model", home / "model", "--precision", "float32", "--threads", 1)
+    found = runs.call("icl", *words, *given, "--train-rows", 6)
+    assert found.exit_code == 0, found.output
+    return found
+
+
+FEW = ("--k", 4, "--orders", 2, "--sets", 2, "--rows", 5, "--against", "random")
+
+
+def test_the_figures_are_a_table_or_json_and_the_same_each_time(home: Path, tmp_path: Path) -> None:
+    shown = ran(home, f"ours={home / 'sets'}", *FEW, "--out", tmp_path / "icl.json")
+    told = json.loads((tmp_path / "icl.json").read_text(encoding="utf-8"))
+    assert list(told["methods"]) == ["zero_shot", "ours", "random"]
+    assert [len(orders) for orders in told["methods"]["ours"]["accuracy"]["scores"]] == [2, 2]
+    assert told["data"]["asked"] == 5
+    assert set(told["comparisons"]) == {"ours - zero_shot", "ours - random"}
+    assert told["cost"]["prompts"] == 1 + 2 * 2 * 2
+    assert "5 test rows" in shown.stdout
+    assert "ours - random" in shown.stdout
+    again = json.loads(ran(home, f"ours={home / 'sets'}", *FEW, "--json").stdout)
+    assert again | {"cost": None} == told | {"cost": None}
+
+
+def test_choices_are_made_by_training_rows_and_chosen_shots_stand_beside_the_others(home: Path) -> None:
+    choices = ("--order", "best", "--choose-shots", 3, "--calibrate", "--per-token", "--label-word", "bad=no")
+    templates = ("--template", "{{ text }} is {{ label }}", "--template", "{{ text }}: {{ label }}")
+    told = json.loads(ran(home, home / "sets", *FEW, *choices, *templates, "--json").stdout)
+    assert list(told["methods"]) == ["zero_shot", "sets", "random", "chosen"]
+    assert {one["template"] for one in told["methods"].values()} <= set(templates[1::2])
+    # sets of a method: 2, by three orders of each and once more; by each template; and three prompts for each choice
+    assert told["cost"]["prompts"] == 3 * 2 * (3 + 1) + 2 * (3 * 2 + 1) + 1 + 3 * 2
+    assert "chosen - random" in told["comparisons"]
+
+
+MISTAKES = [
+    pytest.param(("SETS", "--data", "nowhere.csv"), "nowhere.csv", id="no data"),
+    pytest.param(("SETS",), "--data: name the real data", id="no data named"),
+    pytest.param(("SETS", "--text", "t"), "name columns of --data", id="columns of no data"),
+    pytest.param(("DATA", "nowhere"), "no such file or folder", id="no set"),
+    pytest.param(("DATA", "random=SETS"), "the name 'random' is taken", id="a name twice"),
+    pytest.param(("DATA", "SETS", "--split", "tset"), "did you mean 'test'", id="split"),
+    pytest.param(("DATA", "SETS", "--order", "bst"), "did you mean 'best'", id="order"),
+    pytest.param(("DATA", "SETS", "--k", "0"), "k: 0; allowed: 1 or more", id="k"),
+    pytest.param(("DATA", "SETS", "--against", "randm"), "did you mean 'random'", id="opponent"),
+    pytest.param(("DATA", "SETS", "--model", "nowhere.gguf"), "no such file", id="model"),
+    pytest.param(("DATA", "SETS", "--model", "MODEL", "--k", "9"), "one of its sets has 8 samples", id="small sets"),
+    pytest.param(("DATA", "SETS", "--precision", "half"), "precision: 'half'", id="precision"),
+    pytest.param(("DATA", "SETS", "--template", "{{ text }}"), "{{ label }} must stand", id="template"),
+    pytest.param(("DATA", "SETS", "--label-word", "bad"), "write CLASS=WORD", id="label word"),
+    pytest.param(("DATA", "SETS", "--out", "SETS"), "ends in .json", id="out is a folder"),
+    pytest.param(("DATA", "SETS", "--out", "icl.txt"), "ends in .json", id="out is no JSON"),
+]
+
+
+@pytest.mark.parametrize(("given", "told"), MISTAKES)
+def test_a_mistake_is_told_in_a_line_or_two(given: tuple[str, ...], told: str, home: Path) -> None:
+    filled: list[object] = []
+    for word in given:
+        word = word.replace("SETS", str(home / "sets")).replace("MODEL", str(home / "model"))
+        filled += ["--data", home / "reviews.csv"] if word == "DATA" else [word]
+    found = runs.call("icl", *filled, *(() if "--against" in given else ("--against", "none")))
+    assert (found.exit_code, found.stdout) == (2, "")
+    assert told in found.stderr
+    assert len(found.stderr.strip().splitlines()) <= 2
+
+
+def test_figures_that_are_there_are_not_written_over(home: Path, tmp_path: Path) -> None:
+    out = tmp_path / "icl.json"
+    out.write_text("mine")
+    found = runs.call("icl", home / "sets", "--data", home / "reviews.csv", "--out", out)
+    assert found.exit_code == 2
+    assert "there already" in found.stderr
+    assert out.read_text() == "mine"
+
+
+def test_the_best_order_of_an_export_is_the_models_on_labelled_rows(home: Path) -> None:
+    file, model = home / "sets" / "0.jsonl", home / "model"
+    best = ("--order", "best", "--model", model, "--validation", home / "sets" / "1.jsonl")
+    found = runs.call("export", file, "-f", "jsonl", "--k", 4, *best)
+    assert found.exit_code == 0, found.output
+    texts = [json.loads(line)["text"] for line in found.stdout.splitlines()]
+    samples, rows = (read_text_set(home / "sets" / f"{number}.jsonl", CLASSES) for number in (0, 1))
+    assert sorted(texts) == sorted(samples.texts[:4])
+    from textdistill.export import Shots, arrange
+
+    scorer = validation_scorer(Likelihood(load_scorer(str(model))), rows)
+    assert texts == arrange(samples, Shots(k=4, order="best"), scorer=scorer).texts
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (("--order", "best"), "name one, such as smollm2"),
+        (("--order", "best", "--model", "smollm2"), "--validation: the best order is that on labelled rows: give"),
+        (("--model", "smollm2"), "--model: goes with --order best alone"),
+        (("--validation", "x.csv"), "--validation: goes with --order best alone"),
+    ],
+)
+def test_the_best_order_needs_a_model_and_rows(given: tuple[str, ...], told: str, home: Path) -> None:
+    found = runs.call("export", home / "sets" / "0.jsonl", "-f", "jsonl", *given)
+    assert (found.exit_code, found.stdout) == (2, "")
+    assert told in found.stderr

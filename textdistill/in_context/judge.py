@@ -1,0 +1,193 @@
+"""Sets as demonstrations beside each other: every set in several orders, and whether two methods differ."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import numpy as np
+from scipy import stats
+
+from textdistill.core.streams import Streams
+from textdistill.errors import UserError, did_you_mean
+from textdistill.evaluation.scores import score
+from textdistill.evaluation.statistics import Comparison, bootstrap_difference
+from textdistill.evaluation.text_scores import Cell, Difference, compare
+from textdistill.export import Scorer, Wording
+from textdistill.in_context.choose import best_wording, interleaved
+from textdistill.in_context.likelihood import Likelihood
+from textdistill.in_context.opponents import ZERO_SHOT
+from textdistill.text_set import TextSet
+from textdistill.text_sets import with_classes
+
+Order = Literal["shuffled", "interleaved", "best"]
+ORDERS: tuple[str, ...] = get_args(Order)
+METRICS = ("accuracy", "macro_f1")
+SETS_FOR_WORDING = 2  # of a method, by which its wording is chosen
+Tick = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Prompting:
+    """How sets become prompts.
+
+    `k` demonstrations of each set, balanced by class as far as it goes. `order`: `shuffled`, each set in `orders`
+    random orders, the same ones for every method; `interleaved`, the classes in turn; `best`, of the interleaved and
+    `orders` shuffled ones that which does best on training rows. `calibrate`: contextual calibration.
+    """
+
+    k: int = 6
+    orders: int = 5
+    order: Order = "shuffled"
+    calibrate: bool = False
+
+    def __post_init__(self) -> None:
+        if self.order not in ORDERS:
+            raise UserError(f"order: {self.order!r}; allowed: {', '.join(ORDERS)}{did_you_mean(self.order, ORDERS)}")
+        for name, value in (("k", self.k), ("orders", self.orders)):
+            if value < 1:
+                raise UserError(f"{name}: {value}; allowed: 1 or more")
+
+    @property
+    def each(self) -> int:
+        """Prompts that are put to the test rows for a set."""
+        return self.orders if self.order == "shuffled" else 1
+
+
+@dataclass(frozen=True)
+class InContext:
+    """What a language model made of each method's prompts on the same test rows.
+
+    `cells[method]` has the scores of every set (and of every order of it); that of `zero_shot` is one prompt without
+    demonstrations. `templates` are those that the methods were worded by.
+    """
+
+    cells: dict[str, Cell]
+    templates: dict[str, str]
+    shots: dict[str, int]
+
+    def compare(self, a: str, b: str, metric: str = "accuracy", streams: Streams | None = None) -> Difference:
+        """Method `a` less method `b` over sets (orders averaged within a set).
+
+        Welch's test and a bootstrap interval of 95%. Against a method of one score, as zero-shot is, Student's test
+        and the interval of a's mean alone: both are for these test rows.
+        """
+        for name in (a, b):
+            if name not in self.cells:
+                judged = ", ".join(self.cells)
+                raise UserError(f"{name!r} was not judged{did_you_mean(name, self.cells)}; {judged} were")
+        one, other = (self.cells[name].per_set(metric) for name in (a, b))
+        luck = (streams or Streams(0)).child("in_context", a, b, metric)
+        return _against_one(one, float(other[0]), luck) if len(other) == 1 < len(one) else compare(one, other, luck)
+
+    def as_dict(self) -> dict[str, Any]:
+        """For each method `shots`, `template`, and of each metric `mean`, `sd`, `n` (sets), `orders`, `sd_orders`
+        (within a set) and `scores` by set and order."""
+        out = {}
+        for method, cell in self.cells.items():
+            told: dict[str, Any] = {"shots": self.shots[method], "template": self.templates[method]}
+            for metric in METRICS:
+                raw = [[round(one[metric], 4) for one in orders] for orders in cell.scores]
+                spread = {"orders": len(raw[0]), "sd_orders": round(cell.within(metric), 4)}
+                told[metric] = {**cell.summary(metric).as_dict(), **spread, "scores": raw}
+            out[method] = told
+        return out
+
+
+def judge_prompts(
+    sets: Mapping[str, Sequence[TextSet]],
+    likelihood: Likelihood,
+    wordings: Sequence[Wording],
+    rows: TextSet,
+    prompting: Prompting,
+    *,
+    scorer: Scorer | None = None,
+    zero_shot: bool = True,
+    streams: Streams | None = None,
+    tick: Tick = lambda what: None,
+) -> InContext:
+    """Have `likelihood` classify `rows` behind the demonstrations of every set of every method, and without any.
+
+    Of several `wordings` each method (zero-shot too) is given the one that `scorer` likes most, by its first two sets;
+    `scorer` also finds the order `best`. It must know training rows alone. `tick` is told before every prompt that is
+    put to `rows` (`rounds` counts these and the scorer's). Errors: `UserError` for a set with fewer than k samples, or
+    a choice to be made without a scorer.
+    """
+    streams = streams or Streams(0)
+    empty = [method for method, found in sets.items() if not found]
+    if empty or not (sets or zero_shot):
+        raise UserError(f"{', '.join(empty) or 'nothing to judge'}: every method needs at least one set")
+    if scorer is None and (len(wordings) > 1 or prompting.order == "best"):
+        raise UserError("choosing a template or the best order needs training rows to judge by; give some")
+    cells, templates, shots = {}, {}, {}
+    plans = {method: [_shown(method, one, rows, prompting.k) for one in found] for method, found in sets.items()}
+    if zero_shot:
+        plans = {ZERO_SHOT: [_nothing(rows)], **plans}
+    for method, found in plans.items():
+        wording = wordings[0]
+        if scorer is not None:
+            wording = best_wording(scorer, wordings, found[:SETS_FOR_WORDING])
+        scored = []
+        for number, one in enumerate(found):
+            luck = streams.child("order", number)
+            several = []
+            for shown in _orders(one, prompting, wording, scorer, luck):
+                tick(method)
+                likely = likelihood.in_words(wording, shown, rows, calibrate=prompting.calibrate)
+                several.append(score(METRICS, likely.argmax(1), rows.labels))
+            scored.append(tuple(several))
+        cells[method], templates[method] = Cell(tuple(scored)), str(wording.template)
+        shots[method] = max(map(len, found))
+    return InContext(cells, templates, shots)
+
+
+def rounds(counts: Sequence[int], prompting: Prompting, wordings: int = 1, zero_shot: bool = True) -> int:
+    """How many prompts `judge_prompts` will score for methods of so many sets, those on training rows included."""
+    asked = prompting.each * sum(counts)
+    if prompting.order == "best" and prompting.k > 1:
+        asked += (1 + prompting.orders) * sum(counts)
+    if wordings > 1:
+        asked += wordings * sum(min(SETS_FOR_WORDING, count) for count in (*counts, *[1] * zero_shot))
+    return asked + int(zero_shot)
+
+
+def _shown(method: str, one: TextSet, rows: TextSet, k: int) -> TextSet:
+    """The k samples of a set that are shown, the classes in turn."""
+    if len(one) < k:
+        raise UserError(f"{method}: k is {k}, but one of its sets has {len(one)} samples; ask for that many at most")
+    if (one.pairs is None) != (rows.pairs is None):
+        kinds = ("single texts", "pairs") if one.pairs is None else ("pairs", "single texts")
+        raise UserError(
+            f"{method}: its samples are {kinds[0]}, the rows asked about {kinds[1]}; give a set of this task"
+        )
+    matched = with_classes(one, rows.classes)
+    return matched.take(interleaved(matched, k))
+
+
+def _nothing(rows: TextSet) -> TextSet:
+    return TextSet([], np.zeros(0, np.int64), rows.classes, None if rows.pairs is None else [])
+
+
+def _orders(
+    shown: TextSet, prompting: Prompting, wording: Wording, scorer: Scorer | None, streams: Streams
+) -> list[TextSet]:
+    """A set's samples in every order that is put to the test rows."""
+    if len(shown) < 2 or prompting.order == "interleaved":
+        return [shown]
+    shuffles = [shown.take(streams.numpy(number).permutation(len(shown))) for number in range(prompting.orders)]
+    if scorer is None or prompting.order == "shuffled":
+        return shuffles
+    every = [shown, *shuffles]
+    return [every[int(np.argmax([scorer(one, wording) for one in every]))]]
+
+
+def _against_one(scores: np.ndarray, known: float, streams: Streams) -> Difference:
+    """Scores less a number that is taken as known: Student's t-test, and the bootstrap of their mean."""
+    low, high = bootstrap_difference(scores, [known], streams.numpy("bootstrap"))
+    gap = float(scores.mean()) - known
+    if np.ptp(scores) <= 1e-12 * max(1.0, abs(known)):  # nothing varies: the test has nothing to divide by
+        return Difference(Comparison(gap, None, None, 1.0 if math.isclose(scores[0], known) else 0.0), low, high)
+    test = stats.ttest_1samp(scores, known)
+    return Difference(Comparison(gap, float(test.statistic), float(test.df), float(test.pvalue)), low, high)
