@@ -124,6 +124,13 @@ def test_one_step_of_fine_tuning_is_adamw_on_the_soft_cross_entropy(folder: str)
     torch.testing.assert_close(after.weight, stepped, atol=1e-7, rtol=1e-4)
 
 
+def test_fine_tuning_in_bfloat16_learns_too(folder: str) -> None:
+    learner = FineTuned(folder, steps=40, lr=0.01, precision="bfloat16")
+    assert learner.score(a_set(16), TEST, 0, ["accuracy"])["accuracy"] > 80
+    torch.manual_seed(0)
+    assert {value.dtype for value in learner.train(a_set(4)).parameters()} == {torch.float32}
+
+
 def test_the_rate_rises_to_the_middle_and_falls_to_nothing() -> None:
     learner = FineTuned(steps=10, warmup=0.5)
     rates = [learner._rate(step) for step in range(11)]
