@@ -7,15 +7,20 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from textdistill.core.streams import Streams
 from textdistill.data import Splits, TextTable
 from textdistill.errors import DataError
 from textdistill.evaluation.copies import CopyIndex
 from textdistill.evaluation.fluency import fluency
+from textdistill.evaluation.scores import score
 from textdistill.evaluation.statistics import ratio
 from textdistill.evaluation.text_learners import FineTuned, Frozen, TextLearner, WordNet
 from textdistill.evaluation.text_scores import Table, judge
 from textdistill.language_models import load_causal
+from textdistill.learners.frozen_encoder import Encoder
+from textdistill.learners.linear_head import fit_head
 from textdistill.text_set import TextSet
 from textdistill.text_sets import read_text_sets
 from textdistill.text_settings import RELEASED, SOFT, Choose, Judge, Judgement
@@ -140,9 +145,10 @@ def learner_of(one: Judgement, settings: Judge) -> TextLearner:
 
 def full_score(splits: Splits[TextTable], settings: Judge, metrics: Sequence[str]) -> dict[str, Any]:
     """The same encoder with a linear head on all training rows."""
-    train = splits.train
-    whole = TextSet(train.texts, train.labels, train.classes, train.pairs)
-    found = Frozen(settings.encoder, FULL_PENALTY).score(whole, splits.test, 0, metrics)
+    encoder, train, test = Encoder(settings.encoder), splits.train, splits.test
+    targets = torch.eye(len(train.classes))[torch.from_numpy(train.labels)]
+    head = fit_head(encoder.features(train.texts, train.pairs), targets, FULL_PENALTY)
+    found = score(metrics, head.predict(encoder.features(test.texts, test.pairs)), test.labels)
     return {name: {"mean": round(value, 4), "sd": 0.0, "n": 1} for name, value in found.items()}
 
 
