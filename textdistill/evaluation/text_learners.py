@@ -200,7 +200,7 @@ class FineTuned:
 
     def _tokens(self, tokenizer: Any, rows: Rows, places: Sequence[int]) -> dict[str, Tensor]:
         second = None if rows.pairs is None else [rows.pairs[place] for place in places]
-        longest = min(self.length, longest_of(model_folder(self.model)))
+        longest = min(self.length, _longest(self.model))
         told = {"padding": True, "truncation": True, "max_length": longest, "return_tensors": "pt"}
         found: dict[str, Tensor] = dict(tokenizer([rows.texts[place] for place in places], second, **told))
         return {name: value.to(self.device) for name, value in found.items()}
@@ -217,6 +217,12 @@ class FineTuned:
             with products_in(torch.device(self.device), self.precision):
                 out[part] = network(tokens).argmax(1).cpu()
         return out
+
+
+@cache
+def _longest(model: str) -> int:
+    """Tokens after which the model's texts are cut; its files are looked at once."""
+    return longest_of(model_folder(model))
 
 
 class _Classifier(nn.Module):
