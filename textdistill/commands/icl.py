@@ -209,10 +209,8 @@ def _wordings(
 
     more = {"label_words": words_of(label_word), "instruction": instruction, "separator": unescaped(separator)}
     more = {key: value for key, value in more.items() if value is not None}
-    return [
-        Shots(template=template_of(one), **more).wording(asked)  # type: ignore[arg-type]
-        for one in templates or [None]
-    ]
+    chosen = [template_of(one) for one in templates] if templates else [None]
+    return [Shots(template=one, **more).wording(asked) for one in chosen]  # type: ignore[arg-type]
 
 
 def _drawn(table: TextTable, rows: int, streams: Any) -> TextSet:

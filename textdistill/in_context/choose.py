@@ -80,8 +80,9 @@ def choose_shots(
 
 def _drawn(pool: TextSet, k: int, rng: np.random.Generator) -> np.ndarray:
     """k random rows with the classes in turn."""
-    mixed = rng.permutation(len(pool))
-    return mixed[interleaved(pool.take(mixed), k)]
+    mixed: np.ndarray = rng.permutation(len(pool))
+    drawn: np.ndarray = mixed[interleaved(pool.take(mixed), k)]
+    return drawn
 
 
 def interleaved(samples: TextSet, k: int) -> np.ndarray:
@@ -91,7 +92,8 @@ def interleaved(samples: TextSet, k: int) -> np.ndarray:
     turn = np.zeros(len(rows), np.int64)
     for label in np.unique(labels):
         turn[labels == label] = np.arange((labels == label).sum())
-    return rows[np.lexsort((labels, turn))]
+    turns: np.ndarray = rows[np.lexsort((labels, turn))]
+    return turns
 
 
 def _changed(rows: np.ndarray, labels: np.ndarray, rng: np.random.Generator) -> np.ndarray | None:

@@ -210,7 +210,7 @@ class Likelihood:
         elif "use_cache" in self._takes:
             given["use_cache"] = False
         only = self._only(kept)
-        logits = self._model(**given, **only).logits
+        logits: Tensor = self._model(**given, **only).logits
         where = (where if only else wanted).to(device)
         logits = logits.gather(1, where[:, :, None].expand(-1, -1, logits.shape[-1]))
         return logits if logits.dtype == torch.float64 else logits.float()
@@ -268,7 +268,7 @@ def _copied(keys: Any, rows: int | None = None) -> Any:
     return made
 
 
-def _shared(rows: Sequence[Sequence[int]]) -> int:
+def _shared(rows: Sequence[list[int]]) -> int:
     """How many first tokens all rows have in common."""
     least, most = min(rows), max(rows)  # in the order of lexica: what these two share, all share
     for place, (one, other) in enumerate(zip(least, most, strict=False)):

@@ -36,8 +36,8 @@ def weights_in(precision: Precision, device: torch.device) -> torch.dtype:
 
 def _fast(device: torch.device) -> bool:
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if device.type != "cpu":
         return False
-    told = getattr(torch.cpu, "get_capabilities", dict)()  # older versions of torch do not tell
-    return any(told.get(one, False) for one in FAST_BF16)
+    told: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()  # older versions of torch do not tell
+    return any(told.get(one) for one in FAST_BF16)
