@@ -93,6 +93,17 @@ def test_each_judge_has_methods_by_size_bars_with_intervals_and_tests(folder: Pa
     assert re.search(r"Ours</th><td class=\"num best\">80.0", text)
 
 
+def test_what_the_texts_are_like_stands_there_for_every_method_that_was_looked_at(folder: Path) -> None:
+    assert "Ours 9.1 ± 0.5 92.0 ± 1.0 0.0 ± 0.0" in page_of(folder)[1].text  # the headline alone
+    metrics = json.loads((folder / "metrics.json").read_text())
+    told = {"words": {"mean": 11.0, "sd": 0.5, "n": 20}, "perplexity": {"mean": 95.2, "sd": 4.0, "n": 20}}
+    metrics["texts"] = {"ours": {**told, "language_model": "smollm2"}, "dilm": told}
+    (folder / "metrics.json").write_text(json.dumps(metrics))
+    said = page_of(folder)[1].text
+    assert "DiLM 11.0 ± 0.5 95.2 ± 4.0" in said
+    assert "Perplexity under smollm2" in said
+
+
 def test_nothing_is_loaded_and_only_the_one_script_may_run(folder: Path) -> None:
     text, page = page_of(folder)
     assert not [attrs for _, attrs in page.tags if {"src", "srcset", "onclick", "onerror", "onload"} & attrs.keys()]

@@ -99,7 +99,7 @@ def test_files_of_three_makes_give_the_full_report(
         assert (told["low"] is None) == (sets == 1)  # one set has no spread to test by
     assert found["robust"]["frozen"].keys() == {"hlr", "ior", "lrs", "aior", "ars"}
     assert found["compression"]["samples"]["set"] == 4
-    assert {"words", "distinct_2", "exact_copies", "near_copies", "membership"} <= found["texts"].keys()
+    assert {"words", "distinct_2", "exact_copies", "near_copies", "membership"} <= found["texts"]["set"].keys()
     assert found["cost"]["evaluation_seconds"] > 0
     assert found["protocol"]["baseline_samples"] == 4
     page = (out / "report.html").read_text(encoding="utf-8")

@@ -49,7 +49,7 @@ def evaluate_set(request: Request, json: bool) -> None:
     from textdistill.language_models import load_causal
     from textdistill.progress import Reporter
     from textdistill.run_files import claim
-    from textdistill.text_level.outside import judge_outside
+    from textdistill.text_level.outside import SET, judge_outside
 
     asked = _asked(request)
     settings = DataSettings(
@@ -69,7 +69,7 @@ def evaluate_set(request: Request, json: bool) -> None:
         bar.advance("reading the texts")
         seen = look(sets, splits, Frozen(asked.encoder, asked.penalty), model=model)
     metrics["cost"] = {**cost, **metrics["cost"]}
-    metrics["texts"] = seen["texts"]
+    metrics["texts"] = {SET: seen["texts"]}
     if request.out is not None:
         _write(request, asked, metrics, seen, sets[0], splits)
     if json:

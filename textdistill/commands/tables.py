@@ -111,7 +111,7 @@ def show_evaluation(metrics: Mapping[str, Any]) -> None:
         console.print(f"{judge}: " + ", ".join(f"{key.upper()} {value:.1f}" for key, value in scores.items()))
     sizes = [f"{one['ratio']:g} in {name}" for name, one in metrics["compression"].items()]
     console.print(f"smaller than the training data by a factor of {', '.join(sizes)} (labels and rates included)")
-    told = metrics["texts"]
+    told = metrics["texts"]["set"]
     figures = [f"{key.replace('_', ' ')} {one['mean']:.1f}" for key, one in told.items() if "mean" in _mapping(one)]
     console.print(f"the texts: {', '.join(figures)}")
     if "membership" in told:

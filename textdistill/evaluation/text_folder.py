@@ -64,6 +64,14 @@ class Variant(Part):
         return {self.headline: self.distilled, **self.baselines}
 
 
+class Compression(Part):
+    """How much smaller a set is than the training data, counted in one unit."""
+
+    set: int
+    train: int
+    ratio: FiniteFloat
+
+
 class TextMetrics(Part):
     """`metrics.json`; `variants` are called `JUDGE@SIZE`, the size in samples a class."""
 
@@ -73,8 +81,9 @@ class TextMetrics(Part):
     generation: dict[str, dict[str, Any]] = Field(default_factory=dict)
     language_model: dict[str, Any] = Field(default_factory=dict)
     matching: dict[str, Any] = Field(default_factory=dict)
+    texts: dict[str, dict[str, Any]] = Field(default_factory=dict)
     robust: dict[str, dict[str, Any]] = Field(default_factory=dict)
-    compression: dict[str, Any] = Field(default_factory=dict)
+    compression: dict[str, Compression] = Field(default_factory=dict)
 
 
 class Headline(Part):

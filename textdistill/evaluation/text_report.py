@@ -55,7 +55,7 @@ def _view(found: TextFolder) -> dict[str, Any]:
         "map": _map(found),
         "confusion": _confusion(found),
         "dropped": _dropped(found.metrics.generation),
-        "reading": _reading({} if found.look is None else found.look.texts),
+        "reading": _reading(found),
         "membership": (found.look.texts.get("membership") if found.look is not None else None),
         "robust": _robust(found.metrics.robust),
         "recipe": yaml.safe_dump(found.manifest.recipe, sort_keys=False, allow_unicode=True, width=100)
@@ -192,28 +192,35 @@ def _dropped(generation: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]
 
 
 _READING = {
-    "words": ("Words a text", 1, ""),
-    "distinct_1": ("Different words (distinct-1)", 1, " %"),
-    "distinct_2": ("Different word pairs (distinct-2)", 1, " %"),
-    "tokens": ("Tokens a text", 1, ""),
-    "perplexity": ("Perplexity", 1, ""),
-    "exact_copies": ("Copies of training rows", 1, " %"),
-    "near_copies": ("Near copies of training rows", 1, " %"),
+    "words": "Words",
+    "distinct_1": "Distinct-1 (%)",
+    "distinct_2": "Distinct-2 (%)",
+    "tokens": "Tokens",
+    "perplexity": "Perplexity",
+    "exact_copies": "Copies (%)",
+    "near_copies": "Near copies (%)",
 }
 
 
-def _reading(texts: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """What the texts are like, a line each."""
-    out = []
-    for key, (name, digits, unit) in _READING.items():
-        told = texts.get(key)
-        if isinstance(told, dict) and isinstance(told.get("mean"), int | float):
-            spread = f" ± {told['sd']:.{digits}f}" if told.get("n", 1) > 1 else ""
-            model = f" under {texts.get('language_model')}" if key == "perplexity" else ""
-            out.append((name + model, f"{told['mean']:.{digits}f}{spread}{unit}"))
-    if isinstance(texts.get("held_out_near_copies"), int | float):
-        out.append(("Near copies among held-out rows, which nobody copied", f"{texts['held_out_near_copies']:.1f} %"))
-    return out
+def _reading(found: TextFolder) -> dict[str, Any] | None:
+    """What the texts of each method are like, a line each; where only the headline was looked at, that one."""
+    looked = {} if found.look is None else found.look.texts
+    texts = dict(found.metrics.texts) or ({found.manifest.headline.method: looked} if looked else {})
+    known = [key for key in _READING if any(key in told for told in texts.values())]
+    if not known:
+        return None
+    return {
+        "names": [_READING[key] for key in known],
+        "rows": [(named(method), [_figure(told.get(key)) for key in known]) for method, told in texts.items()],
+        "model": next((told["language_model"] for told in texts.values() if "language_model" in told), None),
+        "held": looked.get("held_out_near_copies"),
+    }
+
+
+def _figure(told: Any) -> str:
+    if not isinstance(told, dict) or not isinstance(told.get("mean"), int | float):
+        return "–"
+    return f"{told['mean']:.1f}" + (f" ± {told['sd']:.1f}" if told.get("n", 1) > 1 and "sd" in told else "")
 
 
 def _robust(told: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, dict[str, str]]]:

@@ -15,7 +15,6 @@ from textdistill.evaluation.templates import markdown, score
 from textdistill.evaluation.text_folder import LOOK, MODEL_STEPS, TextFolder, read_folder
 from textdistill.evaluation.text_learners import Frozen
 from textdistill.evaluation.text_report import write_text_page
-from textdistill.language_models import load_causal
 from textdistill.text_level.judge import Sets
 from textdistill.text_settings import TextLevel
 
@@ -38,7 +37,6 @@ def look_at(folder: Path, sets: Sets, splits: Splits[TextTable], settings: TextL
         Frozen(judge.encoder, judge.penalty),
         soft=None if soft is None else soft[0],
         soft_of=soft_of,
-        model=None if judge.fluency_model is None else load_causal(judge.fluency_model),
     )
     return write_look(folder / LOOK, seen)
 
