@@ -23,8 +23,8 @@ BASELINES = ("random", "herding", "k_centers", "best_k_centers", "nearest_real")
 HERDED_SHARE = 0.5  # of a class's rows, drawn anew for each set
 CANDIDATES = 10
 HELD_OUT_SHARE, HELD_OUT_MOST = 0.1, 1000  # of a class's rows
-# Centroids are found on at most 5,000 rows of a class with 384 numbers each, drawn anew for each set, which costs a tenth
-# of all 60,000 of SST-2 and gives no worse centres; the rows nearest to them are looked for among all.
+# Centroids are found on at most 5,000 rows of a class with 384 numbers each, drawn anew for each set: on SST-2 three
+# restarts cost half of one with all 60,000 rows, and the centres are no worse. The nearest rows are sought among all.
 KMEANS = KMeansSettings(restarts=3, most_values=2_000_000)
 QUICK_KMEANS = KMeansSettings(restarts=1, most_values=2_000_000)
 
