@@ -111,6 +111,7 @@ def test_a_plain_file_s_card_invents_nothing() -> None:
     front, body = card(material(plain(4)))
     assert front["license"] == "unknown"
     assert front["source_datasets"] == ["extended"]
+    assert "language_creators" not in front
     assert "Nothing is recorded" in body
     assert "Look it up" in body
     assert "Scores" not in body
@@ -121,6 +122,14 @@ def test_where_a_user_s_own_file_lies_is_not_told() -> None:
     (readme, _) = HuggingfaceFolder().files(material(plain(2), manifest=manifest)).values()
     assert b"somebody" not in readme
     assert b"reviews.csv" in readme
+
+
+def test_real_rows_of_another_data_set_with_learned_labels_name_both_and_were_found() -> None:
+    recipe = {"synthetic": {"base": "rotten_tomatoes", "learn": ["targets"]}}
+    front, body = card(material(plain(2), manifest={**MANIFEST, "recipe": recipe}))
+    assert front["source_datasets"] == ["extended|rotten_tomatoes", "extended|sst2"]
+    assert (front["annotations_creators"], front["language_creators"]) == (["machine-generated"], ["found"])
+    assert "from rotten\\_tomatoes and sst2" in body
 
 
 def test_sentences_of_decoded_vectors_are_called_that() -> None:

@@ -78,7 +78,8 @@ class HuggingfaceFolder:
         samples, data = material.samples, _mapping(material.manifest.get("data"))
         recorded = str(data.get("licence") or data.get("license") or "unknown").lower()
         licence = self.licence or (recorded if recorded in LICENCES else "other")
-        source = _source(data)
+        sources = _sources(material.manifest)
+        source = " and ".join(sources) or None
         head: dict[str, Any] = {
             "license": licence,
             **({"license_name": "see-below"} if licence == "other" else {}),
@@ -86,9 +87,8 @@ class HuggingfaceFolder:
             "pretty_name": material.name,
             "task_categories": ["text-classification"],
             "size_categories": [next((name for most, name in SIZES if rows < most), "1M<n<10M")],
-            "annotations_creators": ["machine-generated"],
-            "language_creators": ["machine-generated"],
-            "source_datasets": [f"extended|{source}"] if source else ["extended"],
+            **_creators(material.manifest),
+            "source_datasets": [f"extended|{name}" for name in sources] or ["extended"],
             "tags": ["dataset-distillation", "textdistill"],
             "configs": [{"config_name": "default", "data_files": [{"split": "train", "path": "data/train.parquet"}]}],
         }
@@ -120,7 +120,7 @@ def _made(material: Material) -> list[tuple[str, str]]:
         "recipe": manifest.get("name"),
         "variant": manifest.get("variant"),
         "paper": manifest.get("paper"),
-        "source data": _source(_mapping(manifest.get("data"))),
+        "source data": " and ".join(_sources(manifest)),
         "objective": _mapping(recipe.get("objective")).get("name"),
         "network": _mapping(recipe.get("learner")).get("name"),
         "outer steps": cost.get("outer_steps"),
@@ -146,9 +146,29 @@ def _scores(metrics: Mapping[str, Any]) -> list[tuple[str, float, float, int]]:
     return found
 
 
-def _source(data: Mapping[str, Any]) -> str | None:
-    """What the data are called; of a file of the user's own its name alone, not where it lies."""
-    name = data.get("name")
+def _creators(manifest: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Who wrote texts and labels, as far as the run says; real rows with learned labels were found, not generated."""
+    recipe = _mapping(manifest.get("recipe"))
+    if not recipe:
+        return {}
+    real = _mapping(recipe.get("synthetic")).get("learn") == ["targets"]
+    return {
+        "annotations_creators": ["machine-generated"],
+        "language_creators": ["found" if real else "machine-generated"],
+    }
+
+
+def _sources(manifest: Mapping[str, Any]) -> list[str]:
+    """The data behind texts and labels: the samples' own, where they are rows of another set, and the task's."""
+    base = _mapping(_mapping(manifest.get("recipe")).get("synthetic")).get("base")
+    named = [_source(base), _source(_mapping(manifest.get("data")).get("name"))]
+    return list(dict.fromkeys(name for name in named if name))
+
+
+def _source(name: Any) -> str | None:
+    """What data are called; of a file of the user's own its name alone, not where it lies."""
+    if isinstance(name, Mapping):
+        name = name.get("name")
     if not isinstance(name, str) or not name:
         return None
     return Path(name).name if name.startswith(("/", ".", "~", "\\")) or name[1:2] == ":" else name
