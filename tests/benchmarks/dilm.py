@@ -6,6 +6,7 @@ what one with a single sample takes, measured as the peak of a process of its ow
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
@@ -179,7 +180,12 @@ class Problem:
 def extra_mib(way: str, samples: int) -> float:
     """The peak of a step by `way` (ours or oracle), less that of one with a single sample of each class, in MiB."""
     # what is freed goes back at once, or the heap's own habits would be measured
-    env = {**os.environ, "OMP_NUM_THREADS": "1", "MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "65536"}
+    env = {
+        **os.environ,
+        "OMP_NUM_THREADS": "1",
+        "MALLOC_MMAP_THRESHOLD_": "1048576",
+        "MALLOC_TRIM_THRESHOLD_": "1048576",
+    }
     command = [sys.executable, "-m", "tests.benchmarks.dilm", way, str(samples)]
     done = subprocess.run(command, cwd=ROOT, env=env, check=True, capture_output=True, text=True)
     return float(done.stdout)
@@ -188,6 +194,7 @@ def extra_mib(way: str, samples: int) -> float:
 def main(way: str, samples: str) -> None:
     """Measure in this process, and print."""
     getattr(Problem(1), way)()
+    gc.collect()  # both models are to be there once
     before = peak_rss_mib()
     getattr(Problem(int(samples)), way)()
     print(peak_rss_mib() - before)
