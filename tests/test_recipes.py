@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from tests import tiny
+from tests.learners import models
 from textdistill import pipeline
 from textdistill.cite import BIBTEX
 from textdistill.data.known import KNOWN
@@ -25,6 +26,7 @@ from textdistill.describe import as_yaml, settings_of
 from textdistill.errors import RecipeError, UserError
 from textdistill.parts import fields
 from textdistill.recipe import KEYS, Recipe, list_recipes, load_recipe, read_yaml, resolve, table_recipe
+from textdistill.text_level.run import run_texts
 
 FILES = sorted((tiny.ROOT / "recipes").rglob("*.y*ml"))
 BASE: dict[str, Any] = {"data": {"name": "imdb"}, "synthetic": {"per_class": 2}}
@@ -94,6 +96,8 @@ def test_a_recipe_is_sound_in_every_variant_and_says_where_it_comes_from(name: s
 @pytest.mark.parametrize(("name", "variant"), VARIANTS)
 def test_a_recipe_takes_two_small_steps(name: str, variant: str | None, tmp_path: Path) -> None:
     full = load_recipe(name, variant=variant)
+    if full.text is not None:
+        return _two_small_steps_of_a_generator(name, variant, tmp_path)
     small = [*SMALL]
     rows = [FEW_ROWS] if "batch" in fields(full.objective[0]) else []
     if full.representation.kind == "words":
@@ -117,6 +121,27 @@ def test_a_recipe_takes_two_small_steps(name: str, variant: str | None, tmp_path
         assert [record["step"] for record in records] == [0, 1]
     assert made.inputs.isfinite().all()
     assert made.samples == (recipe.synthetic.samples or (recipe.synthetic.per_class or 0) * len(task.classes))
+
+
+def _two_small_steps_of_a_generator(name: str, variant: str | None, folder: Path) -> None:
+    """The stages of a text-level recipe up to its sets and their scores, with a narrow generator and encoder."""
+    encoder = models.bert()
+    small = [
+        *("outer.steps=2", "checkpoint.every=1", FEW_ROWS),
+        *("generator={model: small, layers: 1, width: 32, heads: 2, vocabulary: 300, longest: 8, dropout: 0}",),
+        "language_model={steps: 80, batch: 32, lr: 0.01, validation_rows: 20}",
+        *("sampling={length: 8, retries: 300}", "pool={batch: 2, factor: 2, every: 2}", "teacher={sets: 1, rows: 4}"),
+        *(f"learner.model={encoder}", f"representation.encoder={encoder}", f"judge={{encoder: {encoder}}}"),
+        *("starts.steps=2", "starts.batch=4"),
+        "choose={sizes: [1], size: 1, sets: 1, over: 2, pool: 4, consistent: false, near_copies: false, "
+        f"views: [{encoder}], methods: [k_centers, dilm], headline: dilm}}",
+    ]
+    recipe = load_recipe(name, small, variant, str(mirror()))
+    made = run_texts(recipe, folder)
+    records = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    assert [record["step"] for record in records] == [0, 1]
+    assert set(made.metrics["variants"]) == {"frozen@1"}
+    assert len(made.headline) == len(made.headline.classes)
 
 
 def test_a_resolved_recipe_as_text_is_the_same_recipe() -> None:

@@ -12,16 +12,26 @@ from rich.table import Table
 
 from textdistill.errors import RecipeError
 from textdistill.parts import PARTS, fields, listed, settings_type
-from textdistill.recipe import PART_SECTIONS, SECTIONS, Recipe, list_recipes, read_yaml
+from textdistill.recipe import (
+    NOT_OF_TEXT,
+    PART_SECTIONS,
+    SECTIONS,
+    TEXT_SECTIONS,
+    Recipe,
+    list_recipes,
+    read_yaml,
+)
 
 
 def settings_of(recipe: Recipe) -> dict[str, Any]:
     """The recipe as a mapping with every default filled in; read as a recipe again, it is the same one."""
     out: dict[str, Any] = {"title": recipe.title, "paper": recipe.paper}
-    for name in SECTIONS:
-        section = getattr(recipe, name)
+    sections = {name: getattr(recipe, name) for name in SECTIONS if recipe.text is None or name not in NOT_OF_TEXT}
+    if recipe.text is not None:
+        sections |= {name: getattr(recipe.text, name) for name in TEXT_SECTIONS}
+    for name, section in sections.items():
         values = {field.name: _plain(getattr(section, field.name)) for field in dataclasses.fields(section)}
-        out[name] = _given(SECTIONS[name], values)
+        out[name] = _given(type(section), values)
     out["representation"] = _plain(recipe.representation)
     for name in PART_SECTIONS:
         if name not in out:
@@ -135,7 +145,7 @@ def parts_text() -> str:
                 default = default["name"] if isinstance(default, dict) and "name" in default else default
                 lines.append(f"    {setting} ({_type_name(kind_of)}): {default}")
     lines.append("sections:")
-    for name, section in SECTIONS.items():
+    for name, section in {**SECTIONS, **TEXT_SECTIONS}.items():
         lines.append(f"  {name}:")
         for setting, (kind_of, required) in fields(section).items():
             default = "needed" if required else _plain(_default(section, setting))
