@@ -78,10 +78,14 @@ def test_one_matching_step_of_dilm() -> None:
 
 @pytest.mark.bench
 def test_memory_does_not_grow_with_the_samples() -> None:
-    taken = {(way, samples): extra_mib(way, samples) for way in ("ours", "oracle") for samples in (8, 32)}
-    print("\n\nPeak of one matching step of DiLM beyond that of one with a single sample of each class, MiB")
-    print(f"{'samples of each class':24}{8:>8}{32:>8}")
+    """From the second micro-batch on there is a gradient to add to beside the one that is added: then no more."""
+    counts = (8, 32, 128)
+    taken = {(way, samples): extra_mib(way, samples) for way in ("ours", "oracle") for samples in counts}
+    print(
+        "\n\nPeak of one matching step of DiLM (width 256, 6 layers, 20,000 tokens) beyond that of a single sample, MiB"
+    )
+    print(f"{'samples of each class':24}" + "".join(f"{samples:8}" for samples in counts))
     for way in ("ours", "oracle"):
-        print(f"{way:24}{taken[way, 8]:8.0f}{taken[way, 32]:8.0f}")
-    assert taken["ours", 32] <= 1.2 * taken["ours", 8]
+        print(f"{way:24}" + "".join(f"{taken[way, samples]:8.0f}" for samples in counts))
+    assert taken["ours", 128] <= 1.2 * taken["ours", 32]
     assert taken["ours", 32] <= taken["oracle", 32] / 3
