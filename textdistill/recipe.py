@@ -72,7 +72,7 @@ TEXT_SECTIONS: dict[str, type] = {name: kind for name, (kind, _) in part_fields(
 TEXT_PARTS = {
     "representation": "texts",
     "learner": "pretrained",
-    "objective": {"name": "gradient_matching", "distance": "cosine", "layers": ["last"], "batch": 200},
+    "objective": {"name": "gradient_matching", "distance": "whole", "layers": ["last"], "batch": 200},
     "starts": "on_real",
 }
 NOT_OF_TEXT = ("synthetic", "train", "evaluate")
