@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 
 class TextdistillError(Exception):
@@ -46,3 +46,14 @@ def did_you_mean(word: str, allowed: Iterable[str]) -> str:
     """`" (did you mean 'x'?)"` for the nearest allowed name, or an empty string when none is near."""
     near = difflib.get_close_matches(str(word), [str(name) for name in allowed], n=1, cutoff=0.5)
     return f" (did you mean {near[0]!r}?)" if near else ""
+
+
+def too_small(settings: object, least: Mapping[str, float]) -> list[str]:
+    """One line for each setting of `least` (or each number of a list of them) that is below it; `None` is no number."""
+    found = []
+    for key, low in least.items():
+        value = getattr(settings, key)
+        for one in value if isinstance(value, tuple) else (value,):
+            if one is not None and one < low:
+                found.append(f"{key}: {one}; allowed: {low} or more")
+    return found

@@ -168,9 +168,10 @@ def resolve(
     allowed_keys = tuple(key for key in KEYS if key not in (NOT_OF_TEXT if textual else TEXT_SECTIONS))
     for key in values:
         if key not in allowed_keys:
-            wanting = "only beside a generator; " if key in TEXT_SECTIONS else ""
-            wanting = "not beside a generator; " if key in NOT_OF_TEXT else wanting or "unknown; "
-            faults.append(f"{key}: {wanting}allowed: {', '.join(allowed_keys)}{did_you_mean(key, allowed_keys)}")
+            why = "unknown"
+            if key in KEYS:
+                why = "not beside a generator" if textual else "only beside a generator"
+            faults.append(f"{key}: {why}; allowed: {', '.join(allowed_keys)}{did_you_mean(key, allowed_keys)}")
 
     made: dict[str, Any] = {}
     if not isinstance(values.get("results") or {}, Mapping):

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from textdistill.errors import did_you_mean
+from textdistill.errors import did_you_mean, too_small
 from textdistill.learners.encoder_files import PACKAGED
 from textdistill.learners.pooling import POOLS
 from textdistill.selection import SearchSettings
@@ -36,7 +36,7 @@ class Teacher:
 
     def faults(self) -> list[str]:
         """What is wrong with the values, one line each: the key, the value found, what is allowed."""
-        return _least(self, {"sets": 0, "rows": 1, "candidates": 1})
+        return too_small(self, {"sets": 0, "rows": 1, "candidates": 1})
 
 
 @dataclass(frozen=True)
@@ -70,8 +70,8 @@ class Choose:
 
     def faults(self) -> list[str]:
         """What is wrong with the values, one line each: the key, the value found, what is allowed."""
-        found = _least(self, {"sizes": 1, "sets": 1, "over": 1, "pool": 1, "size": 1})
-        found += [f"search.{fault}" for fault in _least(self.search, {"sweeps": 0, "candidates": 1, "rows": 1})]
+        found = too_small(self, {"sizes": 1, "sets": 1, "over": 1, "pool": 1, "size": 1})
+        found += [f"search.{fault}" for fault in too_small(self.search, {"sweeps": 0, "candidates": 1, "rows": 1})]
         for key in ("sizes", "views", "methods"):
             if not getattr(self, key):
                 found.append(f"{key}: empty; name at least one")
@@ -101,7 +101,7 @@ class Judgement:
 
     def faults(self) -> list[str]:
         """What is wrong with the values, one line each: the key, the value found, what is allowed."""
-        found = _least(self, {"sizes": 1, "sets": 1, "nets": 1, "steps": 1})
+        found = too_small(self, {"sizes": 1, "sets": 1, "nets": 1, "steps": 1})
         told = [("kind", self.kind, JUDGES), ("pool", self.pool, tuple(POOLS))]
         told += [("methods", one, METHODS) for one in self.methods or ()]
         for key, value, allowed in told:
@@ -131,17 +131,6 @@ class Judge:
         if not self.by:
             found.append("by: empty; name at least one judge")
         return found + ([] if self.penalty > 0 else [f"penalty: {self.penalty}; allowed: above 0"])
-
-
-def _least(settings: object, least: Mapping[str, int]) -> list[str]:
-    """One line for each number (or each of several) that is too small."""
-    found = []
-    for key, low in least.items():
-        value = getattr(settings, key)
-        for one in value if isinstance(value, tuple) else (value,):
-            if one is not None and one < low:
-                found.append(f"{key}: {one}; allowed: {low} or more")
-    return found
 
 
 @dataclass(frozen=True)

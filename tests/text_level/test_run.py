@@ -14,6 +14,7 @@ import yaml
 from safetensors.torch import load_file
 
 import textdistill
+from embeddings import default_cache_dir
 from tests import tiny
 from tests.text_level import runs
 from textdistill.errors import RecipeError
@@ -24,7 +25,9 @@ from textdistill.text_sets import read_text_set, read_text_sets
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     tiny.home()
-    return textdistill.run(runs.settings(), tmp_path_factory.mktemp("run") / "out")
+    with pytest.MonkeyPatch.context() as patch:  # a cache without the language models of other tests
+        patch.setenv("TEXTDISTILL_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield textdistill.run(runs.settings(), tmp_path_factory.mktemp("run") / "out")
 
 
 def test_every_method_has_its_sets_of_every_size(finished):
@@ -71,7 +74,7 @@ def test_metrics_have_a_variant_for_every_judge_and_size_with_all_that_a_record_
 
 def test_matching_moves_the_generator_and_leaves_the_language_model_alone(finished):
     moved = load_file(finished.folder / "generator" / "model.safetensors")
-    [place] = (tiny.home() / "cache" / "generators").glob("*/generator/model.safetensors")
+    [place] = (default_cache_dir() / "generators").glob("*/generator/model.safetensors")
     first = load_file(place)
     assert moved.keys() == first.keys()
     assert any(not torch.equal(moved[name], first[name]) for name in moved)

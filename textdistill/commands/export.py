@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -46,7 +45,6 @@ NAMES = (
     *("llama-factory", "huggingface", "csv", "jsonl"),
 )
 DECODED, SAMPLES = "decoded.json", "samples.jsonl"
-MOST_BYTES = 2**26  # of manifest.json, metrics.json or decoded.json
 ORDER_HELP = "as_selected, interleaved, shuffled, or best: by --model on labelled rows."
 MODEL_HELP = "best: a causal language model (a hub id, a folder, a .gguf file or smollm2)."
 VALIDATION_HELP = "best: a file of labelled rows, none of which is tested on; else the run's own."
@@ -102,6 +100,7 @@ def export(
     chosen = _format(format, {key: value for key, value in given.items() if value is not None})
     if out is None and chosen.folder:
         raise UserError(f"--out: {format} is a folder: say where it goes")
+    from textdistill.evaluation.run_folder import facts_in
     from textdistill.export import Material, Shots, arrange, write
 
     wished: dict[str, Any] = {
@@ -112,7 +111,7 @@ def export(
     _refuse_idle(format, chosen, wished)
     shots = Shots(k=k, order=order, seed=seed, labels=labels, **wished)  # type: ignore[arg-type]
     _refuse_labels(format, chosen, shots)
-    manifest, metrics = (_facts(source, file) for file in ("manifest.json", "metrics.json"))
+    manifest, metrics = (facts_in(source, file) for file in ("manifest.json", "metrics.json"))
     samples = _samples(source, manifest, metrics, None if classes is None else classes.split(","))
     scorer = _scorer(order, model, validation, source, samples, seed, data_dir)
     picked = arrange(samples, shots, None if tokenizer is None else _counter(tokenizer), scorer)
@@ -164,24 +163,6 @@ def _refuse_labels(name: str, chosen: Format, shots: Shots) -> None:
         )
 
 
-def _facts(source: Path, name: str) -> dict[str, Any]:
-    """A JSON object in a run's folder; empty where there is none."""
-    path = source / name
-    if not source.is_dir() or not path.exists():
-        return {}
-    if not path.resolve().is_relative_to(source.resolve()):
-        raise ArtifactError(f"{path}: leads outside the folder; copy the real file there")
-    if path.stat().st_size > MOST_BYTES:
-        raise ArtifactError(f"{path}: more than {MOST_BYTES >> 20} MiB; that is no file of a run")
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise ArtifactError(f"{path}: not readable JSON ({error})") from None
-    if not isinstance(found, dict):
-        raise ArtifactError(f"{path}: {type(found).__name__} found; a JSON object is needed")
-    return found
-
-
 def _samples(source: Path, manifest: dict[str, Any], metrics: dict[str, Any], order: Sequence[str] | None) -> TextSet:
     """The set: texts as they are, or the sentences that word vectors decode to."""
     from textdistill.text_sets import read_text_set
@@ -205,9 +186,10 @@ def _decoded(source: Path, classes: Sequence[str] | None) -> TextSet:
     import numpy as np
 
     from textdistill.evaluation.decode import Decoded
+    from textdistill.evaluation.run_folder import facts_in
     from textdistill.text_set import TextSet
 
-    sentences = Decoded.from_dict(_facts(source, DECODED)).sentences
+    sentences = Decoded.from_dict(facts_in(source, DECODED)).sentences
     if not sentences:
         raise ArtifactError(f"{source / DECODED}: no sentences; decode the run again: textdistill decode {source}")
     names = tuple(classes or sentences[0].label)

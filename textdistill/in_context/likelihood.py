@@ -201,7 +201,6 @@ class Likelihood:
     ) -> Float[Tensor, "b m v"]:
         """The logits at the `wanted` positions of each row; rows see what `seen` marks, of the keys first."""
         device = self._model.device
-        kept, where = wanted.unique(return_inverse=True)  # rows of like length: few positions
         given: dict[str, Any] = {"input_ids": ids.to(device), "attention_mask": seen.long().to(device)}
         if places is not None:
             given["position_ids"] = places.to(device)
@@ -209,15 +208,36 @@ class Likelihood:
             given |= {"past_key_values": keys, "use_cache": True}
         elif "use_cache" in self._takes:
             given["use_cache"] = False
-        only = self._only(kept)
-        logits: Tensor = self._model(**given, **only).logits
-        where = (where if only else wanted).to(device)
-        logits = logits.gather(1, where[:, :, None].expand(-1, -1, logits.shape[-1]))
+        where = wanted.to(device)[:, :, None]
+        with self._only_at(where) as narrowed:
+            logits: Tensor = self._model(**given).logits
+        if not narrowed:
+            logits = logits.gather(1, where.expand(-1, -1, logits.shape[-1]))
         return logits if logits.dtype == torch.float64 else logits.float()
 
     def _only(self, places: Int[Tensor, " k"]) -> dict[str, Tensor]:
         """Logits at these positions alone, from models that can leave the others out."""
         return {"logits_to_keep": places.to(self._model.device)} if "logits_to_keep" in self._takes else {}
+
+    @contextmanager
+    def _only_at(self, where: Int[Tensor, "b m 1"]) -> Iterator[bool]:
+        """Within the block the last layer is given these positions of each row alone, if the model has one such layer.
+
+        A vocabulary is the widest of all layers: on every position it would cost more than what lies below it.
+        """
+        last = self._model.get_output_embeddings()
+        if not isinstance(last, torch.nn.Linear):
+            yield False
+            return
+
+        def narrowed(_: torch.nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+            return (inputs[0].gather(1, where.expand(-1, -1, inputs[0].shape[-1])), *inputs[1:])
+
+        hook = last.register_forward_pre_hook(narrowed)
+        try:
+            yield True
+        finally:
+            hook.remove()
 
     @contextmanager
     def _wide_logits(self) -> Iterator[None]:

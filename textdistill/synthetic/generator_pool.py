@@ -13,6 +13,7 @@ from torch import Tensor
 from textdistill.core.batch import Batch
 from textdistill.core.device import Precision
 from textdistill.core.streams import Streams
+from textdistill.errors import too_small
 from textdistill.synthetic.generator import Sentences
 
 WEIGHTINGS = ("mean", "sequence")
@@ -49,10 +50,7 @@ class PoolSettings:
 
     def faults(self) -> list[str]:
         """What is wrong with the values, one line each: the key, the value found, what is allowed."""
-        found = []
-        for key in ("batch", "factor", "every", "micro_batch"):
-            if getattr(self, key) < 1:
-                found.append(f"{key}: {getattr(self, key)}; allowed: 1 or more")
+        found = too_small(self, dict.fromkeys(("batch", "factor", "every", "micro_batch"), 1))
         for key in ("temperature", "lr"):
             if not getattr(self, key) > 0:
                 found.append(f"{key}: {getattr(self, key)}; allowed: above 0")

@@ -13,7 +13,7 @@ from textdistill.evaluation.copies import copies
 from textdistill.progress import Stage as Bar
 from textdistill.synthetic.generator import Generator, Sampling, sample
 from textdistill.text_set import TextSet
-from textdistill.text_sets import read_text_set, write_text_set
+from textdistill.text_sets import write_text_set
 
 
 def write_pool(
@@ -65,8 +65,3 @@ def write_pool(
         "repeated": int((~fresh).sum()),
         "kept": np.bincount(pool.labels, minlength=len(train.classes)).tolist(),
     }
-
-
-def read_pool(file: Path, classes: tuple[str, ...]) -> TextSet:
-    """What `write_pool` wrote."""
-    return read_text_set(file, classes)

@@ -17,6 +17,7 @@ from textdistill.core.device import pick_device
 from textdistill.core.distill import Checkpoint, peak_rss_mib
 from textdistill.core.streams import Streams
 from textdistill.errors import RecipeError
+from textdistill.evaluation.text_folder import BIBTEX, MANIFEST, METRICS
 from textdistill.learners import make_learner
 from textdistill.learners.frozen_encoder import Encoder
 from textdistill.progress import Reporter
@@ -26,7 +27,7 @@ from textdistill.synthetic.generator import Generator, build_generator, train_la
 from textdistill.text_level.choose import Chooser, Tick
 from textdistill.text_level.judge import Sets, judged, with_variants
 from textdistill.text_level.matching import Matching
-from textdistill.text_level.pools import read_pool, write_pool
+from textdistill.text_level.pools import write_pool
 from textdistill.text_level.report import look_at, write_history, write_text_report
 from textdistill.text_level.stages import Stage, fingerprint
 from textdistill.text_set import TextSet
@@ -34,7 +35,6 @@ from textdistill.text_sets import read_text_set, write_text_set
 from textdistill.text_settings import RELEASED, SEARCHED, SOFT, Choose, TextLevel
 from textdistill.texts_task import prepare_texts
 
-METRICS, BIBTEX, MANIFEST = "metrics.json", "references.bib", "manifest.json"
 GENERATOR, SETS = "generator", "sets"
 POOL_FILES = {"vanilla": "pool-vanilla.jsonl", "matched": "pool-matched.jsonl"}
 
@@ -205,7 +205,7 @@ class _Run:
         return sets
 
     def _chooser(self, pools: dict[str, _Done], tick: Tick) -> Chooser:
-        read = {name: read_pool(done.place, self.train.classes) for name, done in pools.items()}
+        read = {name: read_text_set(done.place, self.train.classes) for name, done in pools.items()}
         return Chooser(self.train, read, self.settings.choose, _encode, self.streams.child("choose"), tick)
 
     def _judged(self, sets: Sets, vanilla: _Done, matched: _Done, pools: dict[str, _Done]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from textdistill.core.device import Precision
+from textdistill.errors import too_small
 
 SMALL = "small"
 FRESH_LR = 1e-3
@@ -34,10 +35,7 @@ class GeneratorSettings:
         found = []
         if not self.model.strip():
             found.append(f"model: empty; give {SMALL!r}, 'smollm2', a folder, a .gguf file or a hub id")
-        for key, least in (("layers", 1), ("width", 1), ("heads", 1), ("vocabulary", 256), ("longest", 4)):
-            value = getattr(self, key)
-            if value < least:
-                found.append(f"{key}: {value}; allowed: {least} or more")
+        found += too_small(self, {"layers": 1, "width": 1, "heads": 1, "vocabulary": 256, "longest": 4})
         if self.heads >= 1 and self.width % self.heads:
             found.append(f"width: {self.width}; allowed: a multiple of heads ({self.heads})")
         if not 0 <= self.dropout < 1:
@@ -71,11 +69,8 @@ class LanguageModelStage:
 
     def faults(self) -> list[str]:
         """What is wrong with the values, one line each: the key, the value found, what is allowed."""
-        found = []
-        for key in ("epochs", "steps", "batch", "validate_every", "validation_rows", "patience", "checkpoint_every"):
-            value = getattr(self, key)
-            if value is not None and value < 1:
-                found.append(f"{key}: {value}; allowed: 1 or more")
+        counts = ("epochs", "steps", "batch", "validate_every", "validation_rows", "patience", "checkpoint_every")
+        found = too_small(self, dict.fromkeys(counts, 1))
         for key in ("lr", "clip"):
             value = getattr(self, key)
             if value is not None and not value > 0:
