@@ -53,7 +53,7 @@ type: $(STAMP) ## types alone
 bench: $(STAMP) ## time and memory against the naive oracles, on one thread
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/benchmarks -m bench -s $(BENCH_ARGS)
 
-interop: $(INTEROP_STAMP) ## exports read by lm-eval, DSPy and LangChain, in .venv-interop, which this fills
+interop: $(INTEROP_STAMP) ## exports read by lm-eval, DSPy and LangChain, reports by Chromium, in .venv-interop, which this fills
 	OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1 LITELLM_LOCAL_MODEL_COST_MAP=True \
 		$(INTEROP)/bin/python -m pytest tests/interop -m interop -W default $(TEST_ARGS)
 
