@@ -5,17 +5,21 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from textdistill import pipeline, trackers
 from textdistill.artifact import Artifact, load
-from textdistill.errors import RecipeError, UserError
+from textdistill.errors import ArtifactError, RecipeError, UserError
 from textdistill.evaluation.decode import Decoded, Metric
+from textdistill.evaluation.text_folder import kind_of, read_folder
 from textdistill.progress import Reporter
 from textdistill.recipe import Recipe, resolve
 from textdistill.recipe import load_recipe as _load_recipe
 from textdistill.run_files import claim
 from textdistill.text_level.run import TextRun, run_texts
+
+if TYPE_CHECKING:
+    from textdistill.data import DataSettings
 
 __all__ = ["Artifact", "Run", "TextRun", "decode", "evaluate", "load", "load_recipe", "run"]
 
@@ -91,6 +95,16 @@ def stored_recipe(artifact: Artifact, overrides: Sequence[str] = (), data_dir: s
         told = [f"{one}: of a stored set the evaluation alone can be changed (evaluate.KEY=VALUE)" for one in other]
         raise RecipeError(told)
     return artifact.recipe(overrides, data_folder(data_dir))
+
+
+def data_of(folder: str | Path, data_dir: str | Path | None = None) -> DataSettings:
+    """Which real data a finished run, of texts or not, was made from."""
+    if kind_of(Path(folder)) is None:
+        return stored_recipe(load(folder), data_dir=data_dir).data
+    manifest = read_folder(Path(folder)).manifest
+    if manifest.kind != "texts":
+        raise ArtifactError(f"{folder}: the judgement of a set, not a run; name the real data instead")
+    return resolve(manifest.recipe, (), None, data_dir=data_folder(data_dir), custom=False).data
 
 
 def evaluate(

@@ -31,6 +31,7 @@ TEXTS: tuple[tuple[str, str | None], ...] = (
 )
 SHARE = "p_"  # the columns of soft labels: p_CLASS
 NEAR = 1e-6  # labels are written with six decimals: no further apart, two are equally high
+SOFT_COLUMNS = ("labels", "soft_label")  # ours and DiLM's; that of exported folders
 _FOUND = "\0label"  # the column of labels as found from soft ones: no file's own
 
 
@@ -38,9 +39,9 @@ def read_text_set(path: str | Path, classes: Sequence[str] | None = None) -> Tex
     """The one set in a file or a folder.
 
     A file is CSV, TSV, JSON lines or Parquet. Its texts are `text` (and `text_pair`), `sentence`, or one of the pairs
-    in `TEXTS`; its labels are a column `label` or `labels` of names or integers, or soft ones: a column `labels` of
-    mappings or lists, or a column `p_CLASS` for every class. A folder is a run's (`samples.jsonl`), a data set of
-    Hugging Face (Parquet, and a README that may name its files), or holds one such file.
+    in `TEXTS`; its labels are a column `label` or `labels` of names or integers, or soft ones: a column `labels` or
+    `soft_label` of mappings or lists, or a column `p_CLASS` for every class. A folder is a run's (`samples.jsonl`), a
+    data set of Hugging Face (Parquet, and a README that may name its files), or holds one such file.
 
     `classes` is their order, which integers and lists index; without it the file's own names count, then the order of
     the soft labels, then the labels in alphabetical order. Soft labels that are all one-hot become hard ones.
@@ -155,22 +156,26 @@ def _soft(rows: Rows, classes: tuple[str, ...] | None) -> tuple[np.ndarray, tupl
             for line in zip(*columns, strict=True)
         ]
         return _values(rows, told, classes, "the columns " + ", ".join(shares[:5]))
-    if "labels" not in rows.names:
+    column = next((name for name in SOFT_COLUMNS if name in rows.names), None)
+    if column is None:
         return None
-    told = [_unpacked(rows, place, value) for place, value in enumerate(rows.read("labels"))]
+    told = [_unpacked(rows, place, value, column) for place, value in enumerate(rows.read(column))]
     if not any(isinstance(one, dict | list) for one in told):
         return None
-    return _values(rows, told, classes, "column 'labels'")
+    own = rows.class_names.get("label")
+    if own is not None and all(isinstance(one, list) and len(one) == len(own) for one in told):
+        told = [dict(zip(own, one, strict=True)) for one in told]  # the file knows what its lists are in the order of
+    return _values(rows, told, classes, f"column {column!r}")
 
 
-def _unpacked(rows: Rows, place: int, value: Any) -> Any:
+def _unpacked(rows: Rows, place: int, value: Any, column: str) -> Any:
     """A mapping or a list as such, also where it is the text of a cell or the pairs that Parquet makes of a map."""
     if isinstance(value, str) and value.strip()[:1] in ("{", "["):
         try:
             value = json.loads(value)
         except (ValueError, RecursionError):
             raise DataError(
-                f"{rows.source}: column 'labels' is no JSON at {rows.where([place])}: {value[:40]!r}"
+                f"{rows.source}: column {column!r} is no JSON at {rows.where([place])}: {value[:40]!r}"
             ) from None
     if isinstance(value, list) and value and all(isinstance(one, tuple) and len(one) == 2 for one in value):
         return {str(key): one for key, one in value}

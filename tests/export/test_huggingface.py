@@ -64,6 +64,15 @@ def test_our_own_reader_finds_texts_classes_and_labels(tmp_path: Path) -> None:
     assert found.labels.tolist() == samples.labels.tolist()
 
 
+def test_our_own_reader_finds_the_soft_labels_whatever_the_order_of_the_tasks_classes(tmp_path: Path) -> None:
+    samples = hostile(soft=True)
+    write(tmp_path / "out", HuggingfaceFolder(), material(samples, labels="soft"))
+    assert read_text_set(tmp_path / "out").soft == pytest.approx(samples.targets)
+    turned = read_text_set(tmp_path / "out", samples.classes[::-1])
+    assert turned.soft == pytest.approx(samples.targets[:, ::-1])
+    assert turned.labels.tolist() == (1 - samples.labels).tolist()
+
+
 def test_soft_labels_are_as_they_were_learned_and_the_card_says_whether_they_sum_to_one() -> None:
     samples = plain(2)
     learned = type(samples)(samples.texts, samples.labels, samples.classes, soft=np.array([[2.0, -1], [0, 1]]))

@@ -8,6 +8,7 @@ import signal
 import time
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import torch
 import yaml
@@ -17,6 +18,8 @@ import textdistill
 from embeddings import default_cache_dir
 from tests import tiny
 from tests.text_level import runs
+from textdistill.api import data_of
+from textdistill.data import load
 from textdistill.errors import RecipeError
 from textdistill.recipe import resolve
 from textdistill.text_sets import read_text_set, read_text_sets
@@ -86,6 +89,18 @@ def test_the_folder_can_be_exported_from_and_read_by_a_person(finished):
     readme = (finished.folder / "README.md").read_text(encoding="utf-8")
     assert "frozen@2" in readme
     assert "maekawa2024" in (finished.folder / "references.bib").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", ["lm-eval", "promptfoo"])
+def test_a_model_is_asked_about_the_test_rows_of_the_runs_own_data(finished, tmp_path, name):
+    result = tiny.call("export", finished.folder, "--format", name, "--k", "2", "--out", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    asked = load(data_of(finished.folder)).test.texts
+    files = [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
+    told = "".join(path.read_text(encoding="utf-8") for path in files if path.suffix != ".parquet")
+    told += "".join(str(pq.read_table(path).to_pylist()) for path in files if path.suffix == ".parquet")
+    plain = [text for text in asked if text.replace(" ", "").isalpha()]
+    assert sum(text in told for text in plain) >= min(len(plain), 20)
 
 
 def test_the_page_shows_samples_neighbours_map_curves_and_confusion(finished):

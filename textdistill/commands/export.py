@@ -240,12 +240,10 @@ def _rows(option: str, why: str, file: Path | None, source: Path, samples: TextS
     if file is not None:
         rows = read_text_set(file, samples.classes)
     elif (source / "manifest.json").is_file():
-        from textdistill.api import stored_recipe
-        from textdistill.artifact import load
-        from textdistill.data import load as load_data
+        from textdistill.api import data_of
+        from textdistill.data import load
 
-        settings = stored_recipe(load(source), data_dir=None if data_dir is None else str(data_dir)).data
-        splits = load_data(settings)
+        splits = load(data_of(source, data_dir))
         table = splits.test if option == "--test" else splits.validation
         rows = TextSet(table.texts, table.labels, table.classes, table.pairs)
     else:

@@ -175,10 +175,9 @@ def _settings(
     for one in sets:
         run = Path(one.rpartition("=")[2])
         if (run / "manifest.json").is_file():
-            from textdistill.api import stored_recipe
-            from textdistill.artifact import load
+            from textdistill.api import data_of
 
-            return stored_recipe(load(run), data_dir=place).data
+            return data_of(run, place)
     raise UserError("--data: name the real data whose rows are asked about, such as sst2 or a file of labelled texts")
 
 
