@@ -202,6 +202,7 @@ def test_the_command_shows_a_table_for_each_judge_and_records_every_variant(tmp_
         ("sampling", {"top_p": 0}, "sampling.top_p: 0.0; allowed: above 0, up to 1"),
         ("synthetic", {"per_class": 2}, "synthetic: not beside a generator"),
         ("objective", {"name": "unrolled"}, "['weights'] get no gradient from unrolled"),
+        ("starts", {"name": "chain"}, "starts: it trains networks on a set that stays"),
     ],
 )
 def test_faults_of_a_recipe_are_told_by_their_key(section, value, told):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from textdistill.core.learner import Learner
 from textdistill.core.schedule import Synthetic
@@ -19,6 +19,8 @@ class Chain(Passing):
     paper's code takes (1, 1) for one sample per class, (10, 50) for 10 and (50, 10) for 50. The training follows the
     set as the outer step has left it, at the set's own learning rates.
     """
+
+    trains_on_set: ClassVar[bool] = True
 
     def __init__(self, learner: Learner, streams: Streams, matches: int = 10, steps: int = 50):
         self.learner, self.streams, self.matches, self.steps = learner, streams, matches, steps

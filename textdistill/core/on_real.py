@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import ClassVar
 
 import torch
 
@@ -29,6 +30,8 @@ class OnReal(Chain):
     `weight_decay`, is the paper's AdamW). In `dtype` `bfloat16` matrices are multiplied in that type. Nothing is
     dropped out.
     """
+
+    trains_on_set: ClassVar[bool] = False
 
     def __init__(
         self,

@@ -142,7 +142,8 @@ class _Run:
         """Stage 2: gradient matching moves the generator (Algorithm 1)."""
         recipe, settings = self.recipe, self.settings
         parts = [[part.__qualname__, options] for part, options in (recipe.learner, recipe.objective, recipe.starts)]
-        facts = (vanilla.identity, settings.sampling, settings.pool, settings.teacher, parts, recipe.outer)
+        read = recipe.representation  # by whose encoder the teacher's sets are drawn
+        facts = (vanilla.identity, settings.sampling, settings.pool, settings.teacher, parts, read, recipe.outer)
         stage = Stage(self.out, "matching", *facts)
         record = stage.found()
         if record is None:
