@@ -160,7 +160,7 @@ def _together(made: Mapping[str, Any], faults: list[str]) -> None:
     if "generator" in made:
         learn = {"weights"}  # a generator's samples have nothing else
         if getattr(made.get("starts", (None,))[0], "trains_on_set", False):
-            faults.append("starts: it trains networks on a set that stays, and a generator writes anew; allowed: on_real")
+            faults.append("starts: it trains networks on a set that stays; a generator writes anew; allowed: on_real")
     elif made["synthetic"].labels == "hard":
         learn -= {"targets"}  # they stay as they are
     kind = getattr(made["representation"], "kind", "words") if "representation" in made else None
