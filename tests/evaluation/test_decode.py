@@ -14,7 +14,16 @@ from rich.console import Console
 from torch import Tensor
 
 from textdistill.errors import ArtifactError, DataError
-from textdistill.evaluation.decode import Decoded, RealSentence, decode, label_shares, nearest_sentences, show, snap
+from textdistill.evaluation.decode import (
+    Decoded,
+    Metric,
+    RealSentence,
+    decode,
+    label_shares,
+    nearest_sentences,
+    show,
+    snap,
+)
 
 WORDS = ["good", "bad", "film", "plot"]
 MATRIX = torch.tensor([[1.0, 0.0], [-1.0, 0.0], [0.0, 2.0], [0.6, 0.8]])
@@ -139,6 +148,14 @@ def test_snapping_puts_every_vector_on_its_word_and_twice_changes_nothing() -> N
     assert snapped[0, 0].tolist() == MATRIX[[0, 2, 0]].tolist()
     assert torch.equal(snap(snapped, MATRIX, "cosine"), snapped)
     assert snap(INPUTS, MATRIX, "euclidean")[0, 0, 1].tolist() == MATRIX[3].tolist()
+
+
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+def test_a_position_without_a_word_stays_without_one(metric: Metric) -> None:
+    padded = torch.cat([INPUTS, torch.zeros_like(INPUTS[:, :, :1])], 2)
+    snapped = snap(padded, MATRIX, metric)
+    assert torch.equal(snapped[:, :, :-1], snap(INPUTS, MATRIX, metric))
+    assert not snapped[:, :, -1].any()
 
 
 def test_snapping_keeps_the_type_and_cuts_the_gradient() -> None:

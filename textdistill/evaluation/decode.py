@@ -189,14 +189,18 @@ def label_shares(targets: Float[Tensor, "*n c"]) -> tuple[Float[Tensor, "*n c"],
 def snap(
     inputs: Float[Tensor, "*n d"], matrix: Float[Tensor, "v d"], metric: Metric = "cosine"
 ) -> Float[Tensor, "*n d"]:
-    """Every vector replaced with its nearest word's: what the text holds, rather than the vectors."""
+    """Every vector replaced with its nearest word's: what the text holds, rather than the vectors.
+
+    A vector of zeros is a position without a word (padding of a real row) and stays one.
+    """
     if inputs.shape[-1] != matrix.shape[-1]:
         raise DataError(f"snap: vectors of {inputs.shape[-1]} numbers, but word vectors of {matrix.shape[-1]}")
     queries = inputs.detach().reshape(-1, inputs.shape[-1]).cpu().float().numpy()
     names = [str(row) for row in range(len(matrix))]
     found = nearest(queries, (matrix.detach().cpu().float().numpy(), names), k=1, metric=metric)
     rows = torch.as_tensor(found.indices)[:, 0].to(matrix.device)
-    return matrix.detach()[rows].reshape(inputs.shape).to(inputs.device, inputs.dtype)
+    words = matrix.detach()[rows].reshape(inputs.shape).to(inputs.device, inputs.dtype)
+    return words * inputs.detach().any(-1, keepdim=True)
 
 
 def nearest_sentences(
