@@ -25,6 +25,7 @@ from textdistill.data.known import KNOWN
 from textdistill.describe import as_yaml, settings_of
 from textdistill.errors import RecipeError, UserError
 from textdistill.parts import fields
+from textdistill.pieces_task import Wordpieces
 from textdistill.recipe import KEYS, Recipe, list_recipes, load_recipe, read_yaml, resolve, table_recipe
 from textdistill.text_level.run import run_texts
 
@@ -100,7 +101,10 @@ def test_a_recipe_takes_two_small_steps(name: str, variant: str | None, tmp_path
         return _two_small_steps_of_a_generator(name, variant, tmp_path)
     small = [*SMALL]
     rows = [FEW_ROWS] if "batch" in fields(full.objective[0]) else []
-    if full.representation.kind == "words":
+    if isinstance(full.representation, Wordpieces):
+        narrow = models.bert()
+        small = [*SMALL, f"representation.model={narrow}", "representation.length=10", f"learner.model={narrow}"]
+    elif full.representation.kind == "words":
         # Trained vectors stay trained, others are those of the sentences at hand.
         vectors = full.representation.vectors
         sources = [one if one.startswith("word2vec") else str(tiny.home() / "vectors.txt") for one in vectors]
