@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from tests.core.cases import learner_of, real_rows, tensors
+from tests.stops import Stopped, stop_after
 from textdistill.core.chain import Chain
 from textdistill.core.distill import Checkpoint, distill
 from textdistill.core.inner import SGD
@@ -50,16 +51,8 @@ def test_it_trains_on_the_set_as_it_is_now_going_on_through_the_schedule() -> No
         assert all(torch.equal(start.params[name], params[name]) for name in params)
 
 
-class Stopped(Exception):
-    """What stands for a lost machine."""
-
-
-def run(folder: Path, stop_after: int | None = None) -> DistilledSet:
+def run(folder: Path, stopped: int | None = None) -> DistilledSet:
     learner = learner_of("mlp", torch.float32)
-
-    def stop(step: int, record: dict[str, float]) -> None:
-        if step == stop_after:
-            raise Stopped
 
     return distill(
         tensors(dtype=torch.float32, learned=("inputs", "targets")),
@@ -69,7 +62,7 @@ def run(folder: Path, stop_after: int | None = None) -> DistilledSet:
         starts=Chain(learner, Streams(0, ("starts",)), matches=4, steps=3),
         outer=Outer(steps=10),
         checkpoint=Checkpoint(folder, every=1, resume=True),
-        on_step=stop,
+        on_step=stop_after(stopped),
     )
 
 
@@ -77,7 +70,7 @@ def run(folder: Path, stop_after: int | None = None) -> DistilledSet:
 def test_wherever_it_is_interrupted_a_run_ends_with_the_same_bits(tmp_path: Path, stop: int) -> None:
     whole = run(tmp_path / "whole")
     with pytest.raises(Stopped):
-        run(tmp_path / "resumed", stop_after=stop)
+        run(tmp_path / "resumed", stopped=stop)
     resumed = run(tmp_path / "resumed")
     assert torch.equal(whole.inputs, resumed.inputs)
     assert torch.equal(whole.targets, resumed.targets)

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 
 from tests.core.cases import Rows, learner_of, real_rows, tensors
+from tests.stops import Stopped, stop_after
 from textdistill.core.batch import Batch
 from textdistill.core.device import Precision
 from textdistill.core.distill import Checkpoint, distill
@@ -90,16 +91,8 @@ def test_without_real_rows_it_says_what_is_missing() -> None:
         starts.next(1, tensors(), INNER)
 
 
-class Stopped(Exception):
-    """What stands for a lost machine."""
-
-
-def run(folder: Path, stop_after: int | None = None) -> DistilledSet:
+def run(folder: Path, stopped: int | None = None) -> DistilledSet:
     learner = learner_of("mlp", torch.float32)
-
-    def stop(step: int, record: dict[str, float]) -> None:
-        if step == stop_after:
-            raise Stopped
 
     return distill(
         tensors(dtype=torch.float32, learned=("inputs", "targets")),
@@ -109,7 +102,7 @@ def run(folder: Path, stop_after: int | None = None) -> DistilledSet:
         starts=OnReal(learner, Streams(0, ("starts",)), matches=4, steps=2, batch=5, lr=0.01),
         outer=Outer(steps=10, optimizer="adamw"),
         checkpoint=Checkpoint(folder, every=1, resume=True),
-        on_step=stop,
+        on_step=stop_after(stopped),
     )
 
 
@@ -117,7 +110,7 @@ def run(folder: Path, stop_after: int | None = None) -> DistilledSet:
 def test_wherever_it_is_interrupted_a_run_ends_with_the_same_bits(tmp_path: Path, stop: int) -> None:
     whole = run(tmp_path / "whole")
     with pytest.raises(Stopped):
-        run(tmp_path / "resumed", stop_after=stop)
+        run(tmp_path / "resumed", stopped=stop)
     resumed = run(tmp_path / "resumed")
     assert torch.equal(whole.inputs, resumed.inputs)
     assert torch.equal(whole.targets, resumed.targets)

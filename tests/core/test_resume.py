@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from tests.core.cases import STARTS_CASES, learner_of, real_rows, tensors
+from tests.stops import Stopped
 from textdistill.core.checkpoint import load_checkpoint
 from textdistill.core.distill import Checkpoint, distill
 from textdistill.core.inner import Adam
@@ -31,10 +32,6 @@ OUTERS = {
     "average, best": Outer(steps=STEPS, average=0.9, keep="best", validate_every=2),
     "momentum, by steps": Outer(steps=STEPS, optimizer="sgd", momentum=0.9, schedule="step", decay_every=3, warmup=2),
 }
-
-
-class Stopped(Exception):
-    """What stands for a lost machine."""
 
 
 def interrupt() -> None:

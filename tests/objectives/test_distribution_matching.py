@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from tests.core.cases import CLASSES, Rows, generator, learner_of, real_rows, tensors
+from tests.stops import Stopped, stop_after
 from textdistill.core.batch import Batch
 from textdistill.core.distill import Checkpoint, distill
 from textdistill.core.learner import Learner, Params
@@ -263,17 +264,9 @@ def test_fifty_steps_lower_the_loss(network: str, kind: str) -> None:
     assert sum(found[-10:]) < 0.5 * sum(found[:10])
 
 
-class Stopped(Exception):
-    """What stands for a lost machine."""
-
-
-def stopping(folder: Path, below: float | None, stop_after: int | None = None, resume: bool = False) -> DistilledSet:
+def stopping(folder: Path, below: float | None, stopped: int | None = None, resume: bool = False) -> DistilledSet:
     """Matching under one network, until the distance falls below `below`."""
     learner = learner_of("mlp")
-
-    def stop(step: int, record: dict[str, float]) -> None:
-        if step == stop_after:
-            raise Stopped
 
     return distill(
         hard(),
@@ -283,7 +276,7 @@ def stopping(folder: Path, below: float | None, stop_after: int | None = None, r
         starts=Fixed(learner, Streams(0, ("starts",))),
         outer=Outer(steps=60, lr=0.02, stop_below=below),
         checkpoint=Checkpoint(folder, every=4, resume=resume),
-        on_step=stop,
+        on_step=stop_after(stopped),
     )
 
 
@@ -301,7 +294,7 @@ def test_it_stops_when_the_distance_falls_below_epsilon_and_a_resumed_run_at_the
     assert losses_of(tmp_path / "straight") == every[: step + 1]
     assert straight.meta["outer_steps"] == step + 1
     with pytest.raises(Stopped):
-        stopping(tmp_path / "broken", epsilon, stop_after=step - 2)
+        stopping(tmp_path / "broken", epsilon, stopped=step - 2)
     resumed = stopping(tmp_path / "broken", epsilon, resume=True)
     assert losses_of(tmp_path / "broken") == every[: step + 1]
     assert torch.equal(resumed.inputs, straight.inputs)

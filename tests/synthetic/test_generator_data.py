@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from tests.core.cases import CLASSES, generator, learner_of, real_rows
+from tests.stops import Stopped
 from tests.synthetic.writers import SAMPLING, Table, TokenRows, generator_of, read, read_ids, token_learner
 from textdistill.core.batch import Batch, RealData
 from textdistill.core.distill import Checkpoint, distill
@@ -265,10 +266,6 @@ def test_in_bfloat16_the_gradient_is_close_and_the_weights_keep_their_type() -> 
 def features_of(learner: Learner) -> Any:
     params = learner.init(Streams(9).torch("features"))
     return Forward(learner, params).features
-
-
-class Stopped(Exception):
-    """What stands for a lost machine."""
 
 
 def run(

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import torch
 
+from tests.stops import Stopped
 from tests.synthetic.generator.small import STREAMS, fresh, table, trained
 from textdistill.core.checkpoint import load_checkpoint
 from textdistill.core.streams import Streams
@@ -22,10 +23,6 @@ from textdistill.synthetic.generator.language_model import _Batches
 
 STAGE = LanguageModelStage(steps=24, batch=16, lr=1e-2, validate_every=5, validation_rows=30, checkpoint_every=4)
 STEADY = ("perplexity", "best_step", "steps", "of_steps", "stopped_early", "tokens", "cut", "history")
-
-
-class Stopped(Exception):
-    """What stands for a lost machine."""
 
 
 def interrupt() -> None:
