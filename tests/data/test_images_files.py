@@ -133,7 +133,11 @@ def test_a_damaged_idx_file_is_one_clear_line(tmp_path: Path, data: bytes, told:
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("data", [b"not gzip at all", gzip.compress(GOOD)[:-12], b"\x1f\x8b\x08" + bytes(20)])
+@pytest.mark.parametrize(  # each test with a name: two workers that compress a second apart write different bytes
+    "data",
+    [b"not gzip at all", gzip.compress(GOOD)[:-12], b"\x1f\x8b\x08" + bytes(20)],
+    ids=["not gzip", "cut short", "no name's end"],
+)
 def test_a_damaged_gzip_file_is_one_clear_line(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "x-idx3-ubyte.gz").write_bytes(data)
     with pytest.raises(DataError, match=r"x-idx3-ubyte\.gz: (cannot be read|no idx file|its header)"):
