@@ -61,6 +61,23 @@ def test_a_run_with_other_settings_or_another_seed_is_not_gone_on_with(tmp_path:
     assert (tmp_path / "checkpoint.safetensors").read_bytes() == before
 
 
+def test_with_another_way_of_training_a_finished_distillation_is_kept(tmp_path: Path) -> None:
+    task = pipeline.prepare_task(recipe())
+    before = pipeline.distill_into(tmp_path, recipe(), task, 0)
+    steps = log(tmp_path)
+    other = recipe("train.epochs=3", "train.lr=0.5")
+    found = pipeline.distill_into(tmp_path, other, task, 0, resume=True)
+    assert log(tmp_path) == steps
+    assert torch.equal(found.inputs, before.inputs)
+    assert found.length == 3 * before.inputs.shape[0]
+    assert bool((found.rates == 0.5).all())
+    # Where validation chooses among the steps' sets, training is part of the choice.
+    chosen = ("outer.keep=best", "outer.validate_every=1")
+    pipeline.distill_into(tmp_path / "best", recipe(*chosen), task, 0)
+    with pytest.raises(ArtifactError, match="belongs to another run"):
+        pipeline.distill_into(tmp_path / "best", recipe(*chosen, "train.lr=0.5"), task, 0, resume=True)
+
+
 def test_repeats_are_distillations_with_seeds_of_their_own(tmp_path: Path) -> None:
     words = ("evaluate.repeats=3", "evaluate.baselines=[]", "evaluate.snapped=false", "outer.steps=1")
     run = pipeline.run(recipe(*words), tmp_path / "run", seed=4)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -102,7 +102,11 @@ def distill_into(
     """
     reporter = reporter or Reporter(quiet=True)
     meet()  # where several processes distil together: before the first of them writes
+    watch = recipe.outer.keep == "best"
     identity = _identity(recipe, task, seed, base_seed)
+    # How networks train on the finished set is no matter to the steps towards it, unless validation chooses among them:
+    # with other `train` settings a finished distillation is not begun anew.
+    steps_identity = identity if watch else _identity(recipe, task, seed, base_seed, leaving=("train",))
     cost_file = folder / "cost.json"
     if resume and cost_file.exists():
         finished = json.loads(cost_file.read_text())
@@ -123,7 +127,6 @@ def distill_into(
     ).to(where)
     bench = make_bench(recipe, task, learner, seed)
     starts = recipe.starts[0](learner, streams.child("starts"), **recipe.starts[1])
-    watch = recipe.outer.keep == "best"
     with reporter.stage("distilling", recipe.outer.steps) as bar:
         result = distill(
             synthetic,
@@ -134,7 +137,7 @@ def distill_into(
             outer=recipe.outer,
             seed=seed,
             validate=validator(replace(bench, theta0=starts.theta0())) if watch else None,
-            checkpoint=Checkpoint(folder, recipe.checkpoint.every, resume, identity),
+            checkpoint=Checkpoint(folder, recipe.checkpoint.every, resume, steps_identity),
             on_step=lambda step, record: bar.record(step, record, _note(record)),
         )
     result = scheduled(result, recipe.train)
@@ -273,8 +276,12 @@ def distilling(recipe: Recipe) -> dict[str, Any]:
     return settings
 
 
-def _identity(recipe: Recipe, task: Task, seed: int, base_seed: int | None = None) -> str:
-    facts = [distilling(recipe), recipe.variant, seed, task.data["fingerprint"], task.facts["fingerprint"]]
+def _identity(
+    recipe: Recipe, task: Task, seed: int, base_seed: int | None = None, leaving: Collection[str] = ()
+) -> str:
+    """The digest of what a distillation depends on, but for the settings in `leaving`."""
+    settings = {key: value for key, value in distilling(recipe).items() if key not in leaving}
+    facts = [settings, recipe.variant, seed, task.data["fingerprint"], task.facts["fingerprint"]]
     facts += [] if base_seed is None else [base_seed]
     return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()
 

@@ -8,7 +8,7 @@ import torch
 from tests.core.cases import generator, randn
 from textdistill.core.batch import Batch
 from textdistill.errors import RecipeError
-from textdistill.objectives.augment import AUGMENTATIONS, DROP, SHIFT, augment, name_faults, resampled
+from textdistill.objectives.augment import AUGMENTATIONS, DROP, SHIFT, augment, augment_each, name_faults, resampled
 
 CASES = [(kind, name) for kind, known in AUGMENTATIONS.items() for name in known]
 SEEDS = range(12)
@@ -107,6 +107,24 @@ def test_one_of_the_names_is_chosen_each_time() -> None:
         for x in (augment(batch, names, generator(seed)).inputs for seed in range(40))
     }
     assert kinds == {"same", "flip", "cutout"}
+
+
+@pytest.mark.parametrize(("kind", "name"), CASES)
+def test_for_training_every_row_is_transformed_by_itself(kind: str, name: str) -> None:
+    batch = batch_of(kind, n=40)
+    batch.inputs[:] = batch.inputs[5]
+    if batch.mask is not None:
+        batch.mask[:] = True
+    found = augment_each(batch, [name], generator(3))
+    assert len({tuple(row.flatten().tolist()) for row in found.inputs}) > 1  # the same rows, seen differently
+    assert found.targets is batch.targets
+    assert torch.equal(found.inputs, augment_each(batch, [name], generator(3)).inputs)
+    first = augment(
+        Batch(batch.inputs[:1], batch.targets[:1], mask=None if batch.mask is None else batch.mask[:1]),
+        [name],
+        generator(3),
+    )
+    assert torch.equal(found.inputs[:1], first.inputs)
 
 
 def test_names_of_another_kind_and_unknown_ones_are_refused_with_what_is_allowed() -> None:

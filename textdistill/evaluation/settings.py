@@ -31,8 +31,9 @@ class Train:
     """How networks are trained on the finished set; what is left out is the set's own schedule and inner optimiser.
 
     `epochs` times through the set's batches at the rate `lr`, multiplied by `decay` at each of the shares `decay_at` of
-    the way. `augment` transforms every batch at random. `loss` is the soft cross-entropy or the squared distance of the
-    logits from the labels less 1/C (kernel methods). Whatever is given here is stored with the set.
+    the way. `augment` transforms every sample at random, anew at each step (one of these ways, of its own strength).
+    `loss` is the soft cross-entropy or the squared distance of the logits from the labels less 1/C (kernel methods).
+    Whatever is given here is stored with the set.
     """
 
     optimizer: InnerOptimizer | None = None

@@ -16,7 +16,7 @@ from textdistill.core.streams import Streams
 from textdistill.core.unroll import Inner
 from textdistill.data.rows import Rows
 from textdistill.evaluation.settings import Ordinary, Train, Training
-from textdistill.objectives.augment import augment
+from textdistill.objectives.augment import augment_each
 
 
 def scheduled(distilled: DistilledSet, plan: Train) -> DistilledSet:
@@ -32,11 +32,11 @@ def scheduled(distilled: DistilledSet, plan: Train) -> DistilledSet:
 
 
 def draws_of(distilled: DistilledSet, learner: Learner, plan: Train, streams: Streams) -> Iterator[Draw]:
-    """The set's steps in order, each transformed by its own random stream where the plan augments."""
+    """The set's steps in order, each sample of each step transformed at random by itself where the plan augments."""
     for step in range(distilled.length):
         draw = distilled.draw(step).to(learner.device, learner.dtype)
         if plan.augment:
-            draw = replace(draw, batch=augment(draw.batch, plan.augment, streams.torch("augment", step)))
+            draw = replace(draw, batch=augment_each(draw.batch, plan.augment, streams.torch("augment", step)))
         yield draw
 
 

@@ -1,7 +1,8 @@
 """Random transformations that keep the class, differentiable in what they transform (DSA; its counterparts for words).
 
-One draw transforms all rows alike, and the same state of the generator gives the same transformation: so real and
-synthetic rows are seen through the same eyes. As in DSA's code one of the names is chosen at random at every call.
+One draw of `augment` transforms all rows alike, and the same state of the generator gives the same transformation: so
+real and synthetic rows are seen through the same eyes. As in DSA's code one of the names is chosen at random at every
+call. `augment_each` transforms every row by itself, as networks are trained.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from torch import Tensor
 
 from textdistill.core.batch import Batch
 from textdistill.errors import RecipeError, did_you_mean
+from textdistill.objectives.moments import part_of
 
 # DSA's strengths (Zhao & Bilen 2021, section 4 and code).
 BRIGHTNESS, SATURATION, CONTRAST = 1.0, 2.0, 0.5
@@ -39,6 +41,15 @@ def augment(batch: Batch, names: Sequence[str], rng: torch.Generator) -> Batch:
         return batch
     chosen = names[int(torch.randint(len(names), (), generator=rng))]
     return AUGMENTATIONS[kind][chosen](batch, rng)
+
+
+def augment_each(batch: Batch, names: Sequence[str], rng: torch.Generator) -> Batch:
+    """The batch with every row after a transformation of its own, as the authors of DC and DSA train on finished sets.
+
+    Errors: as `augment`.
+    """
+    rows = [augment(part_of(batch, slice(row, row + 1)), names, rng).inputs for row in range(len(batch))]
+    return replace(batch, inputs=torch.cat(rows)) if rows else batch
 
 
 def kinds_with(names: Sequence[str]) -> frozenset[str]:
