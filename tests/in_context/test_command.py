@@ -62,11 +62,16 @@ def test_choices_are_made_by_training_rows_and_chosen_shots_stand_beside_the_oth
     choices = ("--order", "best", "--choose-shots", 3, "--calibrate", "--per-token", "--label-word", "bad=no")
     templates = ("--template", "{{ text }} is {{ label }}", "--template", "{{ text }}: {{ label }}")
     told = json.loads(ran(home, home / "sets", *FEW, *choices, *templates, "--json").stdout)
-    assert list(told["methods"]) == ["zero_shot", "sets", "random", "chosen"]
+    assert list(told["methods"]) == ["zero_shot", "sets", "random", "chosen", "sets chosen"]
     assert {one["template"] for one in told["methods"].values()} <= set(templates[1::2])
     # sets of a method: 2, by three orders of each and once more; by each template; and three prompts for each choice
-    assert told["cost"]["prompts"] == 3 * 2 * (3 + 1) + 2 * (3 * 2 + 1) + 1 + 3 * 2
-    assert "chosen - random" in told["comparisons"]
+    assert told["cost"]["prompts"] == 4 * 2 * (3 + 1) + 2 * (4 * 2 + 1) + 1 + 2 * 3 * 2
+    assert {"chosen - random", "sets chosen - random"} <= set(told["comparisons"])
+
+
+def test_shots_are_chosen_among_a_sets_own_samples_only_where_it_has_more_than_a_prompt_shows(home: Path) -> None:
+    told = json.loads(ran(home, home / "sets", *FEW, "--k", 8, "--choose-shots", 1, "--json").stdout)
+    assert list(told["methods"]) == ["zero_shot", "sets", "random", "chosen"]
 
 
 MISTAKES = [

@@ -42,6 +42,7 @@ rows drawn at random, as K-centres, and as DSPy labels few shots. Choices (--ord
 CHOSEN = "chosen"
 MODEL_HELP = "A causal language model: a hub id, a folder, a .gguf file or smollm2."
 DATA_HELP = "The real data: a known name, a hub id or a file; else those of the run that SET is."
+CHOOSE_HELP = "Add `chosen` (of the real rows) and `SET chosen` (of its samples): shots chosen by so many prompts."
 ORDER_HELP = "shuffled, interleaved, or best: the best of --orders shuffles on training rows."
 
 
@@ -70,9 +71,7 @@ def icl(
     against: Annotated[
         str, typer.Option("--against", help="Of random, k_centers, labelled_few_shot; none for none.")
     ] = "random,k_centers,labelled_few_shot",
-    choose_shots: Annotated[
-        int | None, typer.Option("--choose-shots", min=1, help=f"Add `{CHOSEN}`: real rows chosen by so many prompts.")
-    ] = None,
+    choose_shots: Annotated[int | None, typer.Option("--choose-shots", min=1, help=CHOOSE_HELP)] = None,
     judges: Annotated[int, typer.Option("--train-rows", min=1, help="Training rows that choices are made by.")] = 100,
     pool: Annotated[int, typer.Option("--pool", min=1, help="Training rows that shots are drawn from.")] = 4000,
     encoder: Annotated[str, typer.Option("--encoder", help="Whose vectors K-centres go by.")] = "minilm",
@@ -109,23 +108,24 @@ def icl(
     methods = given | room.opponents(names, rest, k, number, streams, lambda: Encoder(encoder, device=where))
     causal = room.load_scorer(model, precision=precision, device=where)  # type: ignore[arg-type]
     likelihood = room.Likelihood(causal, per_token=per_token)
-    counts = [len(found) for found in methods.values()] + [number] * (choose_shots is not None)
-    prompts = room.rounds(counts, prompting, len(wordings)) + (choose_shots or 0) * number
+    pools = {} if choose_shots is None else _pools(given, _set(rest), k, number)
+    counts = [len(found) for found in (*methods.values(), *pools.values())]
+    prompts = room.rounds(counts, prompting, len(wordings)) + (choose_shots or 0) * sum(map(len, pools.values()))
     before = _cpu_seconds()
     with Reporter().stage(f"asking {model}"[:24], prompts) as bar:
         scorer = room.validation_scorer(likelihood, _set(held), calibrate=calibrate, tick=bar.advance)
-        if choose_shots is not None:
-            methods[CHOSEN] = [
+        for name, several in pools.items():
+            methods[name] = [
                 room.choose_shots(
-                    _set(rest),
+                    one,
                     k,
                     scorer,
                     wordings[0],
-                    streams.numpy("choose", one),
-                    starts=min(4, choose_shots),
-                    budget=choose_shots,
+                    streams.numpy("choose", name, place),
+                    starts=min(4, choose_shots or 1),
+                    budget=choose_shots or 1,
                 )
-                for one in range(number)
+                for place, one in enumerate(several)
             ]
         found = room.judge_prompts(
             methods, likelihood, wordings, asked, prompting, scorer=scorer, streams=streams, tick=bar.advance
@@ -135,7 +135,7 @@ def icl(
         **{"model": {"name": model, "fingerprint": causal.fingerprint, "weights": str(causal.model.dtype)[6:]}},
         **{"data": {**real.facts(settings.name), "split": split, "asked": len(asked)}},
         **{"prompting": {"k": k, "orders": prompting.each, "order": order, "calibrate": calibrate}},
-        **{"methods": found.as_dict(), "comparisons": _comparisons(found, [*given, CHOSEN], streams), "cost": cost},
+        **{"methods": found.as_dict(), "comparisons": _comparisons(found, [*given, *pools], streams), "cost": cost},
     }
     if out is not None:
         from textdistill.core.checkpoint import write_atomic
@@ -195,6 +195,12 @@ def _named(given: Sequence[str], classes: tuple[str, ...], most: int) -> dict[st
             raise UserError(f"{one!r}: the name {name!r} is taken; give another: NAME={path}")
         found[name] = read_text_sets(path, classes)[:most]
     return found
+
+
+def _pools(given: dict[str, list[TextSet]], rows: TextSet, k: int, number: int) -> dict[str, list[TextSet]]:
+    """What shots are chosen from: the real rows, and each set that has more samples than a prompt shows."""
+    own = {name: found for name, found in given.items() if all(len(one) > k for one in found)}
+    return {CHOSEN: [rows] * number} | {f"{name} {CHOSEN}": found for name, found in own.items()}
 
 
 def _wordings(
