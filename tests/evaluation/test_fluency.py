@@ -61,6 +61,29 @@ def test_a_texts_loss_is_the_models_own_whatever_is_scored_beside_it(
     assert perplexity([], tiny) == 1
 
 
+@pytest.mark.parametrize(
+    ("vocabulary", "begins", "ends", "start"),
+    [({"<|endoftext|>": 0}, 1, 2, 0), ({}, 1, 2, 1), ({}, None, 2, 2)],
+    ids=["between documents", "of beginning", "of end"],
+)
+def test_a_text_is_read_as_a_document_of_its_own(
+    tiny: Tiny, vocabulary: dict[str, int], begins: int | None, ends: int, start: int
+) -> None:
+    class Names:
+        bos_token_id, eos_token_id = begins, ends
+
+        def get_vocab(self) -> dict[str, int]:
+            return vocabulary
+
+        def __call__(self, *args: object, **settings: object) -> object:
+            return tiny.tokenizer(*args, **settings)
+
+    ids = torch.tensor([[start, *tiny.tokenizer("a dull film")["input_ids"]]])
+    each = torch.log_softmax(tiny.model(ids).logits[0, :-1], 1).gather(1, ids[0, 1:, None])
+    losses = log_losses(["a dull film"], Tiny(tiny.model, Names()))[0]
+    assert losses[0] == pytest.approx(-float(each.sum()), abs=1e-4)
+
+
 def test_distinct_counts_different_words_and_bigrams() -> None:
     tokens = [["a", "b", "a", "b"], ["a"]]
     assert distinct(tokens, 1) == 2 / 5

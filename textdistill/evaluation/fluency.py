@@ -19,6 +19,9 @@ from textdistill.evaluation.statistics import summarise
 from textdistill.text_set import TextSet
 
 LONGEST = 256  # tokens of a text that perplexity looks at
+# What stood between the documents that GPT-2, Pythia, Qwen and SmolLM learned from; a chat model's token of beginning is
+# another one, behind which SmolLM2 finds plain sentences far less likely.
+BETWEEN_DOCUMENTS = "<|endoftext|>"
 TOKENS_AT_ONCE = 2048  # what a pass holds: times the vocabulary this is 400 MB of logits for 50,000 tokens
 
 
@@ -110,11 +113,11 @@ def perplexity(texts: Sequence[str], model: Causal) -> float:
 def log_losses(texts: Sequence[str], model: Causal) -> tuple[np.ndarray, np.ndarray]:
     """For every text Σ −log p(token | those before), (n,), and the number of its tokens, (n,).
 
-    The first token is scored too, behind the tokeniser's token of beginning (of end, where it has no other). Only real
-    tokens count, of a text the first 256.
+    The first token is scored too, behind `<|endoftext|>` where the vocabulary has it, else behind the tokeniser's token
+    of beginning (of end, where it has no other). Only real tokens count, of a text the first 256.
     """
     tokenizer, network = model.tokenizer, model.model
-    start = tokenizer.eos_token_id if tokenizer.bos_token_id is None else tokenizer.bos_token_id
+    start = _start(tokenizer)
     told = tokenizer(list(texts), add_special_tokens=False)["input_ids"] if texts else []
     ids = [row[:LONGEST] for row in told]
     losses, counts = np.zeros(len(ids)), np.array([len(row) for row in ids], dtype=np.int64)
@@ -129,6 +132,12 @@ def log_losses(texts: Sequence[str], model: Causal) -> tuple[np.ndarray, np.ndar
         each = F.cross_entropy(logits.transpose(1, 2), padded[:, 1:], reduction="none")
         losses[rows] = (each * inside[:, 1:]).sum(1).double().cpu().numpy()
     return losses, counts
+
+
+def _start(tokenizer: Any) -> int:
+    """The token that a text is read behind."""
+    told = (tokenizer.get_vocab().get(BETWEEN_DOCUMENTS), tokenizer.bos_token_id, tokenizer.eos_token_id)
+    return int(next(one for one in told if one is not None))
 
 
 def _batches(counts: np.ndarray) -> Iterator[np.ndarray]:
