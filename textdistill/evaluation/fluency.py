@@ -19,7 +19,7 @@ from textdistill.evaluation.statistics import summarise
 from textdistill.text_set import TextSet
 
 LONGEST = 256  # tokens of a text that perplexity looks at
-# What stood between the documents that GPT-2, Pythia, Qwen and SmolLM learned from; a chat model's token of beginning is
+# What stood between the documents that GPT-2, Pythia, Qwen and SmolLM learned; a chat model's token of beginning is
 # another one, behind which SmolLM2 finds plain sentences far less likely.
 BETWEEN_DOCUMENTS = "<|endoftext|>"
 TOKENS_AT_ONCE = 2048  # what a pass holds: times the vocabulary this is 400 MB of logits for 50,000 tokens
