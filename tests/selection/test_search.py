@@ -8,6 +8,7 @@ import torch
 
 from textdistill.learners.linear_head import fit_head
 from textdistill.selection import SearchSettings, View, random_rows, search_set
+from textdistill.selection.search import _Criterion
 
 COUNTS = [2, 2, 2]
 
@@ -77,6 +78,13 @@ def test_a_swap_is_scored_as_the_swapped_set_would_be(points):
 
     rng = np.random.default_rng(3)
     first = random_rows(pool.numpy(), labels, COUNTS, rng)
+    of = _Criterion(views, torch.from_numpy(labels), torch.from_numpy(real_labels), torch.arange(300), 3, settings)
+    for place in range(len(first)):
+        others = np.setdiff1d(np.arange(len(labels)), first)[place::9]  # of other classes too
+        swapped = [np.where(np.arange(len(first)) == place, other, first) for other in others]
+        assert of.losses(first, place, others).tolist() == pytest.approx([plain(one) for one in swapped], abs=1e-5)
+    alone = np.array([[row] for row in (0, 1, 2)])  # a set of one sample has no rest
+    assert of.losses(alone[0], 0, alone[:, 0]).tolist() == pytest.approx([plain(one) for one in alone], abs=1e-5)
     found = search_set(views, labels, real_labels, COUNTS, np.random.default_rng(4), settings, first)
     assert plain(found) < plain(first) - 1e-3
     # One sweep ends where no swap of the last place that was tried could do better: every swap taken had lowered it.

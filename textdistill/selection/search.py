@@ -100,35 +100,39 @@ class _Criterion:
         settings: SearchSettings,
     ):
         self.wanted, self.settings = wanted, settings
-        self.targets = torch.nn.functional.one_hot(labels, classes).float() - 1.0 / classes
+        self.targets = torch.nn.functional.one_hot(labels, classes).double() - 1.0 / classes
         self.pools, self.seen, self.weights = [], [], []
         for view in views:
             mean = view.real.mean(0)
             pool = (view.pool - mean).float()
             self.pools.append(pool)
-            self.seen.append((view.real[judges] - mean).float() @ pool.T)  # (r, n): how the judges see each candidate
+            self.seen.append(pool @ (view.real[judges] - mean).float().T)  # (n, r): how the judges see each candidate
             self.weights.append(view.weight)
 
     @torch.no_grad()
     def losses(self, chosen: np.ndarray, place: int, others: np.ndarray) -> Float[Tensor, " b"]:
-        """One loss for each of `others` in the place of sample number `place`."""
-        rows, swaps = torch.from_numpy(chosen), torch.from_numpy(others)
-        b, m, classes = len(swaps), len(rows), self.targets.shape[1]
-        targets = self.targets[rows].repeat(b, 1, 1)
-        targets[:, place] = self.targets[swaps]
-        total = torch.zeros(b)
+        """One loss for each of `others` in the place of sample number `place`.
+
+        With G = X Xᵀ + λI of the samples that stay, k the newcomer's products with them and y its label, the newcomer's
+        dual is d = (y − kᵀG⁻¹Y) / (x·x + λ − kᵀG⁻¹k), and the scores are those of the rest plus d times what the
+        newcomer shows the judges beyond the rest, T x − T Xᵀ G⁻¹ k: one factorisation serves all `others`, exactly.
+        """
+        rest, swaps = torch.from_numpy(np.delete(chosen, place)), torch.from_numpy(others)
+        total = torch.zeros(len(swaps), dtype=torch.float64)
         for pool, seen, weight in zip(self.pools, self.seen, self.weights, strict=True):
-            # Of a swapped set's Gram matrix one row and one column are new.
-            gram = (pool[rows] @ pool[rows].T).repeat(b, 1, 1)
-            new = pool[swaps] @ pool[rows].T
-            new[:, place] = (pool[swaps] ** 2).sum(1)
-            gram[:, place], gram[:, :, place] = new, new
-            duals = torch.linalg.solve(gram + self.settings.ridge * torch.eye(m), targets)  # (b, m, c)
-            # What stays is the same in all sets: its scores are one matrix product; what is swapped comes on top.
-            shared = seen[:, rows]
-            shared[:, place] = 0.0
-            scores = (shared @ duals.permute(1, 0, 2).reshape(m, b * classes)).view(len(seen), b, classes)
-            scores += seen[:, swaps][:, :, None] * duals[None, :, place]
-            likely = torch.log_softmax(self.settings.sharpness * scores, -1)
-            total -= weight * likely[torch.arange(len(seen)), :, self.wanted].mean(0)
+            stay, new = pool[rest].double(), pool[swaps].double()
+            gram = stay @ stay.T + self.settings.ridge * torch.eye(len(rest), dtype=torch.float64)
+            products = stay @ new.T  # (m − 1, b)
+            known = torch.cat([self.targets[rest], products], 1)
+            solved = torch.cholesky_solve(known, torch.linalg.cholesky(gram)) if len(rest) else known
+            duals, shares = solved.split([self.targets.shape[1], len(swaps)], 1)
+            beyond = (new**2).sum(1) + self.settings.ridge - (products * shares).sum(0)
+            dual = ((self.targets[swaps] - products.T @ duals) / beyond[:, None]).float()  # (b, c)
+            both = torch.cat([duals, shares], 1).float().T @ seen[rest]  # the one large product: (c + b, r)
+            base, known_by_rest = both.split([self.targets.shape[1], len(swaps)])
+            left = self.settings.sharpness * (seen[swaps] - known_by_rest)  # (b, r)
+            base = self.settings.sharpness * base
+            scores = base[:, None] + dual.T[:, :, None] * left  # (c, b, r)
+            right = base[self.wanted, torch.arange(len(self.wanted))] + dual[:, self.wanted] * left
+            total += weight * (torch.logsumexp(scores, 0) - right).mean(1).double()
         return total
