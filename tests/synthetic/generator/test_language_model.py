@@ -19,7 +19,7 @@ from textdistill.core.checkpoint import load_checkpoint
 from textdistill.core.streams import Streams
 from textdistill.errors import ArtifactError, DataError, DivergenceError, UserError
 from textdistill.synthetic.generator import Generator, LanguageModelStage, perplexity, train_language_model
-from textdistill.synthetic.generator.language_model import _Batches
+from textdistill.synthetic.generator.language_model import _Batches, _repeated
 
 STAGE = LanguageModelStage(steps=24, batch=16, lr=1e-2, validate_every=5, validation_rows=30, checkpoint_every=4)
 STEADY = ("perplexity", "best_step", "steps", "of_steps", "stopped_early", "tokens", "cut", "history")
@@ -160,6 +160,17 @@ def test_an_epoch_sees_every_row_once_in_random_order_and_hardly_any_padding() -
     assert torch.equal(_Batches(lengths, 16, STREAMS).at(200), epochs[1][12])
 
 
+def test_rows_of_rare_classes_come_more_often_where_that_is_asked() -> None:
+    labels = torch.tensor([0] * 64 + [1] * 4 + [3] * 10)[torch.randperm(78, generator=torch.Generator().manual_seed(0))]
+    for balance, wanted in ((0.0, [64, 4, 0, 10]), (0.5, [64, 16, 0, 25]), (1.0, [64, 64, 0, 64])):
+        rows = _repeated(labels, balance, STREAMS)
+        assert labels[rows].bincount().tolist() == wanted
+        assert rows.unique().tolist() == list(range(78))  # every row comes
+        times = rows.bincount()
+        assert all(int(times[labels == label].max() - times[labels == label].min()) <= 1 for label in (0, 1, 3))
+    assert torch.equal(_repeated(labels, 0.5, STREAMS), _repeated(labels, 0.5, STREAMS))
+
+
 def test_dropout_leaves_global_random_state_alone() -> None:
     before = torch.random.get_rng_state()
     run(fresh(), stage=replace(STAGE, steps=2))
@@ -169,6 +180,8 @@ def test_dropout_leaves_global_random_state_alone() -> None:
 def test_mistakes_are_told() -> None:
     with pytest.raises(UserError, match="batch: 0; allowed: 1 or more; lr: -1"):
         run(fresh(), stage=replace(STAGE, batch=0, lr=-1.0))
+    with pytest.raises(UserError, match=r"balance: 1\.5; allowed: 0 .* to 1"):
+        run(fresh(), stage=replace(STAGE, balance=1.5))
     with pytest.raises(DivergenceError, match="lower lr"):
         run(fresh(), stage=replace(STAGE, lr=1e30, warmup=0.0))
     empty = table().take([])

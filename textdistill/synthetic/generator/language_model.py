@@ -71,6 +71,8 @@ def train_language_model(
     if not len(train.texts) or not len(validation.texts):
         raise DataError("the language model needs training and validation rows; one of the tables is empty")
     rows = generator.vocabulary.encode_table(train)
+    if settings.balance:
+        rows = rows.take(_repeated(rows.labels, settings.balance, streams))
     held = _some(generator.vocabulary.encode_table(validation), settings.validation_rows, streams)
     per_epoch = -(-len(rows) // settings.batch)
     total = settings.steps or settings.epochs * per_epoch
@@ -193,6 +195,23 @@ def _look(
     if record["perplexity"] < memory.best:
         memory.best, memory.best_step, memory.looks_since = record["perplexity"], memory.step, 0
         best.update(_copy(parameters))
+
+
+def _repeated(labels: Int[Tensor, " n"], balance: float, streams: Streams) -> Int[Tensor, " m"]:
+    """The rows of an epoch, those of a class with n of the largest's m rows (m/n)^balance times.
+
+    What is left of whole times goes to random rows of the class; all rows come at least once.
+    """
+    counts = labels.bincount()
+    rng, found = streams.torch("balance"), []
+    for label, count in enumerate(counts.tolist()):
+        if not count:
+            continue
+        members = torch.nonzero(labels == label)[:, 0]
+        wanted = round(count * (int(counts.max()) / count) ** balance)
+        more = torch.randperm(count, generator=rng)[: wanted % count]
+        found += [members] * (wanted // count) + [members[more]]
+    return torch.cat(found).sort().values
 
 
 def _some(sentences: Sentences, rows: int, streams: Streams) -> Sentences:

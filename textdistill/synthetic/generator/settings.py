@@ -52,6 +52,9 @@ class LanguageModelStage:
     cosine to zero; gradients are clipped at norm `clip`. Every `validate_every` steps the perplexity of
     `validation_rows` validation rows is taken; the best weights are kept, and after `patience` looks without a better
     one training ends. `checkpoint_every` steps all of it is stored. `precision` is that of matrix products.
+
+    `balance` is for classes of unlike sizes: rows of a class with n rows, where the largest has m, come (m/n)^balance
+    times in an epoch; 0 takes the rows as they are, 1 shows every class as often.
     """
 
     epochs: int = 5
@@ -66,6 +69,7 @@ class LanguageModelStage:
     patience: int = 3
     checkpoint_every: int = 500
     precision: Precision = "float32"
+    balance: float = 0.0
 
     def faults(self) -> list[str]:
         """What is wrong with the values, one line each: the key, the value found, what is allowed."""
@@ -77,6 +81,8 @@ class LanguageModelStage:
                 found.append(f"{key}: {value}; allowed: above 0")
         if not 0 <= self.warmup < 1:
             found.append(f"warmup: {self.warmup}; allowed: a share of the steps, 0 or more and below 1")
+        if not 0 <= self.balance <= 1:
+            found.append(f"balance: {self.balance}; allowed: 0 (classes as large as they are) to 1 (all alike)")
         if self.weight_decay < 0:
             found.append(f"weight_decay: {self.weight_decay}; allowed: 0 or more")
         if self.precision not in ("float32", "bfloat16"):
