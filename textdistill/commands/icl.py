@@ -42,7 +42,7 @@ rows drawn at random, as K-centres, and as DSPy labels few shots. Choices (--ord
 CHOSEN = "chosen"
 MODEL_HELP = "A causal language model: a hub id, a folder, a .gguf file or smollm2."
 DATA_HELP = "The real data: a known name, a hub id or a file; else those of the run that SET is."
-CHOOSE_HELP = "Add `chosen` (of the real rows) and `SET chosen` (of its samples): shots chosen by so many prompts."
+CHOOSE_HELP = f"Add `{CHOSEN}` (of the real rows), `SET {CHOSEN}` (of its samples): shots chosen by so many prompts."
 ORDER_HELP = "shuffled, interleaved, or best: the best of --orders shuffles on training rows."
 
 
@@ -108,9 +108,10 @@ def icl(
     methods = given | room.opponents(names, rest, k, number, streams, lambda: Encoder(encoder, device=where))
     causal = room.load_scorer(model, precision=precision, device=where)  # type: ignore[arg-type]
     likelihood = room.Likelihood(causal, per_token=per_token)
-    pools = {} if choose_shots is None else _pools(given, _set(rest), k, number)
+    budget = choose_shots or 0
+    pools = _pools(given, _set(rest), k, number) if budget else {}
     counts = [len(found) for found in (*methods.values(), *pools.values())]
-    prompts = room.rounds(counts, prompting, len(wordings)) + (choose_shots or 0) * sum(map(len, pools.values()))
+    prompts = room.rounds(counts, prompting, len(wordings)) + budget * sum(map(len, pools.values()))
     before = _cpu_seconds()
     with Reporter().stage(f"asking {model}"[:24], prompts) as bar:
         scorer = room.validation_scorer(likelihood, _set(held), calibrate=calibrate, tick=bar.advance)
@@ -122,8 +123,8 @@ def icl(
                     scorer,
                     wordings[0],
                     streams.numpy("choose", name, place),
-                    starts=min(4, choose_shots or 1),
-                    budget=choose_shots or 1,
+                    starts=min(4, budget),
+                    budget=budget,
                 )
                 for place, one in enumerate(several)
             ]

@@ -91,6 +91,8 @@ def show_texts(run: TextRun, samples: int = 6) -> None:
 
 def show_evaluation(metrics: Mapping[str, Any]) -> None:
     """The judgement of anybody's set: a table for each learner and recipe of labels, tests, and what the texts are."""
+    from textdistill.evaluation.templates import factor
+
     console = screen()
     for name, block in metrics["variants"].items():
         table = Table(title=f"{name} a class, {block['learner']}: test accuracy in percent", title_justify="left")
@@ -109,7 +111,7 @@ def show_evaluation(metrics: Mapping[str, Any]) -> None:
         console.print(table)
     for judge, scores in metrics["robust"].items():
         console.print(f"{judge}: " + ", ".join(f"{key.upper()} {value:.1f}" for key, value in scores.items()))
-    sizes = [f"{_factor(one['ratio'])} in {name}" for name, one in metrics["compression"].items()]
+    sizes = [f"{factor(one['ratio'])} in {name}" for name, one in metrics["compression"].items()]
     console.print(f"smaller than the training data by a factor of {', '.join(sizes)} (labels and rates included)")
     told = metrics["texts"]["set"]
     figures = [f"{key.replace('_', ' ')} {one['mean']:.1f}" for key, one in told.items() if "mean" in _mapping(one)]
@@ -156,11 +158,6 @@ def show_comparison(found: Compared) -> None:
 
 def _mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
-
-
-def _factor(ratio: float) -> str:
-    """Three digits are enough of a factor, and thousands are told apart."""
-    return f"{ratio:,.0f}" if ratio >= 100 else f"{ratio:.3g}"
 
 
 def _tests(told: Mapping[str, Any] | None) -> tuple[str, str, str]:

@@ -29,6 +29,7 @@ def environment() -> Environment:
         keep_trailing_newline=True,
     )
     made.filters |= {"score": score, "number": number, "duration": duration, "markdown": markdown, "minus": minus}
+    made.filters["factor"] = factor
     return made
 
 
@@ -75,6 +76,11 @@ def number(value: Any) -> str:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return "–" if value is None else str(value)
     return f"{value:,}".replace(",", "\u202f") if isinstance(value, int) else f"{value:.4g}"
+
+
+def factor(ratio: float) -> str:
+    """How many times smaller: without a fraction from a hundred on."""
+    return number(round(ratio) if ratio >= 100 else ratio)
 
 
 def duration(seconds: float | None) -> str:

@@ -125,10 +125,10 @@ class _Criterion:
             products = stay @ new.T  # (m − 1, b)
             known = torch.cat([self.targets[rest], products], 1)
             solved = torch.cholesky_solve(known, torch.linalg.cholesky(gram)) if len(rest) else known
-            duals, shares = solved.split([self.targets.shape[1], len(swaps)], 1)
-            beyond = (new**2).sum(1) + self.settings.ridge - (products * shares).sum(0)
+            duals, carried = solved.split([self.targets.shape[1], len(swaps)], 1)
+            beyond = (new**2).sum(1) + self.settings.ridge - (products * carried).sum(0)
             dual = ((self.targets[swaps] - products.T @ duals) / beyond[:, None]).float()  # (b, c)
-            both = torch.cat([duals, shares], 1).float().T @ seen[rest]  # the one large product: (c + b, r)
+            both = torch.cat([duals, carried], 1).float().T @ seen[rest]  # the one large product: (c + b, r)
             base, known_by_rest = both.split([self.targets.shape[1], len(swaps)])
             left = self.settings.sharpness * (seen[swaps] - known_by_rest)  # (b, r)
             base = self.settings.sharpness * base
