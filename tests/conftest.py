@@ -1,6 +1,11 @@
-"""Under pytest, annotations are checked as they run: types by beartype, shapes by jaxtyping."""
+"""Under pytest, annotations are checked as they run: types by beartype, shapes by jaxtyping; figures are any machine's.
+
+`precision: auto` means float32 here and in what tests start: figures must not follow from the processor's instructions.
+"""
 
 from __future__ import annotations
+
+import os
 
 from jaxtyping import install_import_hook
 
@@ -11,3 +16,5 @@ CHECKED = (
 )
 
 install_import_hook(CHECKED, "beartype.beartype")
+
+os.environ["TEXTDISTILL_PRECISION"] = "float32"

@@ -47,8 +47,7 @@ def mistake(*words: str | Path) -> str:
     return result.stderr
 
 
-def test_help_comes_in_an_instant_and_names_every_command() -> None:
-    began = time.perf_counter()
+def test_help_imports_nothing_heavy_and_names_every_command() -> None:
     shown = subprocess.run(
         [sys.executable, "-X", "importtime", "-m", "textdistill.cli", "--help"],
         capture_output=True,
@@ -56,7 +55,6 @@ def test_help_comes_in_an_instant_and_names_every_command() -> None:
         cwd=tiny.ROOT,
         check=True,
     )
-    assert time.perf_counter() - began < 10  # it is 0.4 s on an idle machine; the list below is what keeps it so
     assert all(f" {name} " in shown.stdout for name in COMMANDS)
     imported = {line.rsplit("|", 1)[-1].strip().split(".")[0] for line in shown.stderr.splitlines()}
     assert not imported & {"torch", "numpy", "pandas", "sklearn", "gensim", "yaml", "pydantic"}

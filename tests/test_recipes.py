@@ -5,12 +5,14 @@ from __future__ import annotations
 import copy
 import functools
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 import yaml
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
@@ -26,7 +28,17 @@ from textdistill.describe import as_yaml, settings_of
 from textdistill.errors import RecipeError, UserError
 from textdistill.parts import fields
 from textdistill.pieces_task import Wordpieces
-from textdistill.recipe import KEYS, Recipe, list_recipes, load_recipe, read_yaml, resolve, table_recipe
+from textdistill.recipe import (
+    KEYS,
+    Recipe,
+    find_recipe,
+    list_recipes,
+    load_recipe,
+    precisions,
+    read_yaml,
+    resolve,
+    table_recipe,
+)
 from textdistill.text_level.run import run_texts
 
 FILES = sorted((tiny.ROOT / "recipes").rglob("*.y*ml"))
@@ -246,6 +258,35 @@ def test_all_faults_come_at_once() -> None:
         "either samples",
     ):
         assert words in told
+
+
+def test_no_recipe_asks_for_a_type_of_its_own_and_a_word_counts() -> None:
+    """What a recipe was measured with stands in its results; what it is computed with next is the machine's matter."""
+    for file in list_recipes().values():
+        assert "precision" not in re.sub(r"(?s)\nresults:.*", "", file.read_text()), file
+    cpu = torch.device("cpu")
+    textual = load_recipe("textdistill_dilm_trec6", ["pool.precision=bfloat16"])
+    assert precisions(textual, cpu) == {
+        "objective": "float32",
+        "starts": "float32",
+        "language_model": "float32",
+        "pool": "bfloat16",
+        "judge": "float32",
+    }
+    assert precisions(load_recipe("zhao2023_dm_mnist_10", ["objective.precision=bfloat16"]), cpu) == {
+        "objective": "bfloat16"
+    }
+    assert precisions(load_recipe("quickstart"), cpu) == {}
+
+
+def test_names_of_older_versions_are_read_as_todays() -> None:
+    old = {**read_yaml(find_recipe("textdistill_dilm_trec6")), "results": {}}
+    old["pool"] = {**old.get("pool", {}), "dtype": "bfloat16"}
+    old["starts"] = {"name": "on_real", "dtype": "bfloat16"}
+    old["objective"] = {"name": "gradient_matching", "real_dtype": "bfloat16"}
+    recipe = resolve(old)
+    assert recipe.text is not None
+    assert recipe.text.pool.precision == recipe.starts[1]["precision"] == recipe.objective[1]["precision"] == "bfloat16"
 
 
 def test_an_unknown_recipe_and_a_file_that_is_none(tmp_path: Path) -> None:

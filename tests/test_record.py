@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from tests import tiny
-from textdistill import machine
+from textdistill.core import machine
 from textdistill.errors import RecipeError, UserError
 from textdistill.recipe import load_recipe
 from textdistill.record import check_recordable, entry, record, variant_name
@@ -77,6 +77,11 @@ def test_an_entry_has_the_contract_s_shape_in_percent_and_two_decimals() -> None
         "seeds": [0],
         "commit": "abc123",
     }
+
+
+def test_an_entry_says_the_type_that_was_multiplied_in_where_that_was_a_choice() -> None:
+    used = {"objective": "bfloat16", "starts": "bfloat16"}
+    assert entry({**METRICS, "cost": {**METRICS["cost"], "precision": used}}, None)["precision"] == "bfloat16"
 
 
 def test_the_machine_is_named_with_its_cores_and_threads() -> None:

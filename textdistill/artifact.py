@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import platform
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -144,9 +144,18 @@ def commit() -> str | None:
 
 
 def save(
-    folder: Path, distilled: DistilledSet, recipe: Recipe, seed: int, data: dict[str, Any], vectors: dict[str, Any]
+    folder: Path,
+    distilled: DistilledSet,
+    recipe: Recipe,
+    seed: int,
+    data: dict[str, Any],
+    vectors: dict[str, Any],
+    precision: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    """Write the two files, each whole or not at all, and return the manifest. Nothing in them depends on the clock."""
+    """Write the two files, each whole or not at all, and return the manifest. Nothing in them depends on the clock.
+
+    `precision` tells the type that each section multiplied in, where that was a choice.
+    """
     classes = [str(name) for name in data["classes"]]
     labels = distilled.targets
     manifest = {
@@ -167,6 +176,8 @@ def save(
         "learning_rates": [[round(rate, 8) for rate in row] for row in distilled.rates.tolist()],
         "outcome": {key: value for key, value in distilled.meta.items() if key not in ("cost", "owners")},
     }
+    if precision:
+        manifest["precision"] = dict(precision)
     if "owners" in distilled.meta:  # the classes that samples, which are real rows, came with
         manifest["owners"] = distilled.meta["owners"]
     if labels.numel() <= MANIFEST_LABELS:

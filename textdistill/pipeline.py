@@ -31,7 +31,7 @@ from textdistill.evaluation.training import scheduled
 from textdistill.initial_rows import base_task, owners_of, source_of
 from textdistill.progress import Reporter
 from textdistill.readable import read_set, write_samples
-from textdistill.recipe import Recipe
+from textdistill.recipe import Recipe, precisions
 from textdistill.references import references
 from textdistill.representations import prepare
 from textdistill.synthetic.initial import make_tensors
@@ -145,7 +145,7 @@ def distill_into(
     if rows is not None and base is task:
         result = replace(result, meta={**result.meta, "owners": owners_of(rows, base)})
     data = {**task.data, "classes": task.classes}
-    save(folder, result, recipe, seed, data, task.facts)
+    save(folder, result, recipe, seed, data, task.facts, precisions(recipe, where))
     if rows is not None and -1 not in rows:
         write_samples(folder, task.classes, result.targets, base.readable(rows))
     write_atomic(cost_file, json.dumps({"identity": identity, "cost": result.meta["cost"]}))
@@ -205,6 +205,7 @@ def evaluate(
         "outer_steps": recipe.outer.steps,
         "peak_rss_mib": round(max(float(c.get("peak_rss_mib", 0.0)) for c in costs), 1),
         "threads": torch.get_num_threads(),
+        **({"precision": used} if (used := precisions(recipe, where)) else {}),
     }
     metrics["protocol"] = {
         "start": "fixed" if sets[0].theta0 is not None else "fresh",

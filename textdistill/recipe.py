@@ -8,10 +8,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import torch
 import yaml
 
 from textdistill.checks import check
 from textdistill.core.outer import Outer
+from textdistill.core.precision import product_type
 from textdistill.data import DataSettings, is_image_data
 from textdistill.errors import RecipeError, UserError, did_you_mean
 from textdistill.evaluation.settings import Evaluate, Train
@@ -56,6 +58,9 @@ class Recipe:
     results: dict[str, Any] = field(default_factory=dict)
     text: TextLevel | None = None
 
+
+# Keys of older versions, which stored sets and users' files may still have: section, old name, today's.
+RENAMED = (("objective", "real_dtype", "precision"), ("starts", "dtype", "precision"), ("pool", "dtype", "precision"))
 
 SECTIONS: dict[str, type] = {
     "data": DataSettings,
@@ -164,6 +169,9 @@ def resolve(
         values["data"] = {"name": values["data"]}
     if data_dir is not None and isinstance(values.get("data"), dict):
         values["data"]["data_dir"] = data_dir
+    for section, old, new in RENAMED:
+        if isinstance(values.get(section), dict) and old in values[section]:
+            values[section].setdefault(new, values[section].pop(old))
     textual = "generator" in values
     allowed_keys = tuple(key for key in KEYS if key not in (NOT_OF_TEXT if textual else TEXT_SECTIONS))
     for key in values:
@@ -216,6 +224,23 @@ def resolve(
         text=TextLevel(**text) if textual else None,
         **made,
     )
+
+
+def precisions(recipe: Recipe, device: torch.device) -> dict[str, str]:
+    """The sections of a recipe that have a `precision`, and the type it stands for on `device`.
+
+    Empty where everything is computed in the one type that the method asks for.
+    """
+    asked = {
+        name: options.get("precision", "auto")
+        for name, (part, options) in (("objective", recipe.objective), ("starts", recipe.starts))
+        if "precision" in part_fields(part)
+    }
+    for name in TEXT_SECTIONS if recipe.text is not None else ():
+        section = getattr(recipe.text, name)
+        if hasattr(section, "precision"):
+            asked[name] = section.precision
+    return {name: product_type(precision, device) for name, precision in asked.items()}
 
 
 def _of_images(data: Any) -> bool:

@@ -17,8 +17,9 @@ from typing import Any
 import yaml
 
 from textdistill.core.checkpoint import write_atomic
+from textdistill.core.machine import describe
+from textdistill.core.precision import said
 from textdistill.errors import RecipeError, UserError
-from textdistill.machine import describe
 from textdistill.recipe import Recipe
 
 # Settings that change how a result is looked at, not what was distilled: a recorded run may override these.
@@ -74,6 +75,8 @@ def entry(metrics: Mapping[str, Any], commit: str | None) -> dict[str, Any]:
     out |= {name: score(baselines[name]) for name in RECORDED if name in baselines}
     out["samples"] = metrics["samples"]
     out["minutes"] = round(float(metrics["cost"]["distill_seconds"]) / 60, 2)
+    if used := metrics["cost"].get("precision"):
+        out["precision"] = said(used)
     out["seeds"] = list(metrics["protocol"]["seeds"])
     out["commit"] = commit
     out["machine"] = describe(int(metrics["cost"]["threads"]))

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from textdistill.core.precision import Precision
 from textdistill.errors import did_you_mean, too_small
 from textdistill.learners.encoder_files import PACKAGED
 from textdistill.learners.pooling import POOLS
@@ -114,12 +115,14 @@ class Judgement:
 class Judge:
     """How the chosen sets are judged, on test rows that nothing has seen.
 
-    `encoder` is the encoder of `frozen` and `finetuned`; `penalty` the linear head's λ, the same for every method.
-    `fluency_model` names the causal language model whose perplexity is told (none: no perplexity). `released` is a
-    folder of sets of other authors, `SIZE/NN.jsonl` below it by a name ending in `_SIZE`.
+    `encoder` is the encoder of `frozen` and `finetuned`, which multiplies matrices in `precision` where it is
+    fine-tuned; `penalty` the linear head's λ, the same for every method. `fluency_model` names the causal language
+    model whose perplexity is told (none: no perplexity). `released` is a folder of sets of other authors,
+    `SIZE/NN.jsonl` below it by a name ending in `_SIZE`.
     """
 
     encoder: str = PACKAGED
+    precision: Precision = "auto"
     penalty: float = 1e-3
     by: tuple[Judgement, ...] = (Judgement("frozen"),)
     fluency_model: str | None = None

@@ -22,9 +22,9 @@ from torch import Tensor, nn
 from transformers import BertConfig, BertModel
 
 from textdistill.core.batch import Batch
-from textdistill.core.device import Precision
 from textdistill.core.distill import peak_rss_mib
 from textdistill.core.learner import Learner, Params
+from textdistill.core.precision import Precision
 from textdistill.core.starts import Start
 from textdistill.core.streams import Streams
 from textdistill.objectives.gradient_matching import GradientMatching
@@ -142,10 +142,10 @@ class Problem:
     def ours(self, precision: Precision = "float32") -> tuple[float, dict[str, Tensor]]:
         """The loss and ∇_φ by textdistill."""
         data = self.data
-        data.settings = replace(data.settings, dtype=precision)
+        data.settings = replace(data.settings, precision=precision)
         for value in data.parameters().values():
             value.grad = None
-        objective = GradientMatching("whole", batch=REAL, layers=("last",), real_dtype=precision)
+        objective = GradientMatching("whole", batch=REAL, layers=("last",), precision=precision)
         (found,) = objective.evaluate(data, self.real, self.learner, [Start(self.params)], Streams(0))
         data.pullback(found.gradients)
         data.project_()

@@ -49,12 +49,12 @@ class Problem:
         self.inputs = randn(CLASSES * samples, 1, side, side, seed=3, dtype=dtype)
         self.module = convnet(width, side, CLASSES).to(dtype)
 
-    def ours(self, real_dtype: str = "float32") -> tuple[float, Tensor]:
+    def ours(self, precision: str = "float32") -> tuple[float, Tensor]:
         """The loss and its gradient for the samples, by the objective that recipes use."""
         targets = torch.eye(CLASSES, dtype=self.inputs.dtype)[self.labels]
         rates = torch.full((1, 1), 0.01, dtype=self.inputs.dtype)
         synthetic = TensorData(self.inputs[None], targets[None], rates, learned=frozenset({"inputs"}))
-        objective: Any = self.objective(batch=self.each, real_dtype=real_dtype)
+        objective: Any = self.objective(batch=self.each, precision=precision)
         (found,) = objective.evaluate(synthetic, self.real, self.learner, [Start(self.params)], Streams(0))
         return found.loss, found.gradients[0][1]["inputs"]
 

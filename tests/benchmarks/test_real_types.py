@@ -19,13 +19,13 @@ from textdistill.core.chain import Chain
 from textdistill.core.distill import distill
 from textdistill.core.learner import Learner
 from textdistill.core.outer import Outer
+from textdistill.core.precision import Product
 from textdistill.core.starts import Start
 from textdistill.core.streams import Streams
 from textdistill.data import DataSettings, ImageRows, PixelSettings, Scaling, load_images
 from textdistill.learners.convnet import ConvNet, ConvNetSettings
 from textdistill.objectives.gradient_matching import GradientMatching
 from textdistill.objectives.moments import rows_by_class
-from textdistill.objectives.passes import RealType
 from textdistill.synthetic.tensors import TensorData
 
 MATCHES, EACH = 30, 32
@@ -52,13 +52,13 @@ def set_of(inputs: Tensor) -> TensorData:
     return TensorData(inputs[None], torch.eye(10)[None], torch.full((1, 1), 0.01), learned=frozenset({"inputs"}))
 
 
-def distilled(learner: Learner, real: RealData, start: Tensor, dtype: RealType) -> tuple[list[float], Tensor]:
+def distilled(learner: Learner, real: RealData, start: Tensor, dtype: Product) -> tuple[list[float], Tensor]:
     """The losses of the matches, and the digits that come of them."""
     losses: list[float] = []
     synthetic = set_of(start.clone())
     distill(
         synthetic,
-        GradientMatching(batch=EACH, real_dtype=dtype),
+        GradientMatching(batch=EACH, precision=dtype),
         real,
         learner=learner,
         starts=Chain(learner, Streams(0), matches=10, steps=5),

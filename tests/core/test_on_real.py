@@ -12,11 +12,11 @@ import torch.nn.functional as F
 from tests.core.cases import Rows, learner_of, real_rows, tensors
 from tests.stops import Stopped, stop_after
 from textdistill.core.batch import Batch
-from textdistill.core.device import Precision
 from textdistill.core.distill import Checkpoint, distill
 from textdistill.core.inner import SGD
 from textdistill.core.on_real import OnReal
 from textdistill.core.outer import Outer
+from textdistill.core.precision import Product
 from textdistill.core.schedule import DistilledSet
 from textdistill.core.streams import Streams
 from textdistill.core.unroll import Inner
@@ -73,8 +73,8 @@ def test_the_set_and_the_objectives_way_of_training_change_nothing() -> None:
 
 def test_in_bfloat16_it_goes_nearly_the_same_way_with_weights_of_their_own_type() -> None:
     learner, ends = learner_of("mlp", torch.float32), []
-    for dtype in get_args(Precision):
-        starts = OnReal(learner, Streams(0), matches=9, steps=5, lr=0.02, dtype=dtype)
+    for dtype in get_args(Product):
+        starts = OnReal(learner, Streams(0), matches=9, steps=5, lr=0.02, precision=dtype)
         starts.see(real_rows(dtype=torch.float32))
         begun = starts.next(0, tensors(), INNER)[0].params
         params = starts.next(1, tensors(), INNER)[0].params

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,7 +12,6 @@ from tests.in_context.models import CLASSES, POSITIONS, Tiny, tiny, words
 from textdistill.errors import UserError
 from textdistill.export import Wording
 from textdistill.in_context import Likelihood, calibrated, likelihood
-from textdistill.in_context.models import weights_in
 from textdistill.text_set import TextSet
 
 TWO = Wording(CLASSES)
@@ -162,15 +160,3 @@ def test_nothing_asked_and_other_classes_are_refused() -> None:
         Likelihood(tiny()).in_words(TWO, words(2), words(2).take([]))
     with pytest.raises(UserError, match="must be the same"):
         Likelihood(tiny()).in_words(TWO, words(2), words(2, ("a", "b")))
-
-
-def test_bfloat16_is_taken_where_it_is_fast(monkeypatch: pytest.MonkeyPatch) -> None:
-    cpu = torch.device("cpu")
-    for told, kind in (({"avx512_bf16": True}, torch.bfloat16), ({"avx512_f": True}, torch.float32)):
-        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda told=told: told, raising=False)
-        assert weights_in("auto", cpu) == kind
-        assert weights_in("float32", cpu) == torch.float32
-    assert weights_in("bfloat16", cpu) == torch.bfloat16
-    assert weights_in("auto", SimpleNamespace(type="mps")) == torch.float32  # type: ignore[arg-type]
-    with pytest.raises(UserError, match=r"precision: 'float16'; allowed: auto, float32, bfloat16"):
-        weights_in("float16", cpu)  # type: ignore[arg-type]

@@ -12,6 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from tests.arithmetic import least_cosine, off
 from tests.core.cases import CLASSES, Rows, generator, learner_of, real_rows, tensors
 from tests.stops import Stopped, stop_after
 from textdistill.core.batch import Batch
@@ -204,6 +205,9 @@ def test_classes_that_one_side_lacks_are_left_out_and_all_of_them_are_an_error()
         outcome_of(DistributionMatching(EVERY), synthetic, learner, params, real)
 
 
+ROUNDINGS = 3 * 2  # forward through three blocks: the convolution's outputs and the pool's
+
+
 @pytest.mark.parametrize(("network", "kind"), [("text_conv", "words"), ("convnet", "pixels")])
 def test_bfloat16_is_near_and_never_touches_the_synthetic_side(network: str, kind: str) -> None:
     learner, synthetic = learner_of(network, torch.float32), hard(kind)
@@ -212,14 +216,14 @@ def test_bfloat16_is_near_and_never_touches_the_synthetic_side(network: str, kin
     )
     real, params = real_rows(kind=kind, dtype=torch.float32), learner.init(generator(3))
     one, other = (
-        outcome_of(DistributionMatching(8, real_dtype=kind_of), synthetic, learner, params, real)  # type: ignore[arg-type]
+        outcome_of(DistributionMatching(8, precision=kind_of), synthetic, learner, params, real)  # type: ignore[arg-type]
         for kind_of in ("float32", "bfloat16")
     )
     assert other.loss != one.loss
-    assert other.loss == pytest.approx(one.loss, rel=0.02)
+    assert other.loss == pytest.approx(one.loss, rel=2 * off(ROUNDINGS))  # of a squared distance
     gradients = [outcome.gradients[0][1]["inputs"] for outcome in (one, other)]
     assert gradients[1].dtype == torch.float32
-    assert torch.cosine_similarity(gradients[0].flatten(), gradients[1].flatten(), dim=0) > 0.995
+    assert torch.cosine_similarity(gradients[0].flatten(), gradients[1].flatten(), dim=0) > least_cosine(ROUNDINGS)
 
 
 @pytest.mark.parametrize(

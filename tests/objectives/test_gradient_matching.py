@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from tests.arithmetic import least_cosine
 from tests.core.cases import CLASSES, OBJECTIVE_CASES, Rows, generator, learner_of, real_rows, tensors
 from textdistill.core.batch import Batch
 from textdistill.core.chain import Chain
@@ -199,7 +200,7 @@ def test_the_real_gradient_in_pieces_is_that_of_the_whole(
     batch, params, names = real.batch(torch.arange(23)), learner.init(generator()), list(learner.names)
     leaves = {name: value.clone().requires_grad_() for name, value in params.items()}
     wanted = torch.autograd.grad(learner.loss(leaves, batch), list(leaves.values()))
-    monkeypatch.setattr("textdistill.objectives.passes.PIECE", {"float32": 1})
+    monkeypatch.setattr("textdistill.objectives.passes.PIECE", 1)
     monkeypatch.setattr("textdistill.learners.first_order_blocks.PIECE", 1)
     for found, value in zip(real_gradient(learner, params, batch, names), wanted, strict=True):
         torch.testing.assert_close(found, value, rtol=1e-9, atol=1e-12)
@@ -215,7 +216,8 @@ def test_in_bfloat16_the_real_gradient_is_close_and_comes_in_the_weights_own_typ
     assert any(not torch.equal(a, b) for a, b in zip(fine, coarse, strict=True))
     for a, b in zip(fine, coarse, strict=True):
         assert b.dtype == torch.float32
-        assert torch.cosine_similarity(a.flatten(), b.flatten(), dim=0) > 0.995
+        # two numbers a layer forward and two back, and the 9 partial sums of a convolution of 3 × 3
+        assert torch.cosine_similarity(a.flatten(), b.flatten(), dim=0) > least_cosine(3 * 2 + 3 * 2 + 9)
 
 
 @pytest.mark.parametrize(("network", "kind"), [("mlp", "words"), *NETWORKS[0:1], *NETWORKS[2:]])

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from tests.arithmetic import least_cosine, off
 from tests.core.cases import CLASSES, LEARNER_CASES, generator, kind_of, learner_of, randn, real_rows, tensors
 from tests.objectives.test_gradient_matching import ALL, STREAMS, Weighted, start_of, weighted, whole_graph
 from textdistill.core.batch import Batch
@@ -121,11 +122,12 @@ def test_in_bfloat16_both_sides_are_close_and_come_in_the_weights_own_type() -> 
     found = []
     for dtype in ("float32", "bfloat16"):
         synthetic = Weighted(replace(batch, weights=batch.weights.detach().requires_grad_()))
-        objective = GradientMatching("whole", ALL, layers=("last",), real_dtype=dtype)
+        objective = GradientMatching("whole", ALL, layers=("last",), precision=dtype)
         (outcome,) = objective.evaluate(synthetic, real, learner, [start_of(learner)], STREAMS)
         found.append((outcome.loss, outcome.gradients[0][1]["weights"]))
     (fine, slope), (coarse, other) = found
     assert fine != coarse
-    assert coarse == pytest.approx(fine, rel=0.02)
+    layers = 3  # two numbers each: products and activations
+    assert coarse == pytest.approx(fine, rel=2 * off(2 * layers))
     assert other.dtype == torch.float32
-    assert torch.cosine_similarity(slope, other, dim=0) > 0.99
+    assert torch.cosine_similarity(slope, other, dim=0) > least_cosine(2 * 2 * layers)  # both sides are rounded

@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from tests.arithmetic import least_cosine
 from tests.core.cases import CLASSES, generator, learner_of, real_rows
 from tests.stops import Stopped
 from tests.synthetic.writers import SAMPLING, Table, TokenRows, generator_of, read, read_ids, token_learner
@@ -245,7 +246,7 @@ def test_in_bfloat16_the_gradient_is_close_and_the_weights_keep_their_type() -> 
     single = generator_of(torch.float32)
     learner = learner_of("mlp deep", torch.float32)
     for dtype in ("float32", "bfloat16"):
-        settings = replace(SMALL, dtype=dtype)
+        settings = replace(SMALL, precision=dtype)
         data = GeneratorData(
             single, lambda a, b: (read(a, b)[0].float(), None), Streams(2), settings, sampling=SAMPLING
         )
@@ -260,7 +261,9 @@ def test_in_bfloat16_the_gradient_is_close_and_the_weights_keep_their_type() -> 
     (_, fine), (_, coarse) = found
     assert coarse.dtype == torch.float32
     assert not torch.equal(fine, coarse)
-    assert torch.cosine_similarity(fine, coarse, dim=0) > 0.98
+    # Forward and back through the blocks, each of which rounds the four products of attention, two of the MLP and what
+    # lies between, 16 numbers in all.
+    assert torch.cosine_similarity(fine, coarse, dim=0) > least_cosine(2 * 16 * 2)
 
 
 def features_of(learner: Learner) -> Any:

@@ -73,6 +73,9 @@ def test_metrics_have_a_variant_for_every_judge_and_size_with_all_that_a_record_
     mean = {name: block["baselines"][name]["accuracy"]["mean"] for name in ("k_centers",)}
     assert told["difference"] == pytest.approx(block["distilled"]["accuracy"]["mean"] - mean["k_centers"], abs=1e-3)
     assert stored["cost"]["outer_steps"] == 5
+    used = dict.fromkeys(("objective", "starts", "language_model", "pool", "judge"), "float32")
+    assert stored["cost"]["precision"] == used
+    assert json.loads((finished.folder / "manifest.json").read_text())["precision"] == used
 
 
 def test_matching_moves_the_generator_and_leaves_the_language_model_alone(finished):

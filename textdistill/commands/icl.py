@@ -106,7 +106,7 @@ def icl(
     held, rest = _held_out(real.train, judges, pool, streams.child("train"))
     names = [] if against in ("", "none") else against.split(",")
     methods = given | room.opponents(names, rest, k, number, streams, lambda: Encoder(encoder, device=where))
-    causal = room.load_scorer(model, precision=precision, device=where)  # type: ignore[arg-type]
+    causal = room.load_scorer(model, precision=precision, device=where)
     likelihood = room.Likelihood(causal, per_token=per_token)
     budget = choose_shots or 0
     pools = _pools(given, _set(rest), k, number) if budget else {}

@@ -2,19 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
-from typing import Literal
-
 import torch
 
 from textdistill.errors import UserError
-
-Precision = Literal["float32", "bfloat16"]
-
-
-def products_in(device: torch.device, precision: Precision) -> AbstractContextManager[None]:
-    """Within the block matrices are multiplied in bfloat16 where that is asked for; weights stay what they are."""
-    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")
 
 
 def pick_device(name: str | None = None) -> torch.device:

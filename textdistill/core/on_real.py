@@ -10,9 +10,9 @@ import torch
 
 from textdistill.core.batch import RealData
 from textdistill.core.chain import Chain
-from textdistill.core.device import Precision, products_in
 from textdistill.core.inner import Adam, InnerOptimizer
 from textdistill.core.learner import Learner
+from textdistill.core.precision import Precision, products_in
 from textdistill.core.schedule import Draw, Synthetic
 from textdistill.core.starts import Start
 from textdistill.core.streams import Streams
@@ -27,7 +27,7 @@ class OnReal(Chain):
     Maekawa et al. 2024, Algorithm 1, with T = 10 and K = 20. Of a pre-trained learner a fresh network is the one it
     was pre-trained to, with a new last layer. Every step sees `batch` real rows, drawn without regard to their classes,
     at the constant rate `lr`; `optimizer` is the networks' own, and no concern of the objective (the default, with
-    `weight_decay`, is the paper's AdamW). In `dtype` `bfloat16` matrices are multiplied in that type. Nothing is
+    `weight_decay`, is the paper's AdamW). Matrices are multiplied in `precision`. Nothing is
     dropped out.
     """
 
@@ -42,10 +42,10 @@ class OnReal(Chain):
         batch: int = 64,
         lr: float = 1e-4,
         optimizer: InnerOptimizer = ADAMW,
-        dtype: Precision = "float32",
+        precision: Precision = "auto",
     ):
         super().__init__(learner, streams, matches, steps)
-        self.batch, self.lr, self.dtype = batch, lr, dtype
+        self.batch, self.lr, self.precision = batch, lr, precision
         self.inner = Inner(learner, optimizer)
         self._real: RealData | None = None
 
@@ -66,6 +66,6 @@ class OnReal(Chain):
         for turn in range(self.steps):
             order = torch.randperm(len(self._real), generator=self.streams.torch("rows", step, turn))
             draw = Draw(begun.age + turn, self._real.batch(order[: self.batch]), rate)
-            with products_in(self.learner.device, self.dtype):  # anew at every step: it keeps copies of the weights
+            with products_in(self.learner.device, self.precision):  # anew at every step: it keeps copies of the weights
                 params, state = self.inner.run(params, state, [draw])
         return Start(params, state, begun.age + self.steps)

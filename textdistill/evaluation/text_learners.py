@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 import embeddings
 from textdistill.core.batch import Batch
-from textdistill.core.device import Precision, products_in
+from textdistill.core.precision import Precision, products_in
 from textdistill.core.streams import Streams
 from textdistill.data import EmbeddedText, TextTable, table_tokens
 from textdistill.errors import UserError, did_you_mean
@@ -118,7 +118,7 @@ class FineTuned:
     gradients clipped to the norm `clip`, dropout in every layer and before the head. A set smaller than `batch` is one
     batch. Texts are cut to `length` tokens.
 
-    Matrices are multiplied in float32, or as `precision` says, by which times fall and scores move a little. The
+    Matrices are multiplied as `precision` says, by which scores move a little. The
     defaults are the paper's, for BERT-base by another pooling; `quick` is fewer steps.
     """
 
@@ -132,7 +132,7 @@ class FineTuned:
     dropout: float = 0.1
     length: int = 128
     pool: str = "mean"
-    precision: Precision = "float32"
+    precision: Precision = "auto"
     device: str = "cpu"
     determined: bool = field(default=False, init=False)
     _tests: dict[str, list[tuple[list[int], dict[str, Tensor]]]] = field(

@@ -13,6 +13,7 @@ from torch import Tensor
 from textdistill.core.batch import Batch, RealData
 from textdistill.core.inner import SGD, InnerOptimizer
 from textdistill.core.learner import Learner, Params
+from textdistill.core.precision import Precision
 from textdistill.core.schedule import Outcome, Synthetic
 from textdistill.core.starts import Start
 from textdistill.core.streams import Streams
@@ -24,7 +25,7 @@ from textdistill.objectives.moments import (
     matched_rows,
     shares,
 )
-from textdistill.objectives.passes import Forward, RealType, sample_activations
+from textdistill.objectives.passes import Forward, sample_activations
 
 
 @dataclass(frozen=True)
@@ -35,14 +36,14 @@ class CAFE:
     numbers of a layer's output, so that layers weigh alike whatever their size (the paper sums over each layer). The
     second, discrimination, takes the inner products of a real row's features h with the synthetic class means for its
     logits: −log softmax_c ⟨h, μ_c⟩, averaged over the real rows, with the weight `discrimination` (β). `batch` is how
-    many real rows of each class a step sees; they need no gradient, and `real_dtype` `bfloat16` runs them in that type.
+    many real rows of each class a step sees; they need no gradient, and are multiplied in `precision`.
     `optimizer` is how starts that train do so: the paper's networks learn on the synthetic set between two matches
     (`starts: chain`).
     """
 
     batch: int = 256
     discrimination: float = 0.01
-    real_dtype: RealType = "float32"
+    precision: Precision = "auto"
     optimizer: InnerOptimizer = field(default_factory=SGD)
 
     trains: ClassVar[frozenset[str]] = frozenset({"inputs", "weights"})
@@ -77,7 +78,7 @@ class CAFE:
         count = sum(len(rows) for rows in real.values())
         for index, label in enumerate(labels):
             totals = [torch.zeros_like(mean[0]) for mean in means]
-            for found in Forward(learner, params, self.real_dtype).activations(real[label]):
+            for found in Forward(learner, params, self.precision).activations(real[label]):
                 for total, layer in zip(totals, found, strict=False):  # all but the logits
                     total += layer.flatten(1).sum(0, dtype=total.dtype)
                 scores = found[-2].flatten(1).to(means[-1].dtype) @ means[-1].t()

@@ -12,6 +12,7 @@ from torch import Tensor
 from textdistill.core.batch import Batch, RealData
 from textdistill.core.inner import SGD, InnerOptimizer
 from textdistill.core.learner import Learner, Params
+from textdistill.core.precision import Precision
 from textdistill.core.schedule import Outcome, Synthetic
 from textdistill.core.starts import Start
 from textdistill.core.streams import Streams
@@ -27,7 +28,7 @@ from textdistill.objectives.moments import (
     part_of,
     shares,
 )
-from textdistill.objectives.passes import Forward, RealType, sample_activations
+from textdistill.objectives.passes import Forward, sample_activations
 
 
 @dataclass(frozen=True)
@@ -38,15 +39,15 @@ class DistributionMatching:
     without replacement. `covariance` weighs Σ_c ‖C_c(real) − C_c(synthetic)‖²_F, which the paper does not have; one
     sample in a class has none, and learns nothing from it. `normalise` divides by the number of features f, and the
     covariances' distance by f². `augment` names transformations (DSA's, as in the paper's code): one for each class,
-    drawn anew at every step, the same for both sides. `real_dtype` `bfloat16` runs the real rows, which need no
-    gradient, in that type. `optimizer` is how starts that train do so.
+    drawn anew at every step, the same for both sides. The real rows, which need no gradient, are multiplied
+    in `precision`. `optimizer` is how starts that train do so.
     """
 
     batch: int = 256
     covariance: float = 0.0
     normalise: bool = False
     augment: tuple[str, ...] = ()
-    real_dtype: RealType = "float32"
+    precision: Precision = "auto"
     optimizer: InnerOptimizer = field(default_factory=SGD)
 
     trains: ClassVar[frozenset[str]] = frozenset({"inputs", "weights"})
@@ -102,7 +103,7 @@ class DistributionMatching:
         loss = features.new_zeros(())
         size = features.shape[1] if self.normalise else 1
         for label, rows in real.items():
-            wanted = Forward(learner, params, self.real_dtype).features(rows)
+            wanted = Forward(learner, params, self.precision).features(rows)
             mean = wanted.mean(0)
             loss = loss + (means[label] - mean).square().sum() / size
             if self.covariance:

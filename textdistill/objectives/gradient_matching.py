@@ -12,6 +12,7 @@ from torch import Tensor
 from textdistill.core.batch import Batch, RealData
 from textdistill.core.inner import SGD, InnerOptimizer, State
 from textdistill.core.learner import Learner, Params
+from textdistill.core.precision import Precision
 from textdistill.core.schedule import Draw, Outcome, Synthetic
 from textdistill.core.starts import Start
 from textdistill.core.streams import Streams
@@ -21,7 +22,7 @@ from textdistill.objectives.augment import augment, kinds_with, name_faults
 from textdistill.objectives.distances import DISTANCES
 from textdistill.objectives.last_layer import LastLayer, last_layer
 from textdistill.objectives.moments import joined, matched_rows, part_of, sent_back, taught_leaves
-from textdistill.objectives.passes import Forward, RealType, real_gradient, sample_activations
+from textdistill.objectives.passes import Forward, real_gradient, sample_activations
 
 
 @dataclass(frozen=True)
@@ -36,16 +37,16 @@ class GradientMatching:
     rows of each class are drawn, without replacement (a larger batch is the average over several), unless the data
     choose themselves (`RepresentativeRows`). `layers` restricts θ to the weights whose names begin so, and `last` to
     those of the last layer: where that is linear its gradient is taken in closed form, the network runs forward alone,
-    and it is in no graph but that of inputs that are learned. `real_dtype` `bfloat16` multiplies in that type what is a
-    constant here: the real side, and samples' features where their inputs are not learned. `optimizer` is how starts
-    that train on the set do so (`chain`, DC's own).
+    and it is in no graph but that of inputs that are learned. What is a constant here is
+    multiplied in `precision`: the real side, and samples' features where their inputs are not learned. `optimizer` is
+    how starts that train on the set do so (`chain`, DC's own).
     """
 
     distance: str = "layerwise"
     batch: int = 256
     augment: tuple[str, ...] = ()
     layers: tuple[str, ...] = ()
-    real_dtype: RealType = "float32"
+    precision: Precision = "auto"
     optimizer: InnerOptimizer = field(default_factory=SGD)
 
     trains: ClassVar[frozenset[str]] = frozenset({"inputs", "targets", "weights"})
@@ -85,7 +86,7 @@ class GradientMatching:
         outcomes = []
         for start in starts:
             loss, totals = 0.0, [torch.zeros_like(leaf) for leaf in leaves]
-            forward = Forward(learner, start.params, self.real_dtype)
+            forward = Forward(learner, start.params, self.precision)
             last = last_layer(learner, start.params, matched, draws[0].batch)
             for label in rows:
                 ours = part_of(joined([draw.batch for draw in draws]), torch.nonzero(members == label)[:, 0])
@@ -114,7 +115,7 @@ class GradientMatching:
         self, ours: Batch, theirs: Batch, learner: Learner, params: Params, matched: Sequence[str]
     ) -> tuple[Sequence[Tensor], Sequence[Tensor]]:
         """The gradients of both sides for any weights, the samples' with a graph of the whole network."""
-        wanted = real_gradient(learner, params, theirs, matched, self.real_dtype)
+        wanted = real_gradient(learner, params, theirs, matched, self.precision)
         params = {name: value.detach().requires_grad_(name in matched) for name, value in params.items()}
         loss = learner.loss(params, ours)
         return torch.autograd.grad(loss, [params[name] for name in matched], create_graph=True), wanted

@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from textdistill.core.batch import Batch
-from textdistill.core.device import products_in
+from textdistill.core.precision import products_in
 from textdistill.core.processes import count, own_share, sum_over_processes
 from textdistill.core.schedule import DistilledSet, Draw
 from textdistill.core.streams import Streams
@@ -165,7 +165,7 @@ class GeneratorData:
         return self._pool[1]
 
     def _written(self, name: str, each: int) -> Sentences:
-        with products_in(self.generator.device, self.settings.dtype):
+        with products_in(self.generator.device, self.settings.precision):
             parts = [
                 sample(self.generator, label, each, self.streams.torch(name, label), self.sampling).sentences
                 for label in range(self.classes)
@@ -222,7 +222,7 @@ class GeneratorData:
                 leaf.grad = new if old is None else old + new
 
     def _nll(self, sentences: Sentences) -> Float[Tensor, " n"]:
-        with products_in(self.generator.device, self.settings.dtype):
+        with products_in(self.generator.device, self.settings.precision):
             return self.generator.nll(sentences)
 
     def _parts(self, sentences: Sentences) -> list[Int[Tensor, " m"]]:

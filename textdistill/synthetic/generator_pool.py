@@ -11,7 +11,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from textdistill.core.batch import Batch
-from textdistill.core.device import Precision
+from textdistill.core.precision import Precision
 from textdistill.core.streams import Streams
 from textdistill.errors import too_small
 from textdistill.synthetic.generator import Sentences
@@ -33,8 +33,9 @@ class PoolSettings:
     steps. `diverse` takes one from each of `batch` K-means clusters of the pool's features, else they are drawn without
     replacement. A class's weights are softmax(−l_i / `temperature`), where l_i is a sample's mean NLL over its tokens
     (`weighting` `mean`: long samples stay alive) or its sum (`sequence`: a_i ∝ p_φ(x̃_i), Eq. 5). The generator sees
-    `micro_batch` samples at a time, in `dtype`. `penalty` is λ of a language-model loss on real rows, as many as there
-    are samples, beside the matching (the paper has none). `lr` is the rate at which networks train on the exported set.
+    `micro_batch` samples at a time, multiplied in `precision`. `penalty` is λ of a language-model loss on real rows, as
+    many as there are samples, beside the matching (the paper has none). `lr` is the rate at which networks train on the
+    exported set.
     """
 
     batch: int = 64
@@ -45,7 +46,7 @@ class PoolSettings:
     weighting: str = "mean"
     micro_batch: int = 16
     penalty: float = 0.0
-    dtype: Precision = "float32"
+    precision: Precision = "auto"
     lr: float = 1e-4
 
     def faults(self) -> list[str]:

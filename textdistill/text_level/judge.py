@@ -139,7 +139,9 @@ def learner_of(one: Judgement, settings: Judge) -> TextLearner:
         return Frozen(settings.encoder, settings.penalty)
     if one.kind == "finetuned":
         quick = FineTuned.quick(settings.encoder)
-        return FineTuned(settings.encoder, steps=one.steps or quick.steps, lr=quick.lr, pool=one.pool)
+        return FineTuned(
+            settings.encoder, steps=one.steps or quick.steps, lr=quick.lr, pool=one.pool, precision=settings.precision
+        )
     return WordNet(one.kind) if one.steps is None else WordNet(one.kind, steps=one.steps)
 
 

@@ -21,7 +21,7 @@ from textdistill.evaluation.text_folder import BIBTEX, MANIFEST, METRICS
 from textdistill.learners import make_learner
 from textdistill.learners.frozen_encoder import Encoder
 from textdistill.progress import Reporter
-from textdistill.recipe import Recipe
+from textdistill.recipe import Recipe, precisions
 from textdistill.references import references
 from textdistill.synthetic.generator import Generator, build_generator, train_language_model
 from textdistill.text_level.choose import Chooser, Tick
@@ -225,6 +225,8 @@ class _Run:
             "outer_steps": matched.record["outer_steps"],
             "peak_rss_mib": round(peak_rss_mib(), 1),
             "threads": torch.get_num_threads(),
+            # the language model may have been trained before, and elsewhere
+            "precision": precisions(self.recipe, self.where) | {"language_model": vanilla.record["precision"]},
         }
         metrics["language_model"] = {key: value for key, value in vanilla.record.items() if key != "history"}
         metrics["matching"] = matched.record
@@ -240,6 +242,7 @@ class _Run:
             "title": self.recipe.title,
             "recipe": self.recipe.raw,
             "seed": self.seed,
+            "precision": metrics["cost"]["precision"],
             "commit": commit(),
             "versions": versions(),
             "data": {**self.task.data, "classes": list(self.train.classes)},

@@ -16,8 +16,8 @@ from jaxtyping import Int
 from torch import Tensor
 
 from textdistill.core.checkpoint import load_checkpoint, save_checkpoint
-from textdistill.core.device import products_in
 from textdistill.core.outer import Outer, learning_rate
+from textdistill.core.precision import product_type, products_in
 from textdistill.core.streams import Streams
 from textdistill.errors import ArtifactError, DataError, DivergenceError, UserError
 from textdistill.synthetic.generator.generator import Generator
@@ -118,6 +118,7 @@ def train_language_model(
         "tokens": memory.tokens,
         "seconds": memory.seconds,
         "tokens_per_second": memory.tokens / max(memory.seconds, 1e-9),
+        "precision": product_type(settings.precision, generator.device),
         "cut": int((rows.mask.sum(1) >= generator.vocabulary.longest).sum()),
         "history": memory.history,
     }
