@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import io
 import json
 import shutil
 from pathlib import Path
@@ -10,10 +11,12 @@ from typing import Any
 
 import pytest
 import torch
+from rich.console import Console
 
 from tests import tiny
 from textdistill import pipeline
 from textdistill.artifact import load
+from textdistill.commands.tables import accuracies
 from textdistill.errors import RecipeError, UserError
 from textdistill.pixels_task import PixelTask
 from textdistill.recipe import Recipe, resolve
@@ -163,6 +166,23 @@ def test_kernel_regression_is_judged_without_a_network(tmp_path: Path) -> None:
     found = pipeline.run(recipe, tmp_path / "run").metrics
     assert found["full"]["accuracy"]["mean"] > 90
     assert found["distilled"]["accuracy"]["mean"] > found["baselines"]["random_real"]["accuracy"]["mean"]
+    assert found["protocol"]["full_rows"] == found["protocol"]["train_rows"]  # so few are soon solved
+
+
+@pytest.mark.parametrize("by", ["objective", "networks"])
+def test_a_full_data_score_of_some_rows_says_of_how_many(by: str, tmp_path: Path) -> None:
+    full = {"rows": 20, "epochs": 2}
+    objective = {"name": "kip", "kernel": {"name": "ntk"}}
+    evaluate = {**DIGITS["evaluate"], "by": by, "nets": 1, "baselines": [], "full": full}
+    synthetic = {"per_class": 1, "init": "real", "learn": ["targets"]}
+    settings = {"synthetic": synthetic, "objective": objective, "starts": "fresh", "outer": {"steps": 1}}
+    found = pipeline.run(resolve({**DIGITS, **settings, "evaluate": evaluate}), tmp_path / "run").metrics
+    rows = found["protocol"]["train_rows"]
+    assert found["protocol"]["full_rows"] == 20 < rows
+    console = Console(width=120, record=True, file=io.StringIO())
+    console.print(accuracies(found))
+    assert f"full data (20 of {rows} rows)" in console.export_text()
+    assert f"All training data (20 of {rows} rows)" in (tmp_path / "run" / "report.html").read_text()
 
 
 def test_what_cannot_classify_is_no_judge() -> None:

@@ -49,7 +49,7 @@ LEAST: dict[str, float] = {
     "train.decay": 0,
     "train.decay_at": 0,
     **dict.fromkeys((f"train.optimizer.{key}" for key in ("momentum", "weight_decay", "beta1", "beta2", "eps")), 0),
-    **dict.fromkeys((f"evaluate.full.{key}" for key in ("epochs", "batch", "patience")), 1),
+    **dict.fromkeys((f"evaluate.full.{key}" for key in ("epochs", "batch", "patience", "rows")), 1),
     "evaluate.full.weight_decay": 0,
     "evaluate.ordinary.steps": 1,
     **dict.fromkeys(("learner.filters", "learner.widths", "learner.hidden", "learner.train", "learner.length"), 1),

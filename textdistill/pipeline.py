@@ -24,7 +24,7 @@ from textdistill.core.streams import Streams
 from textdistill.evaluation.baselines import run_baselines
 from textdistill.evaluation.decode import Decoded, snap
 from textdistill.evaluation.labels import to_train_for
-from textdistill.evaluation.protocol import Bench, Predictor, block, full_data, headline, validator
+from textdistill.evaluation.protocol import Bench, Predictor, block, full_data, full_rows, headline, validator
 from textdistill.evaluation.report import write_readme, write_report
 from textdistill.evaluation.traditional import tfidf_logistic
 from textdistill.evaluation.training import scheduled
@@ -81,9 +81,8 @@ def run(
 
 def prepare_task(recipe: Recipe, reporter: Reporter | None = None) -> Task:
     """The recipe's data in its representation."""
-    if reporter is not None:
-        reporter.say(f"reading {recipe.data.name}")
-    return prepare(recipe.data, recipe.representation)
+    with (reporter or Reporter(quiet=True)).stage(f"reading {recipe.data.name}", None):
+        return prepare(recipe.data, recipe.representation)
 
 
 def distill_into(
@@ -219,6 +218,7 @@ def evaluate(
         "recorded_steps_of_sets": [one.length for one in sets],
         "test_rows": len(task.test),
         "train_rows": len(task.train),
+        "full_rows": full_rows(bench),
         "seed": seed,
         "seeds": [seed + k for k in range(len(sets))],
         "ordinary": asdict(settings.ordinary),
@@ -264,8 +264,8 @@ def predictor_of(recipe: Recipe) -> Predictor | None:
     if recipe.evaluate.by == "networks":
         return None
     objective: Any = recipe.objective[0](**recipe.objective[1])  # that it can is a recipe's own check
-    predict: Predictor = objective.predict
-    return predict
+    predictor: Predictor = objective
+    return predictor
 
 
 def distilling(recipe: Recipe) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,8 +19,10 @@ from textdistill.core.schedule import DistilledSet, Outcome
 from textdistill.core.starts import Fixed, Start
 from textdistill.core.streams import Streams
 from textdistill.errors import RecipeError
+from textdistill.objectives import kip
 from textdistill.objectives.kernels import NTK, ConvNTK, Feature, TextConvNTK
 from textdistill.objectives.kip import KIP
+from textdistill.objectives.moments import part_of
 from textdistill.synthetic.tensors import TensorData
 
 LEARNER = learner_of("mlp")
@@ -128,6 +131,24 @@ def test_features_are_judged_with_the_weights_that_the_set_carries() -> None:
     torch.testing.assert_close(objective.predict(carrying, batch, LEARNER, None), given)
     with pytest.raises(RecipeError, match="feature` needs a network's weights"):
         objective.predict(bare, batch, LEARNER, None)
+
+
+def test_a_regression_is_solved_once_and_passes_rows_by_in_blocks() -> None:
+    synthetic, batch = tensors(learned=BOTH).export(), real_rows().batch(torch.arange(9))
+    whole = KIP(NTK(2)).predict(synthetic, batch, None, None)
+    scores = KIP(NTK(2), memory_mib=1e-4).regression(synthetic, None, None)
+    torch.testing.assert_close(scores(batch), whole, rtol=1e-10, atol=1e-12)
+    torch.testing.assert_close(scores(part_of(batch, slice(3, 5))), whole[3:5], rtol=1e-10, atol=1e-12)
+
+
+def test_real_rows_are_as_many_as_memory_and_a_few_minutes_allow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("textdistill.core.machine.memory_mib", lambda: 24 * 1024)
+    assert KIP().affordable_rows((1, 28, 28), 10_000) == math.isqrt(6 * 2**30 // 24) == 16384
+    monkeypatch.setattr("textdistill.core.machine.memory_mib", lambda: 1024)
+    assert KIP().affordable_rows((1, 28, 28), 10_000) == math.isqrt(2**28 // 24)
+    convolved = KIP(ConvNTK()).affordable_rows((1, 28, 28), 500)
+    each = ConvNTK().floats((1, 28, 28), (1, 28, 28))
+    assert convolved * (convolved + 500) * each <= kip.WORK < (convolved + 1) * (convolved + 501) * each
 
 
 def test_what_it_takes_is_what_its_kernel_takes() -> None:

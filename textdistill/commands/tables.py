@@ -41,6 +41,8 @@ def _cells(score: Mapping[str, Any]) -> tuple[str, str, str]:
 
 def accuracies(metrics: Mapping[str, Any]) -> Table:
     """Every figure of metrics.json with its spread, baselines and traditional references below."""
+    from textdistill.evaluation.templates import of_rows
+
     start = metrics.get("protocol", {}).get("start", "")
     title = f"{metrics['samples']} distilled samples, {start} start: test accuracy in percent"
     table = Table(title=title, title_justify="left")
@@ -49,6 +51,7 @@ def accuracies(metrics: Mapping[str, Any]) -> Table:
         table.add_column(name, justify="right")
     for key, label in ROWS.items():
         if key in metrics:
+            label += of_rows(metrics.get("protocol", {})) if key == "full" else ""
             table.add_row(label, *_cells(metrics[key]["accuracy"]), style="bold" if key == "distilled" else None)
             for name, score in metrics[key].items():
                 if name != "accuracy":

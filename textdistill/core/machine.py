@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 CPUINFO = Path("/proc/cpuinfo")
+CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 
 
 def cpu_model() -> str:
@@ -36,6 +37,16 @@ def cores() -> int:
         return len(os.sched_getaffinity(0))
     except AttributeError:  # only Linux has it
         return os.cpu_count() or 1
+
+
+def memory_mib() -> int:
+    """How much memory this machine has, or this process's group of them (cgroup) where that is less."""
+    pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    try:
+        limit = CGROUP_LIMIT.read_text().strip()
+    except OSError:
+        limit = "max"  # no such groups here
+    return min(pages, int(limit) if limit.isdigit() else pages) // 2**20
 
 
 def describe(threads: int) -> str:

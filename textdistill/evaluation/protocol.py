@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -35,9 +35,19 @@ from textdistill.evaluation.training import (
 
 Scores = list[dict[str, float]]
 Tick = Callable[[str], None]
-# What kernel regression gives: the scores (n, c) of a batch, from a set, a learner and that learner's weights.
-Predictor = Callable[[DistilledSet, Batch, Learner, Params | None], Tensor]
 PREDICTED_AT_ONCE = 5000
+
+
+class Predictor(Protocol):
+    """An objective that classifies by itself: kernel regression."""
+
+    def regression(self, distilled: DistilledSet, learner: Learner, params: Params | None) -> Callable[[Batch], Tensor]:
+        """The scores (n, c) of a batch, from a set, a learner and that learner's weights."""
+        ...
+
+    def affordable_rows(self, shape: Sequence[int], tests: int) -> int:
+        """How many real rows of this shape it can learn from here, with so many to be classified."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -90,8 +100,8 @@ class Bench:
         """Test scores of a set, and the predictions: by network number `net`, or by the objective's own regression."""
         if self.predictor is None:
             return self.test_scores(self.trained(distilled, net))
-        start = self.start(net)
-        parts = [self.predictor(distilled, batch, self.learner, start).argmax(1) for batch in self._in_order()]
+        scores = self.predictor.regression(distilled, self.learner, self.start(net))
+        parts = [scores(batch).argmax(1) for batch in self._in_order()]
         return self._scores(torch.cat(parts))
 
     def _in_order(self) -> Iterator[Batch]:
@@ -166,6 +176,7 @@ def full_data(bench: Bench, key: dict[str, Any], cache: Path | None) -> Scores:
         "metrics": list(bench.metrics),
         "seed": bench.streams.seed,
         "by": bench.settings.by,
+        "rows": full_rows(bench),
         "version": 1,
     }
     digest = hashlib.sha256(json.dumps(identity, sort_keys=True, default=str).encode()).hexdigest()[:32]
@@ -181,17 +192,35 @@ def full_data(bench: Bench, key: dict[str, Any], cache: Path | None) -> Scores:
     for net in range(bench.settings.full_nets):
         bench.tick("full data")
         if bench.predictor is not None:
-            every = bench.train.batch(torch.arange(len(bench.train)))
+            every = bench.train.batch(_some(bench, net))
             whole = DistilledSet(every.inputs[None], every.targets[None], torch.ones(1, 1))
             scores.append(bench.outcome(whole, net)[0])
             continue
         streams = bench.streams.child("full", net)
         start = bench.learner.init(streams.torch("theta0"))
-        params, _ = train_on_real(bench.learner, start, bench.train, bench.validation, settings, streams)
+        params, _ = train_on_real(
+            bench.learner, start, bench.train, bench.validation, settings, streams, among=_some(bench, net)
+        )
         scores.append(bench.test_scores(params)[0])
     if file is not None:
         write_atomic(file, json.dumps({"identity": identity, "scores": scores}, default=str))
     return scores
+
+
+def full_rows(bench: Bench) -> int:
+    """From how many training rows the full-data score comes: all, or as many as a kernel's quadratic cost allows."""
+    most = bench.settings.full.rows or len(bench.train)
+    if bench.predictor is not None and bench.settings.full.rows is None:
+        most = bench.predictor.affordable_rows(bench.train.shape, len(bench.test))
+    return min(len(bench.train), most)
+
+
+def _some(bench: Bench, net: int) -> Tensor:
+    """The training rows of a full-data score: all in their order, or so many drawn at random."""
+    count = full_rows(bench)
+    if count == len(bench.train):
+        return torch.arange(count)
+    return torch.randperm(len(bench.train), generator=bench.streams.torch("full-rows", net))[:count].sort().values
 
 
 def headline(

@@ -21,7 +21,7 @@ from textdistill.evaluation.decode import Decoded, DecodedSentence, label_shares
 from textdistill.evaluation.grid import number
 from textdistill.evaluation.heatmap import label_heatmap
 from textdistill.evaluation.run_folder import FinishedRun, Manifest, Score, Scored, read_run
-from textdistill.evaluation.templates import PLAIN, minus, render, write_page
+from textdistill.evaluation.templates import PLAIN, minus, of_rows, render, write_page
 
 SENTENCES = 40  # decoded sentences shown; decoded.json has them all
 OPEN_SENTENCES = 8  # of those, shown without unfolding
@@ -165,7 +165,8 @@ def _bars(run: FinishedRun) -> tuple[list[Bar], float]:
         score = block.accuracy
         spots = [score.mean, score.mean - (score.sd or 0), score.mean + (score.sd or 0)]
         width, left, right = (round(min(100.0, max(0.0, 100 * spot / scale)), 2) for spot in spots)
-        return Bar(_named(name), "main" if name == "distilled" else kind, block.scores(), width, left, right)
+        shown = _named(name) + (of_rows(metrics.protocol) if name == "full" else "")
+        return Bar(shown, "main" if name == "distilled" else kind, block.scores(), width, left, right)
 
     return [bar(*entry) for entry in sorted(known, key=lambda entry: -entry[2].accuracy.mean)], scale
 

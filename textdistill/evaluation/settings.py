@@ -52,7 +52,8 @@ class Training:
     """Ordinary training with Adam: on all real rows (with early stopping by validation) or on a distilled set.
 
     `epochs` passes at most, stopping when validation has not risen for `patience` of them; `dropout` is the network's
-    own.
+    own. `rows` training rows at most, drawn at random; none: all of them, and for a kernel as many as this machine's
+    memory and a few minutes allow, since its cost is quadratic in them.
     """
 
     epochs: int = 15
@@ -61,6 +62,7 @@ class Training:
     weight_decay: float = 0.0
     dropout: bool = True
     patience: int = 3
+    rows: int | None = None
 
 
 @dataclass(frozen=True)

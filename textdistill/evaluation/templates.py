@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import tempfile
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -81,6 +82,13 @@ def number(value: Any) -> str:
 def factor(ratio: float) -> str:
     """How many times smaller: without a fraction from a hundred on."""
     return number(round(ratio) if ratio >= 100 else ratio)
+
+
+def of_rows(protocol: Mapping[str, Any]) -> str:
+    """Where a full-data score comes from some of the training rows alone: from how many, to stand after its name."""
+    some, every = protocol.get("full_rows"), protocol.get("train_rows")
+    fewer = isinstance(some, int) and isinstance(every, int) and some < every
+    return f" ({number(some)} of {number(every)} rows)" if fewer else ""
 
 
 def duration(seconds: float | None) -> str:

@@ -87,13 +87,16 @@ def train_on_real(
     settings: Training,
     streams: Streams,
     on_epoch: Callable[[int, float], None] | None = None,
+    among: Tensor | None = None,
 ) -> tuple[Params, float]:
-    """Adam on all real rows: the weights of the epoch with the best validation accuracy, and that accuracy (%)."""
+    """Adam on all real rows, or those `among` them: the weights of the epoch with the best validation accuracy, and
+    that accuracy (%)."""
+    among = torch.arange(len(train)) if among is None else among
     weights = {name: value.detach().clone().requires_grad_() for name, value in params.items()}
     optimizer = torch.optim.AdamW(weights.values(), lr=settings.lr, weight_decay=settings.weight_decay)
     best, best_score, since = params, -1.0, 0
     for epoch in range(settings.epochs):
-        order = torch.randperm(len(train), generator=streams.torch("order", epoch))
+        order = among[torch.randperm(len(among), generator=streams.torch("order", epoch))]
         for number, rows in enumerate(_by_length(order, train.lengths, settings.batch, streams, epoch)):
             drop = streams.torch("dropout", epoch, number) if settings.dropout else None
             batch = train.batch(rows, trim=True, trim_margin=learner.margin).to(learner.device, learner.dtype)

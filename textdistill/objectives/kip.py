@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -10,6 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from textdistill.core import machine
 from textdistill.core.batch import Batch, RealData
 from textdistill.core.inner import SGD
 from textdistill.core.learner import Learner, Params
@@ -23,6 +25,9 @@ from textdistill.objectives.kernels.analytic import NTK
 from textdistill.objectives.kernels.base import Kernel
 from textdistill.objectives.kernels.blocks import Blocks, Rows
 from textdistill.objectives.moments import whole_set
+
+# Numbers of a kernel, over its pairs and what each pair keeps, that a full-data score may cost: minutes.
+WORK = 2**37
 
 
 @dataclass(frozen=True)
@@ -74,12 +79,43 @@ class KIP:
         self, distilled: DistilledSet, batch: Batch, learner: Learner | None, params: Params | None
     ) -> Float[Tensor, "n c"]:
         """The kernel regression's scores of a batch, in float64: K_ts (K_ss + λI)⁻¹ ỹ_s + 1/C."""
+        return self.regression(distilled, learner, params)(batch)
+
+    def regression(
+        self, distilled: DistilledSet, learner: Learner | None, params: Params | None
+    ) -> Callable[[Batch], Float[Tensor, "n c"]]:
+        """What `predict` asks for each batch, solved once for all of them.
+
+        Takes as much memory as three square matrices of the set's samples in float64, and time cubic in them.
+        """
         pooled = distilled.pooled()
         support = Rows(pooled.inputs.detach().double())
         blocks = self.blocks(support, learner, params if params is not None else distilled.theta0)
         centre = 1.0 / pooled.targets.shape[1]
         dual = self.dual(blocks.values(support, support), pooled.targets.detach().double() - centre)
-        return blocks.values(Rows(batch.inputs, batch.mask), support) @ dual + centre
+
+        def scores(batch: Batch) -> Float[Tensor, "n c"]:
+            found = dual.new_empty(len(batch), dual.shape[1])
+
+            def fill(rows: slice, cross: Float[Tensor, "b n"]) -> Float[Tensor, "b n"]:
+                torch.matmul(cross, dual, out=found[rows])
+                return cross
+
+            blocks.stream(Rows(batch.inputs, batch.mask), support, [], fill)  # a test split's kernel is never whole
+            return found + centre
+
+        return scores
+
+    def affordable_rows(self, shape: Sequence[int], tests: int) -> int:
+        """How many real rows of this shape a regression can be made of here, with so many rows to be predicted.
+
+        By memory, a quarter of this machine's for three square matrices; and by time, `WORK` numbers of the kernel.
+        """
+        by_memory = math.isqrt(machine.memory_mib() * 2**20 // 4 // (3 * 8))
+        each = max(1, self.kernel.floats(shape, shape))
+        # the larger root of n (n + tests) = WORK / each
+        by_work = int((math.sqrt(tests**2 + 4 * WORK / each) - tests) / 2)
+        return max(1, min(by_memory, by_work))
 
     def blocks(self, support: Rows, learner: Learner | None, params: Params | None) -> Blocks:
         """The kernel as it stands for this support and network, in blocks."""

@@ -47,8 +47,8 @@ def judge_again(
         raise ArtifactError(f"{folder}: the judgement of a set; judge that again: textdistill evaluate --set …")
     recipe = resolve(found.manifest.recipe, overrides, None, data_dir=data_dir, custom=False)
     settings = _settings(recipe, folder)
-    reporter.say(f"reading {recipe.data.name}")
-    task = prepare_texts(recipe.data, recipe.representation)
+    with reporter.stage(f"reading {recipe.data.name}", None):
+        task = prepare_texts(recipe.data, recipe.representation)
     if found.classes != list(task.splits.train.classes):
         raise ArtifactError(
             f"{folder}: its classes are {', '.join(found.classes)}, those of {recipe.data.name} "

@@ -88,8 +88,8 @@ class _Run:
         self.recipe, self.settings, self.out, self.seed, self.resume = recipe, settings, out, seed, resume
         self.where, self.reporter = pick_device(device), reporter
         self.cache = (embeddings.default_cache_dir() if cache is None else cache) / "generators"
-        reporter.say(f"reading {recipe.data.name}")
-        task = prepare_texts(recipe.data, recipe.representation)
+        with reporter.stage(f"reading {recipe.data.name}", None):
+            task = prepare_texts(recipe.data, recipe.representation)
         network, options = recipe.learner
         self.learner = make_learner(network, network.Settings(**options), (), len(task.classes)).to(self.where)  # type: ignore[attr-defined]
         self.task = task.read_by(self.learner)
