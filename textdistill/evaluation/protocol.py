@@ -36,6 +36,7 @@ from textdistill.evaluation.training import (
 Scores = list[dict[str, float]]
 Tick = Callable[[str], None]
 PREDICTED_AT_ONCE = 5000
+LEAST_A_CLASS = 10  # rows of a full-data score, whatever they cost: fewer would be no reference
 
 
 class Predictor(Protocol):
@@ -212,6 +213,7 @@ def full_rows(bench: Bench) -> int:
     most = bench.settings.full.rows or len(bench.train)
     if bench.predictor is not None and bench.settings.full.rows is None:
         most = bench.predictor.affordable_rows(bench.train.shape, len(bench.test))
+        most = max(most, LEAST_A_CLASS * len(bench.train.classes))
     return min(len(bench.train), most)
 
 

@@ -26,8 +26,9 @@ from textdistill.objectives.kernels.base import Kernel
 from textdistill.objectives.kernels.blocks import Blocks, Rows
 from textdistill.objectives.moments import whole_set
 
-# Numbers of a kernel, over its pairs and what each pair keeps, that a full-data score may cost: minutes.
-WORK = 2**37
+# Numbers of a kernel, over its pairs and what each pair keeps, that a full-data score may cost: a minute of one core for
+# the NTK (390 ns a pair at depth 1), in which time as many rows are factorised, too.
+WORK = 2**31
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,7 @@ class KIP:
     def affordable_rows(self, shape: Sequence[int], tests: int) -> int:
         """How many real rows of this shape a regression can be made of here, with so many rows to be predicted.
 
-        By memory, a quarter of this machine's for three square matrices; and by time, `WORK` numbers of the kernel.
+        By memory, a quarter of this machine's for three square matrices; and by time, some minutes (`WORK`).
         """
         by_memory = math.isqrt(machine.memory_mib() * 2**20 // 4 // (3 * 8))
         each = max(1, self.kernel.floats(shape, shape))
