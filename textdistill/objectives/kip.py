@@ -26,8 +26,8 @@ from textdistill.objectives.kernels.base import Kernel
 from textdistill.objectives.kernels.blocks import Blocks, Rows
 from textdistill.objectives.moments import whole_set
 
-# Numbers of a kernel, over its pairs and what each pair keeps, that a full-data score may cost: a minute of one core for
-# the NTK (390 ns a pair at depth 1), in which time as many rows are factorised, too.
+# Numbers of a kernel, over its pairs and what each pair keeps, that a full-data score may cost: a minute of one core
+# for the NTK (390 ns a pair at depth 1), in which time as many rows are factorised, too.
 WORK = 2**31
 
 
