@@ -31,6 +31,7 @@ MAY_IMPORT["analysis"] = MAY_IMPORT["evaluation"] | {
 # text-level runs have rooms of their own above the evaluation, as the pipeline has a file
 MAY_IMPORT["text_level"] = MAY_IMPORT["evaluation"] | {
     *(
+        "describe",
         "evaluation",
         "language_models",
         "progress",

@@ -20,6 +20,7 @@ from tests import tiny
 from tests.text_level import runs
 from textdistill.api import data_of
 from textdistill.data import load
+from textdistill.describe import settings_of
 from textdistill.errors import RecipeError
 from textdistill.recipe import resolve
 from textdistill.text_sets import read_text_set, read_text_sets
@@ -76,6 +77,14 @@ def test_metrics_have_a_variant_for_every_judge_and_size_with_all_that_a_record_
     used = dict.fromkeys(("objective", "starts", "language_model", "pool", "judge"), "float32")
     assert stored["cost"]["precision"] == used
     assert json.loads((finished.folder / "manifest.json").read_text())["precision"] == used
+
+
+def test_the_manifest_holds_every_setting_that_the_run_had(finished):
+    """Settings that were left to their defaults, too: tomorrow's defaults may be others."""
+    stored = json.loads((finished.folder / "manifest.json").read_text())["recipe"]
+    assert stored["choose"]["near_copies"] is True
+    assert stored["judge"]["penalty"] == 1e-3
+    assert settings_of(resolve(stored, custom=False)) == stored
 
 
 def test_matching_moves_the_generator_and_leaves_the_language_model_alone(finished):

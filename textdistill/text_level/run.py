@@ -16,6 +16,7 @@ from textdistill.core.checkpoint import write_atomic
 from textdistill.core.device import pick_device
 from textdistill.core.distill import Checkpoint, peak_rss_mib
 from textdistill.core.streams import Streams
+from textdistill.describe import settings_of
 from textdistill.errors import RecipeError
 from textdistill.evaluation.text_folder import BIBTEX, MANIFEST, METRICS
 from textdistill.learners import make_learner
@@ -240,7 +241,7 @@ class _Run:
             "kind": "texts",
             "name": self.recipe.name,
             "title": self.recipe.title,
-            "recipe": self.recipe.raw,
+            "recipe": settings_of(self.recipe),
             "seed": self.seed,
             "precision": metrics["cost"]["precision"],
             "commit": commit(),
