@@ -10,9 +10,11 @@ once more, for tangents; ReLU and maximum are choices that a small move leaves a
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
@@ -29,6 +31,9 @@ from textdistill.learners.pixel_products import (
     windows,
 )
 
+# slope where value > 0, and else 0: ReLU's way back, and its tangent's way forth, in one operation
+relu_slope = torch.ops.aten.threshold_backward.default
+
 
 def gradient(
     inputs: Tensor, targets: Tensor, shares: Tensor, paddings: Sequence[int], weights: Sequence[Tensor]
@@ -41,66 +46,111 @@ def gradient(
     return list(_Gradient.apply(inputs, targets, shares, tuple(paddings), *weights))
 
 
+@dataclass(frozen=True)
+class Layers:
+    """The weights as products take them, and what is known of each convolution."""
+
+    kernels: list[Float[Tensor, "_ _"]]  # K(w, b) of each convolution
+    sizes: list[int]  # k, of a kernel k × k
+    paddings: Sequence[int]
+    linear: list[tuple[Float[Tensor, "_ _"], Float[Tensor, " _"]]]
+
+
+@dataclass(frozen=True)
+class Passed:
+    """What a forward and a backward pass found on the way; lists go from the first layer to the last."""
+
+    shapes: list[tuple[tuple[int, ...], torch.Size]]  # of the images that enter a convolution, before and after padding
+    columns: list[Float[Tensor, "_ _"]]  # W(x) of each convolution
+    places: list[Float[Tensor, "4 _"]]  # where the largest of each four stood
+    spreads: list[Float[Tensor, "_ _"]]  # ∂ℓ/∂z of each convolution
+    rows: list[Float[Tensor, "n _"]]  # what enters each linear layer
+    slopes: list[Float[Tensor, "n _"]]  # ∂ℓ/∂z of each linear layer
+    logits: Float[Tensor, "n c"]
+    chances: Float[Tensor, "n c"]
+    total: Float[Tensor, "n 1"]  # Σ_c y_ic
+    found: list[Tensor]  # ∂ℓ/∂K of each convolution, then ∂ℓ/∂w and ∂ℓ/∂b of each linear layer
+
+
+def prepared(weights: Sequence[Tensor], paddings: Sequence[int]) -> Layers:
+    """The weights and biases of a network with so many convolutions, ready for `there_and_back`."""
+    pairs = list(zip(weights[::2], weights[1::2], strict=True))
+    first = pairs[: len(paddings)]
+    kernels = [spread(weight, bias) for weight, bias in first]
+    return Layers(kernels, [weight.shape[2] for weight, _ in first], paddings, pairs[len(paddings) :])
+
+
+def there_and_back(layers: Layers, inputs: Tensor, targets: Tensor, shares: Tensor) -> Passed:
+    """Forward and backward through the network, for the weights' gradient and not for the images'."""
+    count = len(inputs)
+    values = inputs.permute(1, 2, 3, 0)
+    shapes, columns, places = [], [], []
+    for kernel, size, padding in zip(layers.kernels, layers.sizes, layers.paddings, strict=True):
+        whole = padded(values, padding)
+        shapes.append((tuple(values.shape), whole.shape))
+        columns.append(windows(whole, size, 1.0))
+        most, chosen = largest(kernel @ columns[-1])
+        places.append(chosen)
+        values = most.view(len(kernel) // 4, *pooled_sides(whole.shape, size), count)
+    # rows one behind the other: with few of them, products of columns are five times as slow
+    rows = [values.reshape(-1, count).t().contiguous()]
+    for layer, (weight, bias) in enumerate(layers.linear):
+        logits = torch.addmm(bias, rows[-1], weight.t())
+        if layer < len(layers.linear) - 1:
+            rows.append(logits.clamp_min_(0.0))
+    chances = torch.softmax(logits, 1)
+
+    total = targets.sum(1, keepdim=True)
+    slope = shares[:, None] * (total * chances - targets)
+    slopes, spreads, found = [], [], []
+    for (weight, _), entered in zip(layers.linear[::-1], rows[::-1], strict=True):
+        slopes.append(slope)
+        found += [slope.sum(0), slope.t() @ entered]
+        slope = slope @ weight
+        if entered is not rows[0]:
+            slope = relu_slope(slope, entered, 0.0)
+    slope = slope.t()
+    for i in reversed(range(len(columns))):
+        spreads.append(placed(slope, places[i], columns[i].shape[1]))
+        found.append(spreads[-1] @ columns[i].t())
+        if i:
+            whole = overlapped(layers.kernels[i].t() @ spreads[-1], shapes[i][1], layers.sizes[i])
+            slope = unpadded(whole, layers.paddings[i], shapes[i][0])
+    return Passed(
+        shapes, columns, places, spreads[::-1], rows, slopes[::-1], logits, chances, total, found[::-1]
+    )  # fmt: skip
+
+
+def as_weights(found: Sequence[Tensor], weights: Sequence[Tensor], convolved: int) -> list[Tensor]:
+    """The gradients in `Passed.found`, shaped as the weights are."""
+    out: list[Tensor] = []
+    for slope, weight in zip(found[:convolved], weights[::2], strict=False):
+        out += gathered(slope, weight.shape)
+    return [*out, *found[convolved:]]
+
+
 class _Gradient(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any, inputs: Tensor, targets: Tensor, shares: Tensor, paddings: tuple[int, ...], *weights: Tensor
     ) -> tuple[Tensor, ...]:
-        convolved = len(paddings)
-        pairs = list(zip(weights[::2], weights[1::2], strict=True))
-        count = len(inputs)
-
-        values = inputs.permute(1, 2, 3, 0)
-        shapes, columns, kernels, places = [], [], [], []
-        for (weight, bias), padding in zip(pairs, paddings, strict=False):
-            size = weight.shape[2]
-            whole = padded(values, padding)
-            shapes.append((tuple(values.shape), tuple(whole.shape)))
-            columns.append(windows(whole, size, 1.0))
-            kernels.append(spread(weight, bias))
-            most, chosen = largest(kernels[-1] @ columns[-1])
-            places.append(chosen)
-            values = most.view(len(weight), *pooled_sides(whole.shape, size), count)
-        rows = [values.reshape(-1, count).t().contiguous()]
-        for layer, (weight, bias) in enumerate(pairs[convolved:]):
-            logits = torch.addmm(bias, rows[-1], weight.t())
-            if layer < len(pairs) - convolved - 1:
-                rows.append(logits.clamp_min_(0.0))
-        chances = torch.softmax(logits, 1)
-
-        out: list[Tensor] = []
-        total = targets.sum(1, keepdim=True)
-        slope = shares[:, None] * (total * chances - targets)
-        slopes = []
-        for (weight, _), entered in zip(pairs[: convolved - 1 : -1], rows[::-1], strict=True):
-            slopes.append(slope)
-            out += [slope.sum(0), slope.t() @ entered]
-            slope = slope @ weight
-            if entered is not rows[0]:
-                slope *= entered > 0
-        slope, spreads = slope.t(), []
-        for i in reversed(range(convolved)):
-            spreads.append(placed(slope, places[i], columns[i].shape[1]))
-            out += gathered(spreads[-1] @ columns[i].t(), weights[2 * i].shape)[::-1]
-            if i:
-                whole = overlapped(kernels[i].t() @ spreads[-1], shapes[i][1], weights[2 * i].shape[2])
-                slope = unpadded(whole, paddings[i], shapes[i][0])
-
-        ctx.paddings, ctx.shapes, ctx.counts = paddings, shapes, (convolved, len(rows))
+        layers = prepared(weights, paddings)
+        passed = there_and_back(layers, inputs, targets, shares)
+        ctx.paddings, ctx.shapes, ctx.counts = paddings, passed.shapes, (len(paddings), len(passed.rows))
         ctx.save_for_backward(
             *weights,
-            *columns,
-            *kernels,
-            *places,
-            *spreads[::-1],
-            *rows,
-            *slopes[::-1],
-            chances,
-            total,
+            *passed.columns,
+            *layers.kernels,
+            *passed.places,
+            *passed.spreads,
+            *passed.rows,
+            *passed.slopes,
+            passed.chances,
+            passed.total,
             targets,
             shares,
         )
-        return tuple(out[::-1])
+        return tuple(as_weights(passed.found, weights, len(paddings)))
 
     @staticmethod
     @once_differentiable
@@ -136,7 +186,7 @@ class _Gradient(torch.autograd.Function):
             at = 2 * (convolved + layer)
             change = torch.addmm(along[at + 1], rows[layer], along[at].t()).addmm_(moved_rows[-1], weights[at].t())
             if layer < linear - 1:
-                moved_rows.append(change.mul_(rows[layer + 1] > 0))
+                moved_rows.append(relu_slope(change, rows[layer + 1], 0.0))
 
         # Backward: how every slope moves.
         change = change - (chances * change).sum(1, keepdim=True)
@@ -149,7 +199,7 @@ class _Gradient(torch.autograd.Function):
             out += [slope.sum(0), (slope.t() @ rows[layer]).addmm_(slopes[layer].t(), moved_rows[layer])]
             slope = (slope @ weights[at]).addmm_(slopes[layer], along[at])
             if layer:
-                slope *= rows[layer] > 0
+                slope = relu_slope(slope, rows[layer], 0.0)
         slope = slope.t()
         for i in reversed(range(convolved)):
             spreaded = placed(slope, places[i], columns[i].shape[1])

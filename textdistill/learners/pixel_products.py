@@ -82,10 +82,10 @@ def overlapped(columns: Tensor, image: Sequence[int], size: int) -> Tensor:
     # rows first, then columns: 2 m additions, not m²
     by_row = columns.new_zeros(m, channels, 2, 2, h, wide, count)
     apart = columns.new_zeros(channels, 2, 2, h, w, count)
-    for row in range(m):
-        by_row[..., row : row + high, :, :] += parts[row]
+    for row in range(m):  # not `by_row[...] += `, which copies the sum onto itself once more
+        by_row.narrow(4, row, high).add_(parts[row])
     for column in range(m):
-        apart[..., column : column + wide, :] += by_row[column]
+        apart.narrow(4, column, wide).add_(by_row[column])
     return apart.permute(0, 3, 1, 4, 2, 5).reshape(channels, height, width, count)
 
 
@@ -116,15 +116,18 @@ def gathered(grad: Tensor, shape: Sequence[int]) -> tuple[Tensor, Tensor]:
 def largest(values: Tensor) -> tuple[Tensor, Tensor]:
     """The largest of each pooled pixel's four values (4 · f, columns) or zero, and ones where it stands (4, all)."""
     four = values.view(2, 2, -1)
-    pairs = torch.maximum(four[:, 0], four[:, 1])
-    most = torch.maximum(pairs[0], pairs[1]).clamp_min_(0.0)
+    left, right = four.unbind(1)
+    pairs = torch.maximum(left, right)
+    upper, lower = pairs.unbind(0)
+    most = torch.maximum(upper, lower).clamp_min_(0.0)
     chosen, by_pair = torch.empty_like(four), torch.empty_like(pairs)
-    positive = torch.gt(most, 0.0, out=torch.empty_like(most))
+    (first, second), (in_upper, in_lower) = chosen.unbind(1), by_pair.unbind(0)
+    positive = most.sign()
     # the first of equals: large areas of a digit are of one colour
-    torch.ge(pairs[0], pairs[1], out=by_pair[0]).mul_(positive)
-    torch.sub(positive, by_pair[0], out=by_pair[1])
-    torch.ge(four[:, 0], four[:, 1], out=chosen[:, 0]).mul_(by_pair)
-    torch.sub(by_pair, chosen[:, 0], out=chosen[:, 1])
+    torch.ge(upper, lower, out=in_upper).mul_(positive)
+    torch.sub(positive, in_upper, out=in_lower)
+    torch.ge(left, right, out=first).mul_(by_pair)
+    torch.sub(by_pair, first, out=second)
     return most, chosen.view(4, -1)
 
 
