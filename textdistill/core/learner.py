@@ -141,6 +141,7 @@ class Learner:
     ) -> list[Tensor]:
         """The gradient of `loss` for the weights in their order; with `graph` it is differentiable itself.
 
+        It is so for those weights that ask for a gradient, and for the batch: an unrolled loop's first are just given.
         A network may have a method `gradient(params, inputs, targets, shares)` that knows the cross-entropy's.
         """
         own = self._own("gradient")
@@ -150,8 +151,9 @@ class Learner:
             found = dict(zip(self.names, slopes, strict=True))
             return [found[name] for name in params]
         with torch.enable_grad():
-            loss = self.loss(params, batch, drop)
-            return list(torch.autograd.grad(loss, list(params.values()), create_graph=graph))
+            leaves = {n: value if value.requires_grad else value.detach().requires_grad_() for n, value in params.items()}
+            loss = self.loss(leaves, batch, drop)
+            return list(torch.autograd.grad(loss, list(leaves.values()), create_graph=graph))
 
     def _own(self, name: str) -> Callable[..., Any] | None:
         """The network's own method for the cross-entropy, where it has one and that is the criterion."""

@@ -21,13 +21,11 @@ from torch.autograd.function import once_differentiable
 from textdistill.learners.pixel_products import (
     gathered,
     largest,
-    overlapped,
-    padded,
+    multiplied_back,
     placed,
     pooled_sides,
     spread,
     taken,
-    unpadded,
     windows,
 )
 
@@ -60,7 +58,7 @@ class Layers:
 class Passed:
     """What a forward and a backward pass found on the way; lists go from the first layer to the last."""
 
-    shapes: list[tuple[tuple[int, ...], torch.Size]]  # of the images that enter a convolution, before and after padding
+    shapes: list[tuple[int, ...]]  # of what enters a convolution: c, h, w, n
     columns: list[Float[Tensor, "_ _"]]  # W(x) of each convolution
     places: list[Float[Tensor, "4 _"]]  # where the largest of each four stood
     spreads: list[Float[Tensor, "_ _"]]  # ∂ℓ/∂z of each convolution
@@ -86,12 +84,11 @@ def there_and_back(layers: Layers, inputs: Tensor, targets: Tensor, shares: Tens
     values = inputs.permute(1, 2, 3, 0)
     shapes, columns, places = [], [], []
     for kernel, size, padding in zip(layers.kernels, layers.sizes, layers.paddings, strict=True):
-        whole = padded(values, padding)
-        shapes.append((tuple(values.shape), whole.shape))
-        columns.append(windows(whole, size, 1.0))
+        shapes.append(tuple(values.shape))
+        columns.append(windows(values, size, padding, 1.0))
         most, chosen = largest(kernel @ columns[-1])
         places.append(chosen)
-        values = most.view(len(kernel) // 4, *pooled_sides(whole.shape, size), count)
+        values = most.view(len(kernel) // 4, *pooled_sides(shapes[-1], size, padding), count)
     # rows one behind the other: with few of them, products of columns are five times as slow
     rows = [values.reshape(-1, count).t().contiguous()]
     for layer, (weight, bias) in enumerate(layers.linear):
@@ -114,11 +111,8 @@ def there_and_back(layers: Layers, inputs: Tensor, targets: Tensor, shares: Tens
         spreads.append(placed(slope, places[i], columns[i].shape[1]))
         found.append(spreads[-1] @ columns[i].t())
         if i:
-            whole = overlapped(layers.kernels[i].t() @ spreads[-1], shapes[i][1], layers.sizes[i])
-            slope = unpadded(whole, layers.paddings[i], shapes[i][0])
-    return Passed(
-        shapes, columns, places, spreads[::-1], rows, slopes[::-1], logits, chances, total, found[::-1]
-    )  # fmt: skip
+            slope = multiplied_back([(layers.kernels[i], spreads[-1])], shapes[i], layers.sizes[i], layers.paddings[i])
+    return Passed(shapes, columns, places, spreads[::-1], rows, slopes[::-1], logits, chances, total, found[::-1])
 
 
 def as_weights(found: Sequence[Tensor], weights: Sequence[Tensor], convolved: int) -> list[Tensor]:
@@ -174,11 +168,11 @@ class _Gradient(torch.autograd.Function):
             size = weights[2 * i].shape[2]
             moved_kernels.append(spread(along[2 * i], along[2 * i + 1]))
             change = moved_kernels[-1] @ columns[i]
-            entered = None if moved is None else windows(padded(moved, ctx.paddings[i]), size, 0.0)
+            entered = None if moved is None else windows(moved, size, ctx.paddings[i], 0.0)
             if entered is not None:
                 change.addmm_(kernels[i], entered)
             moved_columns.append(entered)
-            sides = pooled_sides(ctx.shapes[i][1], size)
+            sides = pooled_sides(ctx.shapes[i], size, ctx.paddings[i])
             moved = taken(change, places[i]).view(len(weights[2 * i]), *sides, -1)
         assert moved is not None
         moved_rows = [moved.reshape(-1, len(shares)).t().contiguous()]
@@ -192,6 +186,9 @@ class _Gradient(torch.autograd.Function):
         change = change - (chances * change).sum(1, keepdim=True)
         moved_targets = -shares[:, None] * change
         moved_shares = -(targets * change).sum(1)
+        if not any(ctx.needs_input_grad[:1] + ctx.needs_input_grad[4:]):
+            # one step from given weights, on given images (label distillation): half of the way is enough
+            return None, moved_targets, moved_shares, None, *(None for _ in weights)
         slope = shares[:, None] * total * chances * change
         out: list[Tensor] = []
         for layer in reversed(range(linear)):
@@ -209,8 +206,7 @@ class _Gradient(torch.autograd.Function):
                 weight.addmm_(spreads[i], entered.t())
             out += gathered(weight, weights[2 * i].shape)[::-1]
             if i or ctx.needs_input_grad[0]:
-                windowed = (kernels[i].t() @ spreaded).addmm_(moved_kernels[i].t(), spreads[i])
-                whole = overlapped(windowed, ctx.shapes[i][1], weights[2 * i].shape[2])
-                slope = unpadded(whole, ctx.paddings[i], ctx.shapes[i][0])
+                products = [(kernels[i], spreaded), (moved_kernels[i], spreads[i])]
+                slope = multiplied_back(products, ctx.shapes[i], weights[2 * i].shape[2], ctx.paddings[i])
         images = slope.permute(3, 0, 1, 2) if ctx.needs_input_grad[0] else None
         return images, moved_targets, moved_shares, None, *out[::-1]

@@ -19,7 +19,7 @@ from torch.autograd.function import once_differentiable
 from textdistill.learners.pixel_gradient import as_weights, prepared, there_and_back
 
 # Images taken at once. LeNet on 1,024 digits, of one thread with 512 KiB of cache to itself: see CHANGELOG.
-ROWS = 64
+ROWS = 32
 
 
 def loss_once(
