@@ -18,16 +18,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from textdistill.learners.pixel_products import (
-    gathered,
-    largest,
-    multiplied_back,
-    placed,
-    pooled_sides,
-    spread,
-    taken,
-    windows,
-)
+from textdistill.learners.pixel_buffers import Lent, lend
+from textdistill.learners.pixel_products import gathered, parts_of, spread
 
 # slope where value > 0, and else 0: ReLU's way back, and its tangent's way forth, in one operation
 relu_slope = torch.ops.aten.threshold_backward.default
@@ -46,60 +38,58 @@ def gradient(
 
 @dataclass(frozen=True)
 class Layers:
-    """The weights as products take them, and what is known of each convolution."""
+    """The weights as products take them."""
 
+    weights: Sequence[Tensor]  # weight and bias of each layer
+    paddings: Sequence[int]  # of each convolution
     kernels: list[Float[Tensor, "_ _"]]  # K(w, b) of each convolution
-    sizes: list[int]  # k, of a kernel k × k
-    paddings: Sequence[int]
+    parts: list[list[Float[Tensor, "_ _"]]]  # Kᵀ by rows of the window
     linear: list[tuple[Float[Tensor, "_ _"], Float[Tensor, " _"]]]
+
+    @classmethod
+    def of(cls, weights: Sequence[Tensor], paddings: Sequence[int]) -> Layers:
+        """The weights of a network with so many convolutions."""
+        pairs = list(zip(weights[::2], weights[1::2], strict=True))
+        kernels = [spread(weight, bias) for weight, bias in pairs[: len(paddings)]]
+        parts = [parts_of(kernel, weight.shape) for kernel, (weight, _) in zip(kernels, pairs, strict=False)]
+        return cls(weights, paddings, kernels, parts, pairs[len(paddings) :])
 
 
 @dataclass(frozen=True)
 class Passed:
     """What a forward and a backward pass found on the way; lists go from the first layer to the last."""
 
-    shapes: list[tuple[int, ...]]  # of what enters a convolution: c, h, w, n
-    columns: list[Float[Tensor, "_ _"]]  # W(x) of each convolution
-    places: list[Float[Tensor, "4 _"]]  # where the largest of each four stood
-    spreads: list[Float[Tensor, "_ _"]]  # ∂ℓ/∂z of each convolution
+    lent: Lent  # the convolutions' W(x), with ∂ℓ/∂z for values and the places of the largest
     rows: list[Float[Tensor, "n _"]]  # what enters each linear layer
     slopes: list[Float[Tensor, "n _"]]  # ∂ℓ/∂z of each linear layer
     logits: Float[Tensor, "n c"]
     chances: Float[Tensor, "n c"]
     total: Float[Tensor, "n 1"]  # Σ_c y_ic
-    found: list[Tensor]  # ∂ℓ/∂K of each convolution, then ∂ℓ/∂w and ∂ℓ/∂b of each linear layer
 
 
-def prepared(weights: Sequence[Tensor], paddings: Sequence[int]) -> Layers:
-    """The weights and biases of a network with so many convolutions, ready for `there_and_back`."""
-    pairs = list(zip(weights[::2], weights[1::2], strict=True))
-    first = pairs[: len(paddings)]
-    kernels = [spread(weight, bias) for weight, bias in first]
-    return Layers(kernels, [weight.shape[2] for weight, _ in first], paddings, pairs[len(paddings) :])
+def there_and_back(layers: Layers, inputs: Tensor, targets: Tensor, shares: Tensor) -> tuple[Passed, list[Tensor]]:
+    """Forward and backward through the network, for the weights' gradient and not for the images'.
 
-
-def there_and_back(layers: Layers, inputs: Tensor, targets: Tensor, shares: Tensor) -> Passed:
-    """Forward and backward through the network, for the weights' gradient and not for the images'."""
-    count = len(inputs)
+    The gradient comes as ∂ℓ/∂K of each convolution, then ∂ℓ/∂w and ∂ℓ/∂b of each linear layer: see `as_weights`.
+    """
     values = inputs.permute(1, 2, 3, 0)
-    shapes, columns, places = [], [], []
-    for kernel, size, padding in zip(layers.kernels, layers.sizes, layers.paddings, strict=True):
-        shapes.append(tuple(values.shape))
-        columns.append(windows(values, size, padding, 1.0))
-        most, chosen = largest(kernel @ columns[-1])
-        places.append(chosen)
-        values = most.view(len(kernel) // 4, *pooled_sides(shapes[-1], size, padding), count)
+    lent, convolutions = lend(values.shape, layers.weights[: 2 * len(layers.paddings) : 2], layers.paddings, 1.0)
+    for kernel, layer in zip(layers.kernels, convolutions, strict=True):
+        layer.enter(values)
+        torch.mm(kernel, layer.columns, out=layer.values)
+        layer.pool()
+        values = layer.images
     # rows one behind the other: with few of them, products of columns are five times as slow
-    rows = [values.reshape(-1, count).t().contiguous()]
-    for layer, (weight, bias) in enumerate(layers.linear):
+    rows = [convolutions[-1].flat.t().contiguous()]
+    for i, (weight, bias) in enumerate(layers.linear):
         logits = torch.addmm(bias, rows[-1], weight.t())
-        if layer < len(layers.linear) - 1:
+        if i < len(layers.linear) - 1:
             rows.append(logits.clamp_min_(0.0))
     chances = torch.softmax(logits, 1)
 
     total = targets.sum(1, keepdim=True)
-    slope = shares[:, None] * (total * chances - targets)
-    slopes, spreads, found = [], [], []
+    slope = torch.mul(total, chances).sub_(targets).mul_(shares[:, None])
+    slopes, found = [], []
     for (weight, _), entered in zip(layers.linear[::-1], rows[::-1], strict=True):
         slopes.append(slope)
         found += [slope.sum(0), slope.t() @ entered]
@@ -107,16 +97,16 @@ def there_and_back(layers: Layers, inputs: Tensor, targets: Tensor, shares: Tens
         if entered is not rows[0]:
             slope = relu_slope(slope, entered, 0.0)
     slope = slope.t()
-    for i in reversed(range(len(columns))):
-        spreads.append(placed(slope, places[i], columns[i].shape[1]))
-        found.append(spreads[-1] @ columns[i].t())
+    for i, layer in reversed(list(enumerate(convolutions))):
+        layer.place(slope, layer.chosen)
+        found.append(layer.values @ layer.across)
         if i:
-            slope = multiplied_back([(layers.kernels[i], spreads[-1])], shapes[i], layers.sizes[i], layers.paddings[i])
-    return Passed(shapes, columns, places, spreads[::-1], rows, slopes[::-1], logits, chances, total, found[::-1])
+            slope = layer.back([(layers.parts[i], layer.values)])
+    return Passed(lent, rows, slopes[::-1], logits, chances, total), found[::-1]
 
 
 def as_weights(found: Sequence[Tensor], weights: Sequence[Tensor], convolved: int) -> list[Tensor]:
-    """The gradients in `Passed.found`, shaped as the weights are."""
+    """The gradients that `there_and_back` found, shaped as the weights are."""
     out: list[Tensor] = []
     for slope, weight in zip(found[:convolved], weights[::2], strict=False):
         out += gathered(slope, weight.shape)
@@ -128,85 +118,57 @@ class _Gradient(torch.autograd.Function):
     def forward(
         ctx: Any, inputs: Tensor, targets: Tensor, shares: Tensor, paddings: tuple[int, ...], *weights: Tensor
     ) -> tuple[Tensor, ...]:
-        layers = prepared(weights, paddings)
-        passed = there_and_back(layers, inputs, targets, shares)
-        ctx.paddings, ctx.shapes, ctx.counts = paddings, passed.shapes, (len(paddings), len(passed.rows))
-        ctx.save_for_backward(
-            *weights,
-            *passed.columns,
-            *layers.kernels,
-            *passed.places,
-            *passed.spreads,
-            *passed.rows,
-            *passed.slopes,
-            passed.chances,
-            passed.total,
-            targets,
-            shares,
-        )
-        return tuple(as_weights(passed.found, weights, len(paddings)))
+        layers = Layers.of(weights, paddings)
+        passed, found = there_and_back(layers, inputs, targets, shares)
+        ctx.save_for_backward(targets, shares, *weights)
+        ctx.kept = layers, passed  # and nothing that is returned: that circle would keep the buffers from the next step
+        return tuple(as_weights(found, weights, len(paddings)))
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *along: Tensor) -> tuple[Tensor | None, ...]:
-        convolved, linear = ctx.counts
-        saved = list(ctx.saved_tensors)
-
-        def next_(count: int) -> list[Tensor]:
-            return [saved.pop(0) for _ in range(count)]
-
-        weights = next_(2 * (convolved + linear))
-        columns, kernels, places, spreads = (next_(convolved) for _ in range(4))
-        rows, slopes = next_(linear), next_(linear)
-        chances, total, targets, shares = saved
+        targets, shares, *weights = ctx.saved_tensors
+        layers, passed = ctx.kept
+        begun = passed.lent.buffers.convolutions
+        convolved, rows, slopes = len(begun), passed.rows, passed.slopes
+        lent, moved = lend(begun[0].plan.shape, weights[: 2 * convolved : 2], layers.paddings, 0.0)
+        moves = Layers.of(along, layers.paddings)
 
         # Forward: how every value moves when the weights do.
-        moved_columns: list[Tensor | None] = []
-        moved_kernels = []
-        moved: Tensor | None = None
-        for i in range(convolved):
-            size = weights[2 * i].shape[2]
-            moved_kernels.append(spread(along[2 * i], along[2 * i + 1]))
-            change = moved_kernels[-1] @ columns[i]
-            entered = None if moved is None else windows(moved, size, ctx.paddings[i], 0.0)
-            if entered is not None:
-                change.addmm_(kernels[i], entered)
-            moved_columns.append(entered)
-            sides = pooled_sides(ctx.shapes[i], size, ctx.paddings[i])
-            moved = taken(change, places[i]).view(len(weights[2 * i]), *sides, -1)
-        assert moved is not None
-        moved_rows = [moved.reshape(-1, len(shares)).t().contiguous()]
-        for layer in range(linear):
-            at = 2 * (convolved + layer)
-            change = torch.addmm(along[at + 1], rows[layer], along[at].t()).addmm_(moved_rows[-1], weights[at].t())
-            if layer < linear - 1:
-                moved_rows.append(relu_slope(change, rows[layer + 1], 0.0))
+        for i, (old, new) in enumerate(zip(begun, moved, strict=True)):
+            torch.mm(moves.kernels[i], old.columns, out=new.values)
+            if i:
+                new.enter(moved[i - 1].images)
+                new.values.addmm_(layers.kernels[i], new.columns)
+            new.take(old.chosen)
+        moved_rows = [moved[-1].flat.t().contiguous()]
+        for i, (weight, _) in enumerate(layers.linear):
+            by, bias = moves.linear[i]
+            change = torch.addmm(bias, rows[i], by.t()).addmm_(moved_rows[-1], weight.t())
+            if i < len(rows) - 1:
+                moved_rows.append(relu_slope(change, rows[i + 1], 0.0))
 
         # Backward: how every slope moves.
-        change = change - (chances * change).sum(1, keepdim=True)
+        change = change - (passed.chances * change).sum(1, keepdim=True)
         moved_targets = -shares[:, None] * change
         moved_shares = -(targets * change).sum(1)
         if not any(ctx.needs_input_grad[:1] + ctx.needs_input_grad[4:]):
             # one step from given weights, on given images (label distillation): half of the way is enough
             return None, moved_targets, moved_shares, None, *(None for _ in weights)
-        slope = shares[:, None] * total * chances * change
-        out: list[Tensor] = []
-        for layer in reversed(range(linear)):
-            at = 2 * (convolved + layer)
-            out += [slope.sum(0), (slope.t() @ rows[layer]).addmm_(slopes[layer].t(), moved_rows[layer])]
-            slope = (slope @ weights[at]).addmm_(slopes[layer], along[at])
-            if layer:
-                slope = relu_slope(slope, rows[layer], 0.0)
+        slope = -moved_targets * passed.total * passed.chances
+        found: list[Tensor] = []
+        for i, (weight, _) in reversed(list(enumerate(layers.linear))):
+            found += [slope.sum(0), (slope.t() @ rows[i]).addmm_(slopes[i].t(), moved_rows[i])]
+            slope = (slope @ weight).addmm_(slopes[i], moves.linear[i][0])
+            if i:
+                slope = relu_slope(slope, rows[i], 0.0)
         slope = slope.t()
-        for i in reversed(range(convolved)):
-            spreaded = placed(slope, places[i], columns[i].shape[1])
-            weight = spreaded @ columns[i].t()
-            entered = moved_columns[i]
-            if entered is not None:
-                weight.addmm_(spreads[i], entered.t())
-            out += gathered(weight, weights[2 * i].shape)[::-1]
+        for i, (old, new) in reversed(list(enumerate(zip(begun, moved, strict=True)))):
+            new.place(slope, old.chosen)
+            found.append(new.values @ old.across)
+            if i:
+                found[-1].addmm_(old.values, new.across)
             if i or ctx.needs_input_grad[0]:
-                products = [(kernels[i], spreaded), (moved_kernels[i], spreads[i])]
-                slope = multiplied_back(products, ctx.shapes[i], weights[2 * i].shape[2], ctx.paddings[i])
+                slope = new.back([(layers.parts[i], new.values), (moves.parts[i], old.values)])
         images = slope.permute(3, 0, 1, 2) if ctx.needs_input_grad[0] else None
-        return images, moved_targets, moved_shares, None, *out[::-1]
+        return images, moved_targets, moved_shares, None, *as_weights(found[::-1], weights, convolved)

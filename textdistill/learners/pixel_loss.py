@@ -16,7 +16,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from textdistill.learners.pixel_gradient import as_weights, prepared, there_and_back
+from textdistill.learners.pixel_gradient import Layers, as_weights, there_and_back
 
 # Images taken at once. LeNet on 1,024 digits, of one thread with 512 KiB of cache to itself: see CHANGELOG.
 ROWS = 32
@@ -38,17 +38,18 @@ class _Loss(torch.autograd.Function):
     def forward(
         ctx: Any, inputs: Tensor, targets: Tensor, shares: Tensor, paddings: tuple[int, ...], *weights: Tensor
     ) -> Tensor:
-        layers = prepared(weights, paddings)
+        layers = Layers.of(weights, paddings)
         loss = shares.new_zeros(())
         sums: list[Tensor] = []
         size = ROWS if inputs.device.type == "cpu" else max(1, len(inputs))
         for x, y, a in zip(inputs.split(size), targets.split(size), shares.split(size), strict=True):
-            passed = there_and_back(layers, x, y, a)
+            passed, found = there_and_back(layers, x, y, a)
             loss -= (y * F.log_softmax(passed.logits, 1)).sum(1) @ a
             if sums:
-                torch._foreach_add_(sums, passed.found)
+                torch._foreach_add_(sums, found)
             else:
-                sums = passed.found
+                sums = found
+            del passed  # the next rows then go where these were
         ctx.save_for_backward(*as_weights(sums, weights, len(paddings)))
         return loss
 

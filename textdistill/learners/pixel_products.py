@@ -43,8 +43,12 @@ def pooled_sides(shape: Sequence[int], size: int, padding: int) -> tuple[int, in
 
 
 @dataclass(frozen=True)
-class _Plan:
-    """How windows lie on the padded images: an odd last row or column goes where it has no say."""
+class Plan:
+    """How the windows of a pooled convolution lie on padded images; an odd last row or column has no say.
+
+    Even and odd rows and columns of the images stand apart, (2, c, 2, h/2, w/2, n): a row of windows is then one run of
+    memory. The rows of W are the window's rows, in them channels, and in them the window's columns.
+    """
 
     shape: tuple[int, int, int, int]  # of the images: c, h, w, n
     padding: int
@@ -54,7 +58,8 @@ class _Plan:
     pooled: tuple[int, int]
 
     @classmethod
-    def of(cls, shape: Sequence[int], size: int, padding: int) -> _Plan:
+    def of(cls, shape: Sequence[int], size: int, padding: int) -> Plan:
+        """For images of `shape` (c, h, w, n) and a kernel `size` × `size`."""
         channels, height, width, count = shape
         low, right = padding - height % 2, padding - width % 2
         half, reach = ((height + padding + low) // 2, (width + padding + right) // 2), (size + 1) // 2
@@ -62,53 +67,79 @@ class _Plan:
         return cls((channels, height, width, count), padding, (padding, low, padding, right), half, reach, pooled)
 
     @property
-    def even(self) -> bool:
-        """Whether images stand in the padded ones at even places, and end there."""
-        return not any(side % 2 for side in self.around) and min(self.around) >= 0
+    def rows(self) -> int:
+        """The rows of W, with the last."""
+        return 4 * self.shape[0] * self.reach**2 + 1
 
-    def apart(self, images: Tensor) -> Tensor:
-        """Padded images (2, c, 2, h/2, w/2, n), even and odd rows and columns apart: windows are then runs of memory."""
-        channels, height, width, count = self.shape
+    @property
+    def even(self) -> bool:
+        """Whether images begin and end at even places of the padded ones, so that padding is a matter of where."""
+        return not any(side % 2 for side in self.around)
+
+    def parted(self, images: Tensor) -> Tensor:
+        """The view of images, in any order of memory, that fits `inside`; a copy where they must be padded first."""
         if not self.even:
             above, below, left, right = self.around
             images = F.pad(images, (0, 0, left, right, above, below))
-            return images.view(channels, self.half[0], 2, self.half[1], 2, count).permute(2, 0, 4, 1, 3, 5).contiguous()
-        make = images.new_zeros if self.padding else images.new_empty
-        out = make(2, channels, 2, *self.half, count)
-        # images that are not one run of memory (rows of a batch come with n first) are read here, once
-        parts = images.unflatten(2, (width // 2, 2)).unflatten(1, (height // 2, 2))
-        self._inside(out).copy_(parts.permute(2, 0, 4, 1, 3, 5))
-        return out
+        _, height, width, _ = images.shape
+        return images.unflatten(2, (width // 2, 2)).unflatten(1, (height // 2, 2)).permute(2, 0, 4, 1, 3, 5)
+
+    def empty(self, like: Tensor) -> Tensor:
+        """Memory for padded images, their rows and columns apart; zeros around."""
+        return like.new_zeros(2, self.shape[0], 2, *self.half, self.shape[3])
+
+    def inside(self, apart: Tensor) -> Tensor:
+        """Where in there the images go."""
+        if not (self.even and self.padding):
+            return apart
+        (above, _, left, _), (_, height, width, _) = self.around, self.shape
+        return apart.narrow(3, above // 2, height // 2).narrow(4, left // 2, width // 2)
 
     def together(self, apart: Tensor) -> Tensor:
-        """The adjoint of `apart`."""
+        """The adjoint of padding and parting: images (c, h, w, n)."""
         channels, height, width, count = self.shape
-        if not self.even:
-            above, below, left, right = self.around
-            whole = apart.permute(1, 3, 0, 4, 2, 5).reshape(channels, 2 * self.half[0], 2 * self.half[1], count)
-            return F.pad(whole, (0, 0, -left, -right, -above, -below))
-        return self._inside(apart).permute(1, 3, 0, 4, 2, 5).reshape(channels, height, width, count)
+        if self.even:
+            return self.inside(apart).permute(1, 3, 0, 4, 2, 5).reshape(channels, height, width, count)
+        above, below, left, right = self.around
+        whole = apart.permute(1, 3, 0, 4, 2, 5).reshape(channels, 2 * self.half[0], 2 * self.half[1], count)
+        return F.pad(whole, (0, 0, -left, -right, -above, -below))
 
-    def _inside(self, apart: Tensor) -> Tensor:
-        above, _, left, _ = self.around
-        _, height, width, _ = self.shape
-        if not self.padding:
-            return apart
-        return apart.narrow(3, above // 2, height // 2).narrow(4, left // 2, width // 2)
+    def windows_of(self, apart: Tensor) -> Tensor:
+        """All windows of parted images, as a view that fits `by_window`."""
+        (channels, _, _, count), (h, w), m, (high, wide) = self.shape, self.half, self.reach, self.pooled
+        plane = h * w * count
+        strides = (w * count, 2 * channels * plane, 2 * plane, count, plane, w * count, 1)
+        return apart.as_strided((m, 2, channels, m, 2, high, wide * count), strides, apart.storage_offset())
+
+    def by_window(self, columns: Tensor) -> Tensor:
+        """The rows of W but the last, by the place in the window."""
+        (channels, _, _, count), m, (high, wide) = self.shape, self.reach, self.pooled
+        return columns[:-1].view(m, 2, channels, m, 2, high, wide * count)
+
+    def back_buffers(self, like: Tensor) -> tuple[Tensor, ...]:
+        """Memory for the adjoint of W: windows with their rows added up, (4 c m, h · w2 · n), and parted images.
+
+        Then, for each of m steps within the window: where in the former a part of the rows is to be added, where in the
+        latter a part of the columns, and what.
+        """
+        (channels, _, _, count), (h, w), m, (high, wide) = self.shape, self.half, self.reach, self.pooled
+        run = wide * count
+        by_row, apart = like.new_empty(4 * channels * m, h * run), self.empty(like)
+        parts, sums = by_row.view(2 * channels, m, 2, h, run), apart.view(2 * channels, 2, h, w * count)
+        views: list[Tensor] = []
+        for step in range(m):
+            rows, columns = by_row.narrow(1, step * run, high * run), sums.narrow(3, step * count, run)
+            views += [rows, columns, parts[:, step]]
+        return by_row, apart, *views
 
 
 def windows(images: Float[Tensor, "c h w n"], size: int, padding: int, last: float) -> Float[Tensor, "k1 columns"]:
-    """W(x): the window of every pooled pixel of every image as a column, with `last` below it (one, for the bias).
-
-    Rows of W are rows of the window, and in them channels, and in them the window's columns.
-    """
-    plan = _Plan.of(images.shape, size, padding)
-    (channels, _, _, count), (h, w), m, (high, wide) = plan.shape, plan.half, plan.reach, plan.pooled
-    apart, plane = plan.apart(images), h * w * count
-    shape = (m, 2, channels, m, 2, high, wide * count)
-    strides = (w * count, 2 * channels * plane, 2 * plane, count, plane, w * count, 1)
-    out = images.new_empty(channels * (size + 1) ** 2 + 1, high * wide * count)
-    out[:-1].view(shape).copy_(apart.as_strided(shape, strides, apart.storage_offset()))
+    """W(x): the window of every pooled pixel of every image as a column, with `last` below it (one, for the bias)."""
+    plan = Plan.of(images.shape, size, padding)
+    apart = plan.empty(images)
+    plan.inside(apart).copy_(plan.parted(images))
+    out = images.new_empty(plan.rows, plan.pooled[0] * plan.pooled[1] * images.shape[3])
+    plan.by_window(out).copy_(plan.windows_of(apart))
     out[-1].fill_(last)
     return out
 
@@ -117,42 +148,16 @@ def overlapped(
     columns: Float[Tensor, "k1 columns"], image: Sequence[int], size: int, padding: int
 ) -> Float[Tensor, "c h w n"]:
     """The adjoint of W: the windows' columns, added up where they lie over each other, for images of shape `image`."""
-    plan = _Plan.of(image, size, padding)
-    (channels, _, _, count), (h, _), m, (high, wide) = plan.shape, plan.half, plan.reach, plan.pooled
-    parts = columns[:-1].view(m, 4 * channels * m, high, wide * count)
+    plan = Plan.of(image, size, padding)
+    by_row, apart, *views = plan.back_buffers(columns)
+    parts = columns[:-1].view(plan.reach, by_row.shape[0], -1)
     # rows first, then columns: 2 m additions, not m²
-    by_row = columns.new_zeros(4 * channels * m, h, wide * count)
-    for row in range(m):  # not `by_row[...] += `, which copies the sum onto itself once more
-        by_row.narrow(1, row, high).add_(parts[row])
-    return _columns_overlapped(by_row, plan)
-
-
-def multiplied_back(
-    products: Sequence[tuple[Float[Tensor, "four_f k1"], Float[Tensor, "four_f columns"]]],
-    image: Sequence[int],
-    size: int,
-    padding: int,
-) -> Float[Tensor, "c h w n"]:
-    """`overlapped` of Σ Kᵀs over the pairs (K, s) of `products`: rows are added up by the products themselves."""
-    plan = _Plan.of(image, size, padding)
-    (channels, _, _, count), (h, _), m, (high, wide) = plan.shape, plan.half, plan.reach, plan.pooled
-    block, run = 4 * channels * m, wide * count
-    by_row = products[0][1].new_zeros(block, h * run)
-    for kernels, slopes in products:
-        for row in range(m):
-            part = kernels.narrow(1, row * block, block)
-            by_row.narrow(1, row * run, high * run).addmm_(part.t(), slopes)
-    return _columns_overlapped(by_row, plan)
-
-
-def _columns_overlapped(by_row: Tensor, plan: _Plan) -> Tensor:
-    """What is left to do when the windows' rows are added up."""
-    (channels, _, _, count), (h, w), m, (_, wide) = plan.shape, plan.half, plan.reach, plan.pooled
-    parts = by_row.view(2 * channels, m, 2, h, wide * count)
-    apart = by_row.new_zeros(2 * channels, 2, h, w * count)
-    for column in range(m):
-        apart.narrow(3, column * count, wide * count).add_(parts[:, column])
-    return plan.together(apart.view(2, channels, 2, h, w, count))
+    by_row.zero_()
+    for row, part in zip(views[::3], parts, strict=True):  # not `by_row[...] += `, which copies the sum once more
+        row.add_(part)
+    for total, part in zip(views[1::3], views[2::3], strict=True):
+        total.add_(part)
+    return plan.together(apart)
 
 
 def _places(kernels: Tensor, shape: Sequence[int]) -> Tensor:
@@ -170,6 +175,15 @@ def spread(weight: Tensor, bias: Tensor) -> Tensor:
     _places(out, weight.shape).copy_(weight)
     out[:, -1].view(4, filters).copy_(bias)
     return out
+
+
+def parts_of(kernels: Tensor, shape: Sequence[int]) -> list[Tensor]:
+    """K(w, b)ᵀ without its bias, (k1 − 1, 4 · f), in m parts: the rows of it that two rows of a window make."""
+    _, channels, size, _ = shape
+    block, row = 2 * channels * (size + 1), kernels.shape[1]
+    return [
+        kernels.as_strided((block, kernels.shape[0]), (1, row), step * block) for step in range((size + 1) // 2)
+    ]  # fmt: skip
 
 
 def gathered(grad: Tensor, shape: Sequence[int]) -> tuple[Tensor, Tensor]:
