@@ -34,19 +34,17 @@ class Convolution:
         self._inside, self._into = plan.inside(apart), plan.by_window(self.columns)
         self._windows = plan.windows_of(apart)
         pooled = self.columns.shape[1]
-        # z, and on the way back ∂ℓ/∂z
+        # z, and then `chosen`: what is written where it was read is still in the cache
         self.values = like.new_empty(4 * filters, pooled)
+        self._fours = self.values.view(4, -1)
         self._left, self._right = self.values.view(2, 2, -1).unbind(1)
-        self._pairs, self._by_pair = like.new_empty(2, 2, filters * pooled).unbind(0)
+        self._pairs = like.new_empty(2, filters * pooled)
         self._upper, self._lower = self._pairs.unbind(0)
-        self._in_upper, self._in_lower = self._by_pair.unbind(0)
         self.largest, self._positive = like.new_empty(2, filters * pooled).unbind(0)
-        self.chosen = like.new_empty(4, filters * pooled)
-        self._first, self._second = self.chosen.view(2, 2, -1).unbind(1)
+        self._slopes = self.values  # ∂ℓ/∂z: in the same place, unless both are asked for
         # y as rows of numbers for a linear layer, (f · h2 · w2, n), and as images
         self.flat = self.largest.view(-1, count)
         self.images = self.largest.view(filters, *plan.pooled, count)
-        self._places = self.values.view(4, -1), self.chosen
         self._back: list[Tensor] = []
 
     def enter(self, images: Float[Tensor, "c h w n"]) -> None:
@@ -55,23 +53,31 @@ class Convolution:
         self._into.copy_(self._windows)
 
     def pool(self) -> None:
-        """The largest of each four of `values` or zero, and ones in `chosen` where it stands, the first of equals."""
+        """The largest of each four of `values` or zero; in their places, ones where it stood (the first of equals)."""
         torch.maximum(self._left, self._right, out=self._pairs)
         torch.maximum(self._upper, self._lower, out=self.largest)
         self.largest.clamp_min_(0.0)
         torch.sign(self.largest, out=self._positive)
-        torch.ge(self._upper, self._lower, out=self._in_upper).mul_(self._positive)
-        torch.sub(self._positive, self._in_upper, out=self._in_lower)
-        torch.ge(self._left, self._right, out=self._first).mul_(self._by_pair)
-        torch.sub(self._by_pair, self._first, out=self._second)
+        torch.ge(self._upper, self._lower, out=self._upper).mul_(self._positive)
+        torch.sub(self._positive, self._upper, out=self._lower)
+        torch.ge(self._left, self._right, out=self._left).mul_(self._pairs)
+        torch.sub(self._pairs, self._left, out=self._right)
 
-    def place(self, slopes: Tensor, chosen: Tensor) -> None:
-        """Each slope of y in the chosen one of its four `values`, zeros in the others."""
-        torch.mul(chosen, slopes.reshape(-1), out=self._places[0])
+    def place(self, slopes: Tensor, keep: bool) -> Tensor:
+        """∂ℓ/∂z (4 · f, P): each slope of y at the chosen one of its four. Without `keep`, what was chosen is lost."""
+        if keep and self._slopes is self.values:
+            self._slopes = torch.empty_like(self.values)
+        torch.mul(self._fours, slopes.reshape(-1), out=self._slopes.view_as(self._fours))
+        return self._slopes
 
-    def take(self, chosen: Tensor) -> None:
-        """The chosen one of each four `values`: the adjoint of `place`."""
-        torch.sum(self._places[0].mul_(chosen), 0, out=self.largest)
+    def place_as(self, other: Convolution, slopes: Tensor) -> Tensor:
+        """The same at the places that `other` chose; `values` are lost."""
+        torch.mul(other._fours, slopes.reshape(-1), out=self._fours)
+        return self.values
+
+    def take_as(self, other: Convolution) -> None:
+        """The one of each four `values` that `other` chose: the adjoint of `place_as`. They are lost."""
+        torch.sum(self._fours.mul_(other._fours), 0, out=self.largest)
 
     def back(self, products: Sequence[tuple[Sequence[Tensor], Tensor]]) -> Float[Tensor, "c h w n"]:
         """The adjoint of W on Σ Kᵀs over pairs (`parts` of K, s): a new tensor."""

@@ -59,7 +59,8 @@ class Layers:
 class Passed:
     """What a forward and a backward pass found on the way; lists go from the first layer to the last."""
 
-    lent: Lent  # the convolutions' W(x), with ∂ℓ/∂z for values and the places of the largest
+    lent: Lent  # the convolutions' W(x), and where the largest of each four stood
+    spreads: list[Float[Tensor, "_ _"]]  # ∂ℓ/∂z of each convolution, in lent memory as well
     rows: list[Float[Tensor, "n _"]]  # what enters each linear layer
     slopes: list[Float[Tensor, "n _"]]  # ∂ℓ/∂z of each linear layer
     logits: Float[Tensor, "n c"]
@@ -67,10 +68,12 @@ class Passed:
     total: Float[Tensor, "n 1"]  # Σ_c y_ic
 
 
-def there_and_back(layers: Layers, inputs: Tensor, targets: Tensor, shares: Tensor) -> tuple[Passed, list[Tensor]]:
+def there_and_back(
+    layers: Layers, inputs: Tensor, targets: Tensor, shares: Tensor, again: bool
+) -> tuple[Passed, list[Tensor]]:
     """Forward and backward through the network, for the weights' gradient and not for the images'.
 
-    The gradient comes as ∂ℓ/∂K of each convolution, then ∂ℓ/∂w and ∂ℓ/∂b of each linear layer: see `as_weights`.
+    With `again`, all is kept that a second derivative needs. The gradient comes as ∂ℓ/∂K of each convolution, then ∂ℓ/∂w and ∂ℓ/∂b of each linear layer: see `as_weights`.
     """
     values = inputs.permute(1, 2, 3, 0)
     lent, convolutions = lend(values.shape, layers.weights[: 2 * len(layers.paddings) : 2], layers.paddings, 1.0)
@@ -89,7 +92,7 @@ def there_and_back(layers: Layers, inputs: Tensor, targets: Tensor, shares: Tens
 
     total = targets.sum(1, keepdim=True)
     slope = torch.mul(total, chances).sub_(targets).mul_(shares[:, None])
-    slopes, found = [], []
+    slopes, found, spreads = [], [], []
     for (weight, _), entered in zip(layers.linear[::-1], rows[::-1], strict=True):
         slopes.append(slope)
         found += [slope.sum(0), slope.t() @ entered]
@@ -98,11 +101,11 @@ def there_and_back(layers: Layers, inputs: Tensor, targets: Tensor, shares: Tens
             slope = relu_slope(slope, entered, 0.0)
     slope = slope.t()
     for i, layer in reversed(list(enumerate(convolutions))):
-        layer.place(slope, layer.chosen)
-        found.append(layer.values @ layer.across)
+        spreads.append(layer.place(slope, keep=again))
+        found.append(spreads[-1] @ layer.across)
         if i:
-            slope = layer.back([(layers.parts[i], layer.values)])
-    return Passed(lent, rows, slopes[::-1], logits, chances, total), found[::-1]
+            slope = layer.back([(layers.parts[i], spreads[-1])])
+    return Passed(lent, spreads[::-1], rows, slopes[::-1], logits, chances, total), found[::-1]
 
 
 def as_weights(found: Sequence[Tensor], weights: Sequence[Tensor], convolved: int) -> list[Tensor]:
@@ -119,7 +122,7 @@ class _Gradient(torch.autograd.Function):
         ctx: Any, inputs: Tensor, targets: Tensor, shares: Tensor, paddings: tuple[int, ...], *weights: Tensor
     ) -> tuple[Tensor, ...]:
         layers = Layers.of(weights, paddings)
-        passed, found = there_and_back(layers, inputs, targets, shares)
+        passed, found = there_and_back(layers, inputs, targets, shares, any(ctx.needs_input_grad))
         ctx.save_for_backward(targets, shares, *weights)
         ctx.kept = layers, passed  # and nothing that is returned: that circle would keep the buffers from the next step
         return tuple(as_weights(found, weights, len(paddings)))
@@ -140,7 +143,7 @@ class _Gradient(torch.autograd.Function):
             if i:
                 new.enter(moved[i - 1].images)
                 new.values.addmm_(layers.kernels[i], new.columns)
-            new.take(old.chosen)
+            new.take_as(old)
         moved_rows = [moved[-1].flat.t().contiguous()]
         for i, (weight, _) in enumerate(layers.linear):
             by, bias = moves.linear[i]
@@ -164,11 +167,11 @@ class _Gradient(torch.autograd.Function):
                 slope = relu_slope(slope, rows[i], 0.0)
         slope = slope.t()
         for i, (old, new) in reversed(list(enumerate(zip(begun, moved, strict=True)))):
-            new.place(slope, old.chosen)
-            found.append(new.values @ old.across)
+            spreads = new.place_as(old, slope)
+            found.append(spreads @ old.across)
             if i:
-                found[-1].addmm_(old.values, new.across)
+                found[-1].addmm_(passed.spreads[i], new.across)
             if i or ctx.needs_input_grad[0]:
-                slope = new.back([(layers.parts[i], new.values), (moves.parts[i], old.values)])
+                slope = new.back([(layers.parts[i], spreads), (moves.parts[i], passed.spreads[i])])
         images = slope.permute(3, 0, 1, 2) if ctx.needs_input_grad[0] else None
         return images, moved_targets, moved_shares, None, *as_weights(found[::-1], weights, convolved)

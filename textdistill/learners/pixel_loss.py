@@ -19,7 +19,7 @@ from torch.autograd.function import once_differentiable
 from textdistill.learners.pixel_gradient import Layers, as_weights, there_and_back
 
 # Images taken at once. LeNet on 1,024 digits, of one thread with 512 KiB of cache to itself: see CHANGELOG.
-ROWS = 32
+ROWS = 64
 
 
 def loss_once(
@@ -43,7 +43,7 @@ class _Loss(torch.autograd.Function):
         sums: list[Tensor] = []
         size = ROWS if inputs.device.type == "cpu" else max(1, len(inputs))
         for x, y, a in zip(inputs.split(size), targets.split(size), shares.split(size), strict=True):
-            passed, found = there_and_back(layers, x, y, a)
+            passed, found = there_and_back(layers, x, y, a, again=False)
             loss -= (y * F.log_softmax(passed.logits, 1)).sum(1) @ a
             if sums:
                 torch._foreach_add_(sums, found)
