@@ -81,8 +81,9 @@ class Plan:
         if not self.even:
             above, below, left, right = self.around
             images = F.pad(images, (0, 0, left, right, above, below))
-        _, height, width, _ = images.shape
-        return images.unflatten(2, (width // 2, 2)).unflatten(1, (height // 2, 2)).permute(2, 0, 4, 1, 3, 5)
+        (channels, height, width, count), (c, h, w, n) = images.shape, images.stride()
+        sides, strides = (2, channels, 2, height // 2, width // 2, count), (h, c, w, 2 * h, 2 * w, n)
+        return images.as_strided(sides, strides, images.storage_offset())
 
     def empty(self, like: Tensor) -> Tensor:
         """Memory for padded images, their rows and columns apart; zeros around."""
@@ -189,8 +190,9 @@ def parts_of(kernels: Tensor, shape: Sequence[int]) -> list[Tensor]:
 def gathered(grad: Tensor, shape: Sequence[int]) -> tuple[Tensor, Tensor]:
     """The adjoint of K."""
     grad = grad.contiguous()
-    at = _places(grad, shape)
-    return at[0, 0] + at[0, 1] + at[1, 0] + at[1, 1], grad[:, -1].view(4, -1).sum(0)
+    by_row = _places(grad, shape).unbind(0)
+    left, right = (by_row[0] + by_row[1]).unbind(0)  # `sum` takes three times as long
+    return left + right, grad[:, -1].view(4, -1).sum(0)
 
 
 def largest(values: Tensor) -> tuple[Tensor, Tensor]:
