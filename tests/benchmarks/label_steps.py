@@ -1,6 +1,7 @@
-"""CPU seconds of label distillation's outer step, ours and the plain loop's; a program, as `sldd` is and for its reason.
+"""CPU seconds of label distillation's outer step, ours and the plain loop's.
 
-That is, under pytest every annotation is checked as it runs, in the package and not in the loop beside it.
+A program of its own, as `sldd` is: under pytest every annotation of the package is checked as it runs, and none of the
+plain loop's.
 """
 
 from __future__ import annotations

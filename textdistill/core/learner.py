@@ -151,7 +151,9 @@ class Learner:
             found = dict(zip(self.names, slopes, strict=True))
             return [found[name] for name in params]
         with torch.enable_grad():
-            leaves = {n: value if value.requires_grad else value.detach().requires_grad_() for n, value in params.items()}
+            leaves = {
+                n: value if value.requires_grad else value.detach().requires_grad_() for n, value in params.items()
+            }
             loss = self.loss(leaves, batch, drop)
             return list(torch.autograd.grad(loss, list(leaves.values()), create_graph=graph))
 

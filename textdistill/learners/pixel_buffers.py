@@ -15,7 +15,7 @@ from torch import Tensor
 
 from textdistill.learners.pixel_products import Plan
 
-# What may wait unused, in bytes: SLDD's thirty steps of ten digits keep 60 MB.
+# What may wait unused, in bytes: SLDD's thirty steps of ten digits keep 40 MB.
 WAITING = 2**28
 
 Key = tuple[object, ...]
@@ -25,7 +25,7 @@ class Convolution:
     """z = K · W(x) and y = max(0, the largest of each four z), with the way back; f filters, P pooled pixels."""
 
     def __init__(self, plan: Plan, filters: int, like: Tensor, last: float):
-        channels, _, _, count = plan.shape
+        count = plan.shape[3]
         self.plan = plan
         self.columns = like.new_empty(plan.rows, plan.pooled[0] * plan.pooled[1] * count)  # W(x), (k1, P)
         self.columns[-1].fill_(last)
@@ -110,7 +110,8 @@ class Buffers:
         for (filters, _, size, _), padding in zip(kernels, paddings, strict=True):
             self.convolutions.append(Convolution(Plan.of(shape, size, padding), filters, like, last))
             shape = self.convolutions[-1].images.shape
-        self.bytes = sum(4 * c.columns.nbytes for c in self.convolutions)  # about
+        # about: windows, values and slopes, and the rest
+        self.bytes = sum(c.columns.nbytes + 3 * c.values.nbytes for c in self.convolutions)
 
 
 class Lent:

@@ -73,7 +73,8 @@ def there_and_back(
 ) -> tuple[Passed, list[Tensor]]:
     """Forward and backward through the network, for the weights' gradient and not for the images'.
 
-    With `again`, all is kept that a second derivative needs. The gradient comes as ∂ℓ/∂K of each convolution, then ∂ℓ/∂w and ∂ℓ/∂b of each linear layer: see `as_weights`.
+    With `again`, all is kept that a second derivative needs. The gradient comes as ∂ℓ/∂K of each convolution, then ∂ℓ/∂w
+    and ∂ℓ/∂b of each linear layer: see `as_weights`.
     """
     values = inputs.permute(1, 2, 3, 0)
     lent, convolutions = lend(values.shape, layers.weights[: 2 * len(layers.paddings) : 2], layers.paddings, 1.0)
@@ -134,7 +135,7 @@ class _Gradient(torch.autograd.Function):
         layers, passed = ctx.kept
         begun = passed.lent.buffers.convolutions
         convolved, rows, slopes = len(begun), passed.rows, passed.slopes
-        lent, moved = lend(begun[0].plan.shape, weights[: 2 * convolved : 2], layers.paddings, 0.0)
+        _held, moved = lend(begun[0].plan.shape, weights[: 2 * convolved : 2], layers.paddings, 0.0)
         moves = Layers.of(along, layers.paddings)
 
         # Forward: how every value moves when the weights do.
