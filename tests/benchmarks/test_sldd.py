@@ -14,7 +14,7 @@ from tests.benchmarks.pixel_oracle import lenet, sldd_step
 from tests.benchmarks.sldd import EPOCHS, IMAGES, REAL, STEPS, make_pictures, measured, our_step
 from textdistill.core.unroll import Graph, MetaGradient, Sweep
 
-# Ratio to the oracle's time. Beside other jobs, which an inner step's many small calls feel most, 0.51 to 0.62 were seen.
+# Ratio to the oracle's time. Beside other jobs, which many small calls feel most, 0.51 to 0.62 were seen.
 MOST, AIM = 0.65, 0.45
 
 

@@ -73,8 +73,8 @@ def there_and_back(
 ) -> tuple[Passed, list[Tensor]]:
     """Forward and backward through the network, for the weights' gradient and not for the images'.
 
-    With `again`, all is kept that a second derivative needs. The gradient comes as ∂ℓ/∂K of each convolution, then ∂ℓ/∂w
-    and ∂ℓ/∂b of each linear layer: see `as_weights`.
+    With `again`, all is kept that a second derivative needs. The gradient comes as ∂ℓ/∂K of each convolution, then
+    ∂ℓ/∂w and ∂ℓ/∂b of each linear layer: see `as_weights`.
     """
     values = inputs.permute(1, 2, 3, 0)
     lent, convolutions = lend(values.shape, layers.weights[: 2 * len(layers.paddings) : 2], layers.paddings, 1.0)
