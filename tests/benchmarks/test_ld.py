@@ -12,7 +12,6 @@ from torch import Tensor
 
 from tests.benchmarks.label_oracle import LABEL_RATE, VIRTUAL_RATE, Labels, run
 from tests.benchmarks.pixel_oracle import lenet
-from tests.benchmarks.test_speed import interleaved, multiply
 from textdistill.core.batch import Batch
 from textdistill.core.distill import Objective, distill
 from textdistill.core.inner import SGD
@@ -37,6 +36,9 @@ FORWARD = 2 * (6 * 25 * 28**2 + 16 * 150 * 10**2 + 400 * 120 + 120 * 84 + 84 * 1
 # Second order: the real batch forth and back (once more forth for the weights' derivative, once for the inputs', which
 # the first convolution has none of). Ridge: forth.
 PASSES = {"second order": 3 - 2 * 6 * 25 * 28**2 / 1e6 / FORWARD, "ridge": 1.0}
+# Ratio to the plain loop's time. Second order: 0.51 to 0.56 beside other jobs (aim: 0.45); ridge is a forward pass, in
+# which there is little to win.
+MOST = {"second order": 0.65, "ridge": 1.0}
 WANTED = 0.1  # CPU-s on an idle core; what else the machine does slows both loops, so the ratio alone is asserted
 
 
@@ -114,20 +116,13 @@ def test_the_plain_loop_and_textdistill_learn_the_same_labels(kind: str) -> None
 @pytest.mark.parametrize("kind", OBJECTIVES)
 def test_one_outer_step_of_label_distillation(kind: str) -> None:
     assert torch.get_num_threads() == 1, "OMP_NUM_THREADS=1, as `make bench` sets it"
-    learner, inputs, targets = problem(50, torch.float32)
-    real, steps, size = Noise(2, 1024, torch.float32), 4, 1024
-    taken = interleaved(
-        {
-            "ours": lambda: ours(kind, learner, inputs, targets, real, steps),
-            "oracle": lambda: theirs(kind, learner, inputs, targets, real, steps),
-            "multiply": multiply(size),
-        },
-        rounds=5,
-    )
-    mine, plain, rate = taken["ours"] / steps, taken["oracle"] / steps, 2 * size**3 / 1e9 / taken["multiply"]
+    from tests.benchmarks.label_steps import measured  # which imports this file
+
+    taken, size = measured(kind), 1024
+    mine, plain, rate = taken["ours"], taken["oracle"], 2 * size**3 / 1e9 / taken["multiply"]
     count = FORWARD * PASSES[kind] * 1024 / 1e3
     print(f"\n\nOne outer step of label distillation, {kind}: LeNet, 28 × 28, base batch 50, real batch 1,024")
     print(f"textdistill {mine:.3f} CPU-s (wanted: {WANTED}), plain loop {plain:.3f}, ratio {mine / plain:.2f}")
     share = f"{count / mine / rate:.0%} of matmul's {rate:.0f}"
     print(f"{count:.1f} GFLOP at the least, {count / mine:.0f} GFLOP/s: {share}")
-    assert mine <= 0.9 * plain
+    assert mine <= MOST[kind] * plain

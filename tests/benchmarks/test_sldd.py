@@ -14,6 +14,9 @@ from tests.benchmarks.pixel_oracle import lenet, sldd_step
 from tests.benchmarks.sldd import EPOCHS, IMAGES, REAL, STEPS, make_pictures, measured, our_step
 from textdistill.core.unroll import Graph, MetaGradient, Sweep
 
+# Ratio to the oracle's time. Beside other jobs, which many small calls feel most, 0.51 to 0.62 were seen.
+MOST, AIM = 0.65, 0.45
+
 
 @pytest.mark.parametrize("gradient", [Graph(), Sweep()])
 def test_the_oracle_and_textdistill_take_the_same_step(gradient: MetaGradient) -> None:
@@ -51,5 +54,5 @@ def test_one_outer_step_of_sldd() -> None:
         share = f"{count:8.1f}{count / taken[name]:9.1f}{count / taken[name] / rate:11.0%}"
         print(f"{label:34}{taken[name]:8.3f}{share}")
     print(f"{'matmul, 1024 × 1024, float32':34}{taken['multiply']:8.3f}{2 * size**3 / 1e9:8.1f}{rate:9.1f}")
-    print(f"\nratio {ratio:.2f} (at most 0.75); aim: 0.2 CPU-s on a machine of 90 GFLOP/s")
-    assert ratio <= 0.75
+    print(f"\nratio {ratio:.2f} (at most {MOST}; aim: {AIM})")
+    assert ratio <= MOST

@@ -62,3 +62,17 @@ def test_adam_has_a_derivative_where_a_gradient_is_zero() -> None:
     (new,), _ = Adam().update(params, [gradient], Adam().init(params), torch.tensor(0.1, dtype=torch.float64))
     (slope,) = torch.autograd.grad(new.sum(), gradient)
     assert slope.isfinite().all()
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_a_step_of_descent_differentiates_for_weights_gradient_and_rate_again_and_again(momentum: float) -> None:
+    optimizer = SGD(momentum=momentum)
+    shapes = [(2, 3), (4,)]
+    values = [randn(*shape, seed=i).requires_grad_() for i, shape in enumerate(shapes * 2)]
+    rate = torch.tensor(0.3, dtype=torch.float64, requires_grad=True)
+
+    def step(lr: Tensor, *given: Tensor) -> tuple[Tensor, ...]:
+        return tuple(optimizer.update(given[:2], given[2:], optimizer.init(given[:2]), lr)[0])
+
+    assert torch.autograd.gradcheck(step, (rate, *values))
+    assert torch.autograd.gradgradcheck(step, (rate, *values))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Sequence
-from typing import Protocol, runtime_checkable
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 import torch.nn.functional as F
@@ -125,24 +125,47 @@ class Learner:
             rows = -(batch.targets * F.log_softmax(logits, dim=1)).sum(1)
         return rows.mean() if batch.weights is None else (batch.weights * rows).sum()
 
+    def loss_once(self, params: Params, batch: Batch, drop: torch.Generator | None = None) -> Float[Tensor, ""]:
+        """`loss`, of which the caller wants no more than one derivative, and that for the weights: an outer loss.
+
+        A network may have a method `loss_once(params, inputs, targets, shares)` that knows the cross-entropy's.
+        """
+        own = self._own("loss_once")
+        if own is None or not torch.is_grad_enabled():
+            return self.loss(params, batch, drop)
+        loss: Tensor = own({name: params[name] for name in self.names}, batch.inputs, batch.targets, _shares(batch))
+        return loss
+
     def gradient(
         self, params: Params, batch: Batch, drop: torch.Generator | None = None, graph: bool = False
     ) -> list[Tensor]:
         """The gradient of `loss` for the weights in their order; with `graph` it is differentiable itself.
 
+        It is so for those weights that ask for a gradient, and for the batch: an unrolled loop's first are just given.
         A network may have a method `gradient(params, inputs, targets, shares)` that knows the cross-entropy's.
         """
-        own = getattr(self.module, "gradient", None)
-        if own is not None and self.criterion == "cross_entropy":
-            n = len(batch)
-            shares = batch.targets.new_full((n,), 1.0 / n) if batch.weights is None else batch.weights
+        own = self._own("gradient")
+        if own is not None:
             with torch.set_grad_enabled(graph):
-                slopes = own({name: params[name] for name in self.names}, batch.inputs, batch.targets, shares)
+                slopes = own({name: params[name] for name in self.names}, batch.inputs, batch.targets, _shares(batch))
             found = dict(zip(self.names, slopes, strict=True))
             return [found[name] for name in params]
         with torch.enable_grad():
-            loss = self.loss(params, batch, drop)
-            return list(torch.autograd.grad(loss, list(params.values()), create_graph=graph))
+            leaves = {
+                n: value if value.requires_grad else value.detach().requires_grad_() for n, value in params.items()
+            }
+            loss = self.loss(leaves, batch, drop)
+            return list(torch.autograd.grad(loss, list(leaves.values()), create_graph=graph))
+
+    def _own(self, name: str) -> Callable[..., Any] | None:
+        """The network's own method for the cross-entropy, where it has one and that is the criterion."""
+        return getattr(self.module, name, None) if self.criterion == "cross_entropy" else None
+
+
+def _shares(batch: Batch) -> Float[Tensor, " n"]:
+    """How much each row of a batch counts in the loss."""
+    n = len(batch)
+    return batch.targets.new_full((n,), 1.0 / n) if batch.weights is None else batch.weights
 
 
 def dropout(values: Tensor, rate: float, drop: torch.Generator | None) -> Tensor:

@@ -36,14 +36,10 @@ class Inner:
         """One update on `draw`. With `graph`, it depends differentiably on weights, state and the draw's leaves."""
         if draw.lr is None:
             raise ValueError("an unrolled inner loop needs a learning rate at every step")
-        names = list(params)
-        with torch.enable_grad():
-            weights = [params[n] if params[n].requires_grad else params[n].detach().requires_grad_() for n in names]
-            named = dict(zip(names, weights, strict=True))
-            grads = self.learner.gradient(named, draw.batch, self.drop(draw.step), graph)
+        grads = self.learner.gradient(params, draw.batch, self.drop(draw.step), graph)
         with torch.set_grad_enabled(graph):
-            new, state = self.optimizer.update(weights, grads, state, draw.lr)
-        return dict(zip(names, new, strict=True)), state
+            new, state = self.optimizer.update(list(params.values()), grads, state, draw.lr)
+        return dict(zip(params, new, strict=True)), state
 
     def run(self, params: Params, state: State | None, draws: Iterable[Draw]) -> tuple[Params, State]:
         """Plain training over `draws`, nothing kept for a derivative."""

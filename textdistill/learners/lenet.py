@@ -12,6 +12,7 @@ from torch import Tensor
 from textdistill.errors import RecipeError
 from textdistill.learners.pixel_gradient import gradient
 from textdistill.learners.pixel_layers import PixelNetwork
+from textdistill.learners.pixel_loss import loss_once
 from textdistill.learners.pixel_products import convolved_and_pooled, shifted
 
 # Images taken at once: what is copied then stays in the caches (128 to 256 are best on a CPU).
@@ -69,3 +70,7 @@ class LeNet(PixelNetwork):
     def gradient(self, params: Mapping[str, Tensor], inputs: Tensor, targets: Tensor, shares: Tensor) -> list[Tensor]:
         """The gradient of the cross-entropy for the weights in their order, differentiable once more: see there."""
         return gradient(inputs, targets, shares, self.padding, list(params.values()))
+
+    def loss_once(self, params: Mapping[str, Tensor], inputs: Tensor, targets: Tensor, shares: Tensor) -> Tensor:
+        """The cross-entropy, differentiable once and for the weights alone: see there."""
+        return loss_once(inputs, targets, shares, self.padding, list(params.values()))

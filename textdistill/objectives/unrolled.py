@@ -73,6 +73,6 @@ class Unrolled:
 
     def _outer(self, learner: Learner, batch: Batch, streams: Streams) -> Callable[[Params], torch.Tensor]:
         def outer(params: Params) -> torch.Tensor:
-            return learner.loss(params, batch, streams.torch("outer-dropout") if self.outer_dropout else None)
+            return learner.loss_once(params, batch, streams.torch("outer-dropout") if self.outer_dropout else None)
 
         return outer
