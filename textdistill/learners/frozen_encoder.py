@@ -7,6 +7,7 @@ import json
 import warnings
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import nullcontext
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from embeddings import default_cache_dir
+from textdistill.core.watch import Told, counting
 from textdistill.errors import UserError
 from textdistill.hub_models import fingerprint
 from textdistill.learners.encoder_files import PACKAGED, load_model, longest_of, model_folder
@@ -33,7 +35,6 @@ TOKENS = 2048
 # bit, on the texts beside it (measured with MKL on AVX2).
 FEWEST = 128
 PART = 500_000  # characters that are encoded before what was found is kept: about a minute's work on one thread
-Progress = Callable[[int, int], None]
 
 
 class Encoder:
@@ -69,7 +70,7 @@ class Encoder:
 
     @torch.no_grad()
     def features(
-        self, texts: Sequence[str], pairs: Sequence[str] | None = None, progress: Progress | None = None
+        self, texts: Sequence[str], pairs: Sequence[str] | None = None, progress: Told | None = None
     ) -> Float[Tensor, "n f"]:
         """One unit vector for each text (or pair of texts), on the CPU, from the cache where it has them.
 
@@ -86,19 +87,32 @@ class Encoder:
         store = FeatureStore(self.cache / hashlib.sha256(settings.encode()).hexdigest())
         places, known = store.get(list(first))
         missing = [row for key, row in first.items() if key not in places]
-        count = _Count(progress, keys, places)
         found = [known] if len(known) else []
-        for part in _parts(missing, texts, pairs):
-            second = None if pairs is None else [pairs[row] for row in part]
-            made = [keys[row] for row in part]
-            found.append(self._encode([texts[row] for row in part], second, partial(count.done, made)))
+        for made, vectors in self._made(missing, keys, texts, pairs, progress) if missing else ():
             places |= {key: len(places) + place for place, key in enumerate(made)}
+            found.append(vectors)
             try:
-                store.put(made, found[-1])
+                store.put(made, vectors)
             except OSError as error:
                 told = f"{self.name}: the features were not cached in {self.cache}: {error}"
                 warnings.warn(told, RuntimeWarning, stacklevel=2)
         return torch.cat(found)[torch.tensor([places[key] for key in keys])]
+
+    def _made(
+        self,
+        rows: list[int],
+        keys: list[bytes],
+        texts: Sequence[str],
+        pairs: Sequence[str] | None,
+        progress: Told | None,
+    ) -> Iterator[tuple[list[bytes], Float[Tensor, "k f"]]]:
+        """The vectors of some rows, part by part, with their keys; `progress` hears of all rows with these keys."""
+        with counting(f"encoding ({self.name})", "texts") if progress is None else nullcontext(progress) as tell:
+            count = _Count(tell, keys, set(keys) - {keys[row] for row in rows})
+            for part in _parts(rows, texts, pairs):
+                second = None if pairs is None else [pairs[row] for row in part]
+                made = [keys[row] for row in part]
+                yield made, self._encode([texts[row] for row in part], second, partial(count.done, made))
 
     def _encode(
         self, texts: list[str], pairs: list[str] | None, done: Callable[[list[int]], None]
@@ -148,15 +162,15 @@ class Encoder:
 class _Count:
     """Tells how many of the texts with some `keys` are done, where those of the keys in `there` are from the start."""
 
-    def __init__(self, progress: Progress | None, keys: list[bytes], there: Collection[bytes]):
+    def __init__(self, progress: Told, keys: list[bytes], there: Collection[bytes]):
         self._progress, self._times, self._all = progress, Counter(keys), len(keys)
         self._so_far = sum(self._times[key] for key in there)
+        progress(self._so_far, self._all)
 
     def done(self, keys: list[bytes], rows: list[int]) -> None:
         """The texts with the keys at these places are done."""
         self._so_far += sum(self._times[keys[row]] for row in rows)
-        if self._progress is not None:
-            self._progress(self._so_far, self._all)
+        self._progress(self._so_far, self._all)
 
 
 def _parts(rows: list[int], texts: Sequence[str], pairs: Sequence[str] | None) -> Iterator[list[int]]:
