@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import time
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
 from rich.console import Console
 
 from textdistill import progress
+from textdistill.core import watch
 from textdistill.progress import Reporter
 
 
@@ -75,3 +77,37 @@ def test_a_terminal_sees_a_bar() -> None:
     assert "distilling" in written.getvalue()
     assert "2/2" in written.getvalue()
     assert "loss 0.43" in written.getvalue()
+
+
+@pytest.mark.parametrize("inside", [False, True])
+def test_what_is_counted_deep_below_is_a_bar_with_a_rate(inside: bool) -> None:
+    reporter, written = log_of(terminal=True)
+
+    def count() -> None:
+        with watch.counting("encoding (minilm)", "texts") as tell:
+            tell(3, 10)
+            tell(10, 10)
+
+    if inside:
+        with reporter.stage("choosing", None):
+            count()
+        assert "choosing" in written.getvalue()
+    else:
+        count()
+        assert "10/10" in written.getvalue()
+        assert "texts/s" in written.getvalue()
+
+
+@pytest.mark.parametrize("inside", [False, True])
+def test_a_log_is_told_the_rate_of_what_is_counted(inside: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "FIRST_LINE", 0.01)
+    monkeypatch.setattr(progress, "NEXT_LINE", 0.01)
+    reporter, written = log_of()
+    with reporter.stage("choosing", None) if inside else nullcontext(), watch.counting("encoding", "texts") as tell:
+        tell(1000, 60_600)
+        tell(13_000, 60_600)
+        until(lambda: "13,000" in written.getvalue())
+    line = next(line for line in written.getvalue().splitlines() if "13,000" in line)
+    assert line.startswith("choosing, " if inside else "encoding 13,000 of 60,600, ")
+    assert line.endswith(" texts/s")
+    assert not inside or "encoding 13,000 of 60,600" in line

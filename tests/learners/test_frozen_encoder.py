@@ -6,6 +6,7 @@ import functools
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from sklearn.linear_model import LogisticRegression
 
 from textdistill import hub_models
 from textdistill.errors import OfflineError, UserError
-from textdistill.learners import packaged_encoder
+from textdistill.learners import frozen_encoder, packaged_encoder
 from textdistill.learners.frozen_encoder import Encoder
 from textdistill.learners.linear_head import fit_head
 
@@ -61,7 +62,7 @@ def test_the_packaged_encoder_puts_like_beside_like(tmp_path: Path) -> None:
 def test_features_are_the_mean_over_a_texts_own_tokens_whatever_stands_beside_it(folder: Path, tmp_path: Path) -> None:
     from transformers import AutoModel, AutoTokenizer
 
-    found = Encoder(str(folder), cache=tmp_path, batch=2).features(TEXTS)
+    found = Encoder(str(folder), cache=tmp_path, tokens=12).features(TEXTS)
     tokenizer, network = AutoTokenizer.from_pretrained(folder), AutoModel.from_pretrained(folder).eval()
     for text, features in zip(TEXTS, found, strict=True):
         tokens = tokenizer(text, return_tensors="pt", truncation=True, max_length=20)
@@ -70,21 +71,72 @@ def test_features_are_the_mean_over_a_texts_own_tokens_whatever_stands_beside_it
         torch.testing.assert_close(features, F.normalize(mean, dim=0), atol=1e-5, rtol=1e-4)
 
 
-def test_what_was_encoded_is_read_and_a_damaged_or_foreign_entry_is_made_anew(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+class Counted(Encoder):
+    """An encoder that keeps which texts it really encoded."""
+
+    def __init__(self, *args: Any, **options: Any):
+        super().__init__(*args, **options)
+        self.encoded: list[str] = []
+
+    def _encode(self, texts: list[str], *rest: Any) -> torch.Tensor:
+        self.encoded += texts
+        return super()._encode(texts, *rest)
+
+
+def test_a_table_with_new_rows_encodes_these_and_equal_texts_once(folder: Path, tmp_path: Path) -> None:
+    table = [f"{a} {b}" for a in "abcdefghij" for b in "abcdefghij"]
+    first = Encoder(str(folder), cache=tmp_path).features(table)
+    grown = [*table[:40], *(f"film {word}" for word in "abcdefghij"), *table[40:], "film a", "film a"]
+    told: list[tuple[int, int]] = []
+    again = Counted(str(folder), cache=tmp_path)
+    found = again.features(grown, progress=lambda done, of: told.append((done, of)))
+    assert again.encoded == [f"film {word}" for word in "abcdefghij"]
+    assert told[-1] == (112, 112)
+    assert torch.equal(torch.cat([found[:40], found[50:110]]), first)
+    assert torch.equal(found[[110, 111]], found[[40, 40]])
+    torch.testing.assert_close(found, Encoder(str(folder), cache=tmp_path / "other").features(grown))
+
+
+def test_what_was_encoded_is_read_and_a_damaged_or_foreign_entry_is_made_anew(folder: Path, tmp_path: Path) -> None:
     first = Encoder(str(folder), cache=tmp_path).features(TEXTS)
-    with monkeypatch.context() as patched:
-        patched.setattr(Encoder, "_encode", lambda *_: pytest.fail("encoded twice"))
-        assert torch.equal(Encoder(str(folder), cache=tmp_path).features(TEXTS), first)
-    (entry,) = (tmp_path / "features").iterdir()
-    data = bytearray(entry.read_bytes())
-    data[-3] ^= 1
-    entry.write_bytes(bytes(data))
-    assert torch.equal(Encoder(str(folder), cache=tmp_path).features(TEXTS), first)
-    pairs = Encoder(str(folder), cache=tmp_path).features(TEXTS, ["film"] * 3)
-    assert not torch.equal(pairs, first)
-    assert len(list((tmp_path / "features").iterdir())) == 2
+    again = Counted(str(folder), cache=tmp_path)
+    assert torch.equal(again.features(TEXTS[::-1]), first.flip(0))
+    assert again.encoded == []
+    (entry,) = (tmp_path / "features").glob("*/*")
+    sound = entry.read_bytes()
+    for at in (-3, 200, 3):  # among the vectors, in the header, in its length
+        data = bytearray(sound)
+        data[at] ^= 1
+        entry.write_bytes(bytes(data))
+        again = Counted(str(folder), cache=tmp_path)
+        assert torch.equal(again.features(TEXTS), first)
+        assert again.encoded == TEXTS
+        assert entry.stat().st_size == len(sound)
+    pairs = Counted(str(folder), cache=tmp_path)
+    assert not torch.equal(pairs.features(TEXTS, ["film"] * 3), first)
+    assert pairs.encoded == TEXTS
+    assert len(list((tmp_path / "features").glob("*/*"))) == 2
+
+
+def test_what_was_found_before_a_stop_is_kept(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(frozen_encoder, "PART", 1)
+
+    def stop(done: int, of: int) -> None:
+        if done == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        Encoder(str(folder), cache=tmp_path).features(TEXTS, progress=stop)
+    again = Counted(str(folder), cache=tmp_path)
+    again.features(TEXTS)
+    assert again.encoded == TEXTS[1:]
+
+
+def test_a_folder_that_cannot_be_written_is_told_and_does_no_harm(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "features").write_text("no folder")
+    with pytest.warns(RuntimeWarning, match="not cached"):
+        found = Encoder(str(folder), cache=tmp_path).features(TEXTS)
+    torch.testing.assert_close(found, Encoder(str(folder), cache=tmp_path / "other").features(TEXTS))
 
 
 def test_other_weights_meet_no_entry_of_these(folder: Path, tmp_path: Path) -> None:
