@@ -96,16 +96,19 @@ def run_baselines(bench: Bench, like: DistilledSet) -> tuple[dict[str, Any], dic
         length = to_train_for(bench, as_schedule(like, *sets[0], rate)).length
         if settings.steps == VALIDATED:
             notes["steps"][name] = length
-        scores, ranks = [], []
-        for draw, (inputs, owners) in enumerate(sets):
-            bench.tick(name)
-            schedule = as_schedule(like, inputs, owners, rate).lasting(length)
-            scores.append(bench.outcome(schedule, draw)[0])
-            if rank:
-                params = bench.trained(schedule, draw)
-                sample = torch.randperm(len(train), generator=bench.streams.torch("ranking"))[:RANKING_ROWS]
-                ranks.append(accuracy(predict(bench.learner, params, train, rows=sample), train.labels[sample]))
-        return scores, ranks
+        sample = torch.randperm(len(train), generator=bench.streams.torch("ranking"))[:RANKING_ROWS]
+
+        def one(own: Bench, draw: int) -> tuple[dict[str, float], float]:
+            own.tick(name)
+            schedule = as_schedule(like, *sets[draw], rate).lasting(length)
+            params = own.trained(schedule, draw) if rank or own.predictor is None else None
+            scores = own.outcome(schedule, draw, params)[0]
+            if not rank or params is None:
+                return scores, 0.0
+            return scores, accuracy(predict(own.learner, params, train, rows=sample), train.labels[sample])
+
+        found = bench.each(one, range(len(sets)))
+        return [scores for scores, _ in found], [right for _, right in found]
 
     random = [rows_of(random_rows, "random_real", draw) for draw in range(draws)]
     notes["random_rows"] = [int(row) for row in random_rows(features, labels, counts, rng("random_real", 0))]
@@ -135,13 +138,19 @@ def run_baselines(bench: Bench, like: DistilledSet) -> tuple[dict[str, Any], dic
     if "herding" in wanted:
         chosen = rows_of(herding, "herding", 0)
         out["herding"] = block(evaluate("herding", [chosen] * (1 if bench.theta0 is not None else draws))[0])
-    for name in ("true_labels", "smoothed_labels"):
-        relabelled = with_true_labels(like, name == "smoothed_labels") if name in wanted else None
-        if relabelled is not None:
-            relabelled = relabelled.lasting(tuned_steps(bench, relabelled))
-            notes["steps"][name] = relabelled.length
-            bench.tick(name)
-            out[name] = block(score_set(bench, relabelled, settings.nets, name)[0])
+
+    def relabelled(own: Bench, name: str) -> tuple[int, Scores] | None:
+        labelled = with_true_labels(like, name == "smoothed_labels")
+        if labelled is None:
+            return None
+        labelled = labelled.lasting(tuned_steps(own, labelled))
+        own.tick(name)
+        return labelled.length, score_set(own, labelled, settings.nets, name)[0]
+
+    names = [name for name in ("true_labels", "smoothed_labels") if name in wanted]
+    for name, found in zip(names, bench.each(relabelled, names), strict=True):
+        if found is not None:
+            notes["steps"][name], out[name] = found[0], block(found[1])
     return out, notes
 
 
@@ -151,17 +160,22 @@ def _best_rate(bench: Bench, like: DistilledSet, rows: tuple[Tensor, Tensor]) ->
     sample = torch.randperm(len(bench.validation), generator=bench.streams.torch("rate-rows"))[:count]
     if not bench.settings.rates:
         return None
+
+    def mean(own: Bench, rate: float | None) -> float | None:
+        found = []
+        for net in range(1 if own.theta0 is not None else 2):
+            params = own.trained(as_schedule(like, *rows, rate), 1000 + net)
+            if all(bool(value.isfinite().all()) for value in params.values()):
+                predictions = predict(own.learner, params, own.validation, rows=sample)
+                found.append(accuracy(predictions, own.validation.labels[sample]))
+        return summarise(found).mean if found else None
+
     best: float | None = None
     best_score = -1.0
-    for rate in (None, *bench.settings.rates):
-        found = []
-        for net in range(1 if bench.theta0 is not None else 2):
-            params = bench.trained(as_schedule(like, *rows, rate), 1000 + net)
-            if all(bool(value.isfinite().all()) for value in params.values()):
-                predictions = predict(bench.learner, params, bench.validation, rows=sample)
-                found.append(accuracy(predictions, bench.validation.labels[sample]))
-        if found and summarise(found).mean > best_score:
-            best, best_score = rate, summarise(found).mean
+    rates = (None, *bench.settings.rates)
+    for rate, found in zip(rates, bench.each(mean, rates), strict=True):
+        if found is not None and found > best_score:
+            best, best_score = rate, found
     return best
 
 
