@@ -35,11 +35,11 @@ def distinct(
 def search_words(
     ids: Int[Tensor, "n length"],
     table: Float[Tensor, "v d"],
-    weights: Sequence[Float[Tensor, "f k d"]],
+    weights: Sequence[Tensor],
     lengths: Int[Tensor, " n"] | None = None,
     places: bool = True,
 ) -> tuple[Float[Tensor, "n f"], list[Int[Tensor, "n _"]]]:
-    """The maximum over time of the filters of all `weights`, side by side, and where their windows begin.
+    """The maximum over time of the filters of all `weights` (f, k, d), side by side, and where their windows begin.
 
     As `text_conv.search` of `table[ids]`, and as there from `lengths` on only padding may follow, of which a chunk of
     texts is spared what its longest does not need. No text may be shorter than the widest window. Without `places`
