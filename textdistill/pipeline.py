@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -26,7 +27,7 @@ from textdistill.evaluation.decode import Decoded, snap
 from textdistill.evaluation.labels import to_train_for
 from textdistill.evaluation.protocol import Bench, Predictor, block, full_data, headline, validator
 from textdistill.evaluation.report import write_readme, write_report
-from textdistill.evaluation.traditional import tfidf_logistic
+from textdistill.evaluation.traditional import logistic, word_counts
 from textdistill.evaluation.training import scheduled
 from textdistill.initial_rows import base_task, owners_of, source_of
 from textdistill.progress import Reporter
@@ -318,10 +319,11 @@ def _traditional(task: WordTask | TextTask, rows: list[int], seed: int) -> dict[
         for table in (train, test)
     ]
     names = list(dict.fromkeys(["accuracy", *task.metrics]))
-    few = ([joined[0][row] for row in rows], train.labels[rows])
-    out = {}
-    for name, (texts, labels) in {"tfidf_full": (joined[0], train.labels), "tfidf_random_real": few}.items():
-        out[name] = block([tfidf_logistic(texts, labels, joined[1], test.labels, seed=seed, metrics=names)])
+    counts, asked = [word_counts(texts) for texts in joined]
+    labels, out = np.asarray(train.labels), {}
+    for name, which in {"tfidf_full": np.arange(len(labels)), "tfidf_random_real": np.array(rows)}.items():
+        found = logistic(counts[which], labels[which], asked, test.labels, seed=seed, metrics=names)
+        out[name] = block([found])
     return out
 
 

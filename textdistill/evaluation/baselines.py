@@ -15,7 +15,7 @@ from textdistill.core.schedule import DistilledSet
 from textdistill.data import spread
 from textdistill.data.rows import Rows
 from textdistill.evaluation.labels import to_train_for, tuned_steps, with_true_labels
-from textdistill.evaluation.neighbours import knn_predict_batches
+from textdistill.evaluation.neighbours import knn_predict
 from textdistill.evaluation.protocol import Bench, Scores, block, score_set
 from textdistill.evaluation.scores import score
 from textdistill.evaluation.settings import VALIDATED
@@ -125,14 +125,14 @@ def run_baselines(bench: Bench, like: DistilledSet) -> tuple[dict[str, Any], dic
             repeats = [centroids[draw % len(centroids)] for draw in range(draws)]
             out["kmeans"] = block(evaluate("kmeans", repeats if bench.theta0 is None else centroids)[0])
         if "knn_kmeans" in wanted:
-            out["knn_kmeans"] = block([_neighbours(bench, *one) for one in centroids])
+            out["knn_kmeans"] = block(_neighbours(bench, centroids))
     if "class_average" in wanted:
         average = averages(bench.train, counts)
         out["class_average"] = block(
             evaluate("class_average", [average] * (1 if bench.theta0 is not None else draws))[0]
         )
     if "knn_random_real" in wanted:
-        out["knn_random_real"] = block([_neighbours(bench, *one) for one in random[:5]])
+        out["knn_random_real"] = block(_neighbours(bench, random[:5]))
     if "k_centers" in wanted:
         out["k_centers"] = block(evaluate("k_centers", [rows_of(k_centers, "k_centers", d) for d in range(draws)])[0])
     if "herding" in wanted:
@@ -211,11 +211,17 @@ def averages(train: Rows, counts: list[int]) -> tuple[Tensor, Tensor]:
     return torch.from_numpy(points), torch.from_numpy(owners)
 
 
-def _neighbours(bench: Bench, inputs: Tensor, owners: Tensor) -> dict[str, float]:
-    """1-nearest-neighbour over whole inputs (all numbers of a text, all pixels), as in the paper."""
-    targets = torch.nn.functional.one_hot(owners, len(bench.train.classes)).float()
-    parts = torch.split(torch.arange(len(bench.test)), 256)
-    queries = (bench.test.batch(part).inputs.flatten(1) for part in parts)
-    predictions = knn_predict_batches(inputs.flatten(1), targets, queries)
+def _neighbours(bench: Bench, supports: list[tuple[Tensor, Tensor]]) -> Scores:
+    """1-nearest-neighbour over whole inputs (all numbers of a text, all pixels), as in the paper, for each support.
+
+    A row of the test split is read once for all of them.
+    """
+    points = [inputs.flatten(1).double() for inputs, _ in supports]
+    votes = [torch.nn.functional.one_hot(owners, len(bench.train.classes)).float() for _, owners in supports]
+    found: list[list[Tensor]] = [[] for _ in supports]
+    for part in torch.split(torch.arange(len(bench.test)), 256):
+        queries = bench.test.batch(part).inputs.flatten(1).double()
+        for at, (near, labels) in enumerate(zip(points, votes, strict=True)):
+            found[at].append(knn_predict(near, labels, queries))
     names = list(dict.fromkeys(["accuracy", *bench.metrics]))
-    return score(names, predictions, bench.test.labels)
+    return [score(names, torch.cat(predictions), bench.test.labels) for predictions in found]

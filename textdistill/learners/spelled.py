@@ -3,7 +3,7 @@ is read.
 
 A window's score is a sum over its words, ⟨w_f, x_{t..t+k}⟩ = Σ_j ⟨w_{f,j}, E_{id_{t+j}}⟩, and a text has few different
 words: 5,000 reviews of 200 words have 22,000. So the dictionary is multiplied with the filters' rows once, and a score
-is a sum of k numbers that are looked up. It is the same function as `text_conv.search`, on a CPU 4 to 6 times as fast.
+is a sum of k numbers that are looked up. It is the same function as `text_conv.search`, on a CPU three times as fast.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def distinct(
     used[-1] = True
     used[ids.flatten().long()] = True
     place = used.cumsum(0, dtype=torch.int32) - 1
-    return place[ids.long()], table[used]
+    return place.index_select(0, ids.flatten()).view_as(ids), table[used]
 
 
 @torch.no_grad()
@@ -50,17 +50,21 @@ def search_words(
     ends = [length] * n if lengths is None else (lengths + widest).clamp_max(length).tolist()
     size = max(1, CHUNK_WORDS // length)
     values, starts = [], []
+    memory = table.new_empty(len(table) * max(weight.shape[0] * weight.shape[1] for weight in weights))
     for weight in weights:
         filters, width, dimension = weight.shape
+        rows = weight.transpose(0, 1).reshape(width * filters, dimension)
+        projected = memory[: len(table) * len(rows)].view(len(table), len(rows))
+        torch.mm(table, rows.t(), out=projected)
         # Row v k + j of this is word v with row j of every filter: a window is one bag of k such rows.
-        projected = (table @ weight.transpose(0, 1).reshape(width * filters, dimension).t()).view(-1, filters)
+        projected = projected.view(len(table) * width, filters)
         row = torch.arange(width, dtype=ids.dtype, device=ids.device)
         value, start = ids.new_empty(n, filters, dtype=table.dtype), []
         for first in range(0, n, size):
             last = min(n, first + size)
             windows = ids[first:last, : max(ends[first:last])].unfold(1, width, 1)
             count, times = windows.shape[:2]
-            bags = (windows * width + row).view(count * times, width)
+            bags = torch.add(row, windows, alpha=width).view(count * times, width)
             scores = F.embedding_bag(bags, projected, mode="sum").view(count, times, filters)
             if places:
                 found, where = F.adaptive_max_pool1d(scores.transpose(1, 2), 1, return_indices=True)
