@@ -64,7 +64,7 @@ def search_words(
             last = min(n, first + size)
             windows = ids[first:last, : max(ends[first:last])].unfold(1, width, 1)
             count, times = windows.shape[:2]
-            bags = torch.add(row, windows, alpha=width).view(count * times, width)
+            bags = torch.add(row, windows, alpha=width).reshape(count * times, width)
             scores = F.embedding_bag(bags, projected, mode="sum").view(count, times, filters)
             if places:
                 found, where = F.adaptive_max_pool1d(scores.transpose(1, 2), 1, return_indices=True)
