@@ -103,8 +103,8 @@ class Bench:
     def each(self, work: Callable[[Bench, Item], Result], items: Sequence[Item]) -> list[Result]:
         """`work(bench, item)` for every item, in order: networks that have nothing to do with each other.
 
-        Networks of words are small and spread over the cores, each with a bench of its own; larger ones fill all cores
-        by themselves, and one after the other needs less memory.
+        Networks of words are small and spread over the cores, each with a bench of its own; larger ones fill the cores
+        by themselves, and one after the other they need less memory.
         """
         small = self.learner.device.type == "cpu" and isinstance(self.learner.module, ReadsWords)
         if not small or self.predictor is not None:
@@ -173,27 +173,53 @@ def validator(bench: Bench) -> Callable[[DistilledSet], float]:
     return validate
 
 
-def full_data(bench: Bench, key: dict[str, Any], cache: Path | None) -> Scores:
-    """Test scores of networks trained on all training rows; kept in `cache` by what they depend on."""
-    settings: Training = bench.settings.full
-    identity = {
-        **key,
-        "nets": bench.settings.full_nets,
-        "training": asdict(settings),
-        "metrics": list(bench.metrics),
-        "seed": bench.streams.seed,
-        "by": bench.settings.by,
-        "version": 1,
-    }
-    digest = hashlib.sha256(json.dumps(identity, sort_keys=True, default=str).encode()).hexdigest()[:32]
-    file = None if cache is None else cache / "full" / f"{digest}.json"
-    if file is not None and file.exists():
+@dataclass(frozen=True)
+class FullData:
+    """Test scores of networks trained on all training rows; kept in `cache` by what they depend on, `key` among it."""
+
+    bench: Bench
+    key: dict[str, Any]
+    cache: Path | None
+
+    def kept(self) -> Scores | None:
+        """The scores, where an earlier run left them."""
+        file, nets = self._file(), self.bench.settings.full_nets
         try:
-            kept: Scores = json.loads(file.read_text())["scores"]
-            if len(kept) == bench.settings.full_nets:
-                return kept
+            kept: Scores = [] if file is None else json.loads(file.read_text())["scores"]
         except (OSError, ValueError, KeyError, TypeError):
-            pass  # a damaged entry is made anew below
+            return None  # none, or a damaged entry, which is made anew
+        return kept if len(kept) == nets else None
+
+    def scores(self) -> Scores:
+        """The scores, kept from an earlier run or found now."""
+        kept = self.kept()
+        if kept is not None:
+            return kept
+        found = _full_data(self.bench)
+        file = self._file()
+        if file is not None:
+            write_atomic(file, json.dumps({"identity": self._identity(), "scores": found}, default=str))
+        return found
+
+    def _identity(self) -> dict[str, Any]:
+        bench = self.bench
+        return {
+            **self.key,
+            "nets": bench.settings.full_nets,
+            "training": asdict(bench.settings.full),
+            "metrics": list(bench.metrics),
+            "seed": bench.streams.seed,
+            "by": bench.settings.by,
+            "version": 1,
+        }
+
+    def _file(self) -> Path | None:
+        digest = hashlib.sha256(json.dumps(self._identity(), sort_keys=True, default=str).encode()).hexdigest()[:32]
+        return None if self.cache is None else self.cache / "full" / f"{digest}.json"
+
+
+def _full_data(bench: Bench) -> Scores:
+    settings: Training = bench.settings.full
     scores = []
     for net in range(bench.settings.full_nets):
         bench.tick("full data")
@@ -206,8 +232,6 @@ def full_data(bench: Bench, key: dict[str, Any], cache: Path | None) -> Scores:
         start = bench.learner.init(streams.torch("theta0"))
         params, _ = train_on_real(bench.learner, start, bench.train, bench.validation, settings, streams)
         scores.append(bench.test_scores(params)[0])
-    if file is not None:
-        write_atomic(file, json.dumps({"identity": identity, "scores": scores}, default=str))
     return scores
 
 
