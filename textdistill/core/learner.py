@@ -34,6 +34,18 @@ class Network(Protocol):
         ...
 
 
+@runtime_checkable
+class ReadsWords(Protocol):
+    """A network of word vectors that can also be given the words themselves, and then multiplies each of them once."""
+
+    def reading(self, table: Float[Tensor, "v d"]) -> nn.Module:
+        """The same network, with the same weights, for rows of `table` (n, length) in place of their vectors.
+
+        The table's last row is zero and pads.
+        """
+        ...
+
+
 class Learner:
     """A network whose weights are arguments.
 
@@ -64,6 +76,24 @@ class Learner:
         """The same learner with `loss` as the `cross_entropy` or the `squared` distance from the centred labels."""
         other = copy.copy(self)
         other.criterion = criterion
+        return other
+
+    def reading(self, table: Float[Tensor, "v d"]) -> Learner | None:
+        """The same learner for batches of word ids, integers (n, length), rows of `table`; `None` if it cannot."""
+        if not isinstance(self.module, ReadsWords):
+            return None
+        other = copy.copy(self)
+        other.module = self.module.reading(table.to(self.device, self.dtype))
+        return other
+
+    def apart(self) -> Learner:
+        """The same learner for another thread: to compute, a module borrows the weights, so no two threads share one.
+
+        Nothing is copied but the module's structure.
+        """
+        kept = {id(one): one for one in (*self.module.parameters(), *self.module.buffers())}
+        other = copy.copy(self)
+        other.module = copy.deepcopy(self.module, kept)
         return other
 
     @property

@@ -14,7 +14,7 @@ from textdistill.data.pixels import ImageRows
 from textdistill.data.settings import DataSettings
 from textdistill.data.splits import load
 from textdistill.data.table import TextTable, normalise
-from textdistill.data.text import EmbeddedText, Trimmed
+from textdistill.data.text import EmbeddedText, Trimmed, WordIds
 from textdistill.data.words import count_words, table_tokens, tokenise
 
 __all__ = [
@@ -34,6 +34,7 @@ __all__ = [
     "Splits",
     "TextTable",
     "Trimmed",
+    "WordIds",
     "balanced_rows",
     "count_words",
     "find_known",

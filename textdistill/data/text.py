@@ -109,10 +109,13 @@ class EmbeddedText:
         lengths, width = self.lengths[rows], self.shape[0]
         if trim and len(rows):
             width = min(width, int(lengths.max()) + trim_margin)
-        inputs = torch.nn.functional.embedding(self.ids[rows, :width], self.table)
+        inputs = self._read(self.ids[rows, :width])
         targets = torch.nn.functional.one_hot(self.labels[rows], len(self.classes)).to(self.table.dtype)
         mask = torch.arange(width, device=rows.device) < lengths[:, None]
         return Batch(inputs, targets, mask=mask)
+
+    def _read(self, ids: Int[Tensor, "b length"]) -> Tensor:
+        return torch.nn.functional.embedding(ids, self.table)
 
     def batches(
         self, size: int, rows: Int[Tensor, " b"] | None = None, by_length: bool = True, trim_margin: int = 0
@@ -132,12 +135,29 @@ class EmbeddedText:
 
     def to(self, device: torch.device | str, dtype: torch.dtype | None = None) -> EmbeddedText:
         """The same texts on another device, the vectors as `dtype`."""
-        moved = object.__new__(EmbeddedText)
+        moved = object.__new__(type(self))
         moved.__dict__.update(self.__dict__)
         moved.table = self.table.to(device, dtype)
         moved.ids, moved.lengths = self.ids.to(device), self.lengths.to(device)
         moved.labels = self.labels.to(device)
         return moved
+
+    def spelled(self) -> WordIds:
+        """The same texts for learners that look the words up themselves."""
+        other = object.__new__(WordIds)
+        other.__dict__.update(self.__dict__)
+        other.shape = self.shape[:1]
+        return other
+
+
+class WordIds(EmbeddedText):
+    """`EmbeddedText` whose inputs are the words: int32 (b, length), rows of `table`, in place of their vectors.
+
+    Made by `EmbeddedText.spelled`. A row is then `d` times smaller, and a split goes through a network in one batch.
+    """
+
+    def _read(self, ids: Int[Tensor, "b length"]) -> Tensor:
+        return ids
 
 
 class Trimmed:

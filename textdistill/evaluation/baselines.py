@@ -15,7 +15,7 @@ from textdistill.core.schedule import DistilledSet
 from textdistill.data import spread
 from textdistill.data.rows import Rows
 from textdistill.evaluation.labels import to_train_for, tuned_steps, with_true_labels
-from textdistill.evaluation.neighbours import knn_predict_batches
+from textdistill.evaluation.neighbours import knn_predict
 from textdistill.evaluation.protocol import Bench, Scores, block, score_set
 from textdistill.evaluation.scores import score
 from textdistill.evaluation.settings import VALIDATED
@@ -96,16 +96,19 @@ def run_baselines(bench: Bench, like: DistilledSet) -> tuple[dict[str, Any], dic
         length = to_train_for(bench, as_schedule(like, *sets[0], rate)).length
         if settings.steps == VALIDATED:
             notes["steps"][name] = length
-        scores, ranks = [], []
-        for draw, (inputs, owners) in enumerate(sets):
-            bench.tick(name)
-            schedule = as_schedule(like, inputs, owners, rate).lasting(length)
-            scores.append(bench.outcome(schedule, draw)[0])
-            if rank:
-                params = bench.trained(schedule, draw)
-                sample = torch.randperm(len(train), generator=bench.streams.torch("ranking"))[:RANKING_ROWS]
-                ranks.append(accuracy(predict(bench.learner, params, train, rows=sample), train.labels[sample]))
-        return scores, ranks
+        sample = torch.randperm(len(train), generator=bench.streams.torch("ranking"))[:RANKING_ROWS]
+
+        def one(own: Bench, draw: int) -> tuple[dict[str, float], float]:
+            own.tick(name)
+            schedule = as_schedule(like, *sets[draw], rate).lasting(length)
+            params = own.trained(schedule, draw) if rank or own.predictor is None else None
+            scores = own.outcome(schedule, draw, params)[0]
+            if not rank or params is None:
+                return scores, 0.0
+            return scores, accuracy(predict(own.learner, params, train, rows=sample), train.labels[sample])
+
+        found = bench.each(one, range(len(sets)))
+        return [scores for scores, _ in found], [right for _, right in found]
 
     random = [rows_of(random_rows, "random_real", draw) for draw in range(draws)]
     notes["random_rows"] = [int(row) for row in random_rows(features, labels, counts, rng("random_real", 0))]
@@ -122,26 +125,32 @@ def run_baselines(bench: Bench, like: DistilledSet) -> tuple[dict[str, Any], dic
             repeats = [centroids[draw % len(centroids)] for draw in range(draws)]
             out["kmeans"] = block(evaluate("kmeans", repeats if bench.theta0 is None else centroids)[0])
         if "knn_kmeans" in wanted:
-            out["knn_kmeans"] = block([_neighbours(bench, *one) for one in centroids])
+            out["knn_kmeans"] = block(_neighbours(bench, centroids))
     if "class_average" in wanted:
         average = averages(bench.train, counts)
         out["class_average"] = block(
             evaluate("class_average", [average] * (1 if bench.theta0 is not None else draws))[0]
         )
     if "knn_random_real" in wanted:
-        out["knn_random_real"] = block([_neighbours(bench, *one) for one in random[:5]])
+        out["knn_random_real"] = block(_neighbours(bench, random[:5]))
     if "k_centers" in wanted:
         out["k_centers"] = block(evaluate("k_centers", [rows_of(k_centers, "k_centers", d) for d in range(draws)])[0])
     if "herding" in wanted:
         chosen = rows_of(herding, "herding", 0)
         out["herding"] = block(evaluate("herding", [chosen] * (1 if bench.theta0 is not None else draws))[0])
-    for name in ("true_labels", "smoothed_labels"):
-        relabelled = with_true_labels(like, name == "smoothed_labels") if name in wanted else None
-        if relabelled is not None:
-            relabelled = relabelled.lasting(tuned_steps(bench, relabelled))
-            notes["steps"][name] = relabelled.length
-            bench.tick(name)
-            out[name] = block(score_set(bench, relabelled, settings.nets, name)[0])
+
+    def relabelled(own: Bench, name: str) -> tuple[int, Scores] | None:
+        labelled = with_true_labels(like, name == "smoothed_labels")
+        if labelled is None:
+            return None
+        labelled = labelled.lasting(tuned_steps(own, labelled))
+        own.tick(name)
+        return labelled.length, score_set(own, labelled, settings.nets, name)[0]
+
+    names = [name for name in ("true_labels", "smoothed_labels") if name in wanted]
+    for name, found in zip(names, bench.each(relabelled, names), strict=True):
+        if found is not None:
+            notes["steps"][name], out[name] = found[0], block(found[1])
     return out, notes
 
 
@@ -151,17 +160,22 @@ def _best_rate(bench: Bench, like: DistilledSet, rows: tuple[Tensor, Tensor]) ->
     sample = torch.randperm(len(bench.validation), generator=bench.streams.torch("rate-rows"))[:count]
     if not bench.settings.rates:
         return None
+
+    def mean(own: Bench, rate: float | None) -> float | None:
+        found = []
+        for net in range(1 if own.theta0 is not None else 2):
+            params = own.trained(as_schedule(like, *rows, rate), 1000 + net)
+            if all(bool(value.isfinite().all()) for value in params.values()):
+                predictions = predict(own.learner, params, own.validation, rows=sample)
+                found.append(accuracy(predictions, own.validation.labels[sample]))
+        return summarise(found).mean if found else None
+
     best: float | None = None
     best_score = -1.0
-    for rate in (None, *bench.settings.rates):
-        found = []
-        for net in range(1 if bench.theta0 is not None else 2):
-            params = bench.trained(as_schedule(like, *rows, rate), 1000 + net)
-            if all(bool(value.isfinite().all()) for value in params.values()):
-                predictions = predict(bench.learner, params, bench.validation, rows=sample)
-                found.append(accuracy(predictions, bench.validation.labels[sample]))
-        if found and summarise(found).mean > best_score:
-            best, best_score = rate, summarise(found).mean
+    rates = (None, *bench.settings.rates)
+    for rate, found in zip(rates, bench.each(mean, rates), strict=True):
+        if found is not None and found > best_score:
+            best, best_score = rate, found
     return best
 
 
@@ -197,11 +211,17 @@ def averages(train: Rows, counts: list[int]) -> tuple[Tensor, Tensor]:
     return torch.from_numpy(points), torch.from_numpy(owners)
 
 
-def _neighbours(bench: Bench, inputs: Tensor, owners: Tensor) -> dict[str, float]:
-    """1-nearest-neighbour over whole inputs (all numbers of a text, all pixels), as in the paper."""
-    targets = torch.nn.functional.one_hot(owners, len(bench.train.classes)).float()
-    parts = torch.split(torch.arange(len(bench.test)), 256)
-    queries = (bench.test.batch(part).inputs.flatten(1) for part in parts)
-    predictions = knn_predict_batches(inputs.flatten(1), targets, queries)
+def _neighbours(bench: Bench, supports: list[tuple[Tensor, Tensor]]) -> Scores:
+    """1-nearest-neighbour over whole inputs (all numbers of a text, all pixels), as in the paper, for each support.
+
+    A row of the test split is read once for all of them.
+    """
+    points = [inputs.flatten(1).double() for inputs, _ in supports]
+    votes = [torch.nn.functional.one_hot(owners, len(bench.train.classes)).float() for _, owners in supports]
+    found: list[list[Tensor]] = [[] for _ in supports]
+    for part in torch.split(torch.arange(len(bench.test)), 256):
+        queries = bench.test.batch(part).inputs.flatten(1).double()
+        for at, (near, labels) in enumerate(zip(points, votes, strict=True)):
+            found[at].append(knn_predict(near, labels, queries))
     names = list(dict.fromkeys(["accuracy", *bench.metrics]))
-    return score(names, predictions, bench.test.labels)
+    return [score(names, torch.cat(predictions), bench.test.labels) for predictions in found]

@@ -49,15 +49,20 @@ def best_steps(bench: Bench, distilled: DistilledSet) -> tuple[int, float]:
     every = max(1, bench.settings.label_steps // LOOKS)
     count = min(bench.settings.validation_rows, len(bench.validation))
     rows = torch.randperm(len(bench.validation), generator=bench.streams.torch("step-rows"))[:count]
-    inner = bench.training()
     long = distilled.lasting(every * LOOKS)
-    totals = [0.0] * LOOKS
-    for net in range(NETS):
-        params, state = bench.start(2000 + net), None
-        draws = draws_of(long, bench.learner, bench.plan, bench.streams.child("tuning", net))
-        for look in range(LOOKS):
+
+    def looks(own: Bench, net: int) -> list[float]:
+        inner, params, state = own.training(), own.start(2000 + net), None
+        draws = draws_of(long, own.learner, own.plan, own.streams.child("tuning", net))
+        found = []
+        for _ in range(LOOKS):
             params, state = inner.run(params, state, [next(draws) for _ in range(every)])
-            found = predict(bench.learner, params, bench.validation, rows=rows)
-            totals[look] += accuracy(found, bench.validation.labels[rows].cpu())
-    best = max(range(LOOKS), key=lambda look: totals[look])
-    return every * (1 + best), totals[best] / NETS
+            predictions = predict(own.learner, params, own.validation, rows=rows)
+            found.append(accuracy(predictions, own.validation.labels[rows].cpu()))
+        return found
+
+    # From a fixed start, on samples that are not transformed, every network is the first one.
+    alike = bench.theta0 is not None and not bench.plan.augment
+    means = [sum(one) / len(one) for one in zip(*bench.each(looks, range(1 if alike else NETS)), strict=True)]
+    best = max(range(LOOKS), key=lambda look: means[look])
+    return every * (1 + best), means[best]

@@ -15,8 +15,9 @@ from torch import Tensor
 from textdistill.core.batch import Batch
 from textdistill.core.checkpoint import write_atomic
 from textdistill.core.inner import InnerOptimizer
-from textdistill.core.learner import Learner, Params
+from textdistill.core.learner import Learner, Params, ReadsWords
 from textdistill.core.schedule import DistilledSet
+from textdistill.core.spread import Item, Result, over_cores
 from textdistill.core.streams import Streams
 from textdistill.core.unroll import Inner
 from textdistill.data.rows import Rows
@@ -97,13 +98,29 @@ class Bench:
         """The task's metrics on all test rows, in percent, and the predictions."""
         return self._scores(predict(self.learner, params, self.test, self.settings.batch))
 
-    def outcome(self, distilled: DistilledSet, net: int) -> tuple[dict[str, float], Tensor]:
-        """Test scores of a set, and the predictions: by network number `net`, or by the objective's own regression."""
+    def outcome(
+        self, distilled: DistilledSet, net: int, params: Params | None = None
+    ) -> tuple[dict[str, float], Tensor]:
+        """Test scores of a set, and the predictions: by network number `net`, or by the objective's own regression.
+
+        `params` are that network's weights, where it has been trained already.
+        """
         if self.predictor is None:
-            return self.test_scores(self.trained(distilled, net))
+            return self.test_scores(self.trained(distilled, net) if params is None else params)
         scores = self.predictor.regression(distilled, self.learner, self.start(net))
         parts = [scores(batch).argmax(1) for batch in self._in_order()]
         return self._scores(torch.cat(parts))
+
+    def each(self, work: Callable[[Bench, Item], Result], items: Sequence[Item]) -> list[Result]:
+        """`work(bench, item)` for every item, in order: networks that have nothing to do with each other.
+
+        Networks of words are small and spread over the cores, each with a bench of its own; larger ones fill the cores
+        by themselves, and one after the other they need less memory.
+        """
+        small = self.learner.device.type == "cpu" and isinstance(self.learner.module, ReadsWords)
+        if not small or self.predictor is not None:
+            return [work(self, item) for item in items]
+        return over_cores(lambda item: work(replace(self, learner=self.learner.apart()), item), items)
 
     def _in_order(self) -> Iterator[Batch]:
         for rows in torch.split(torch.arange(len(self.test)), PREDICTED_AT_ONCE):
@@ -124,25 +141,25 @@ def score_set(bench: Bench, distilled: DistilledSet, nets: int, what: str) -> tu
 
     Where the start is fixed there is one network: its result is determined.
     """
-    scores, first = [], None
-    for net in range(1 if bench.theta0 is not None else nets):
-        bench.tick(what)
-        one, predictions = bench.outcome(distilled, net)
-        scores.append(one)
-        first = predictions if first is None else first
-    assert first is not None
-    return scores, first
+
+    def one(own: Bench, net: int) -> tuple[dict[str, float], Tensor]:
+        own.tick(what)
+        return own.outcome(distilled, net)
+
+    found = bench.each(one, range(1 if bench.theta0 is not None else nets))
+    return [scores for scores, _ in found], found[0][1]
 
 
 def score_ordinary(bench: Bench, distilled: DistilledSet, nets: int) -> Scores:
     """Scores of `nets` networks trained on the samples by plain Adam: the schedule's share is what this lacks."""
-    scores = []
-    for net in range(nets):
-        bench.tick("ordinary optimiser")
-        start = bench.learner.init(bench.streams.torch("evaluate", net))
-        params = train_by_adam(distilled.pooled(), bench.learner, start, bench.settings.ordinary)
-        scores.append(bench.test_scores(params)[0])
-    return scores
+
+    def one(own: Bench, net: int) -> dict[str, float]:
+        own.tick("ordinary optimiser")
+        start = own.learner.init(own.streams.torch("evaluate", net))
+        params = train_by_adam(distilled.pooled(), own.learner, start, own.settings.ordinary)
+        return own.test_scores(params)[0]
+
+    return bench.each(one, range(nets))
 
 
 def validator(bench: Bench) -> Callable[[DistilledSet], float]:
@@ -167,28 +184,54 @@ def validator(bench: Bench) -> Callable[[DistilledSet], float]:
     return validate
 
 
-def full_data(bench: Bench, key: dict[str, Any], cache: Path | None) -> Scores:
-    """Test scores of networks trained on all training rows; kept in `cache` by what they depend on."""
-    settings: Training = bench.settings.full
-    identity = {
-        **key,
-        "nets": bench.settings.full_nets,
-        "training": asdict(settings),
-        "metrics": list(bench.metrics),
-        "seed": bench.streams.seed,
-        "by": bench.settings.by,
-        "rows": full_rows(bench),
-        "version": 1,
-    }
-    digest = hashlib.sha256(json.dumps(identity, sort_keys=True, default=str).encode()).hexdigest()[:32]
-    file = None if cache is None else cache / "full" / f"{digest}.json"
-    if file is not None and file.exists():
+@dataclass(frozen=True)
+class FullData:
+    """Test scores of networks trained on all training rows; kept in `cache` by what they depend on, `key` among it."""
+
+    bench: Bench
+    key: dict[str, Any]
+    cache: Path | None
+
+    def kept(self) -> Scores | None:
+        """The scores, where an earlier run left them."""
+        file, nets = self._file(), self.bench.settings.full_nets
         try:
-            kept: Scores = json.loads(file.read_text())["scores"]
-            if len(kept) == bench.settings.full_nets:
-                return kept
+            kept: Scores = [] if file is None else json.loads(file.read_text())["scores"]
         except (OSError, ValueError, KeyError, TypeError):
-            pass  # a damaged entry is made anew below
+            return None  # none, or a damaged entry, which is made anew
+        return kept if len(kept) == nets else None
+
+    def scores(self) -> Scores:
+        """The scores, kept from an earlier run or found now."""
+        kept = self.kept()
+        if kept is not None:
+            return kept
+        found = _full_data(self.bench)
+        file = self._file()
+        if file is not None:
+            write_atomic(file, json.dumps({"identity": self._identity(), "scores": found}, default=str))
+        return found
+
+    def _identity(self) -> dict[str, Any]:
+        bench = self.bench
+        return {
+            **self.key,
+            "nets": bench.settings.full_nets,
+            "training": asdict(bench.settings.full),
+            "metrics": list(bench.metrics),
+            "seed": bench.streams.seed,
+            "by": bench.settings.by,
+            "rows": full_rows(bench),
+            "version": 1,
+        }
+
+    def _file(self) -> Path | None:
+        digest = hashlib.sha256(json.dumps(self._identity(), sort_keys=True, default=str).encode()).hexdigest()[:32]
+        return None if self.cache is None else self.cache / "full" / f"{digest}.json"
+
+
+def _full_data(bench: Bench) -> Scores:
+    settings: Training = bench.settings.full
     scores = []
     for net in range(bench.settings.full_nets):
         bench.tick("full data")
@@ -203,8 +246,6 @@ def full_data(bench: Bench, key: dict[str, Any], cache: Path | None) -> Scores:
             bench.learner, start, bench.train, bench.validation, settings, streams, among=_some(bench, net)
         )
         scores.append(bench.test_scores(params)[0])
-    if file is not None:
-        write_atomic(file, json.dumps({"identity": identity, "scores": scores}, default=str))
     return scores
 
 

@@ -72,11 +72,25 @@ def write_report(folder: Path) -> Path:
 def write_readme(folder: Path) -> Path:
     """Write `folder/README.md`: what the distilled set is, how well it does, how to load it, what to cite."""
     run = read_run(folder)
-    return write_page(run.folder / "README.md", render(PLAIN, _view(run)))
+    return write_page(run.folder / "README.md", render(PLAIN, _facts(run)))
 
 
 def _view(run: FinishedRun) -> dict[str, Any]:
-    """Everything that the templates show, under the names that they use."""
+    """Everything that the report shows, under the names that its template uses: drawings take seconds."""
+    return {
+        **_facts(run),
+        "curves": _curves(run),
+        "labels": _labels(run),
+        "picture": _picture(run),
+        "heatmap": _heatmap(run),
+        "decoded": _sentences(run.decoded) if run.decoded and not run.images else None,
+        "distances": _distances(run.decoded) if run.decoded and not run.images else None,
+        "confusion": _confusion(run),
+    }
+
+
+def _facts(run: FinishedRun) -> dict[str, Any]:
+    """What can be told in words and numbers."""
     metrics, manifest = run.metrics, run.manifest
     bars, scale = _bars(run)
     return {
@@ -92,16 +106,9 @@ def _view(run: FinishedRun) -> dict[str, Any]:
         "scale": scale,
         "measures": list(dict.fromkeys(name for bar in bars for name in bar.scores)),
         "majority": _majority(run),
-        "curves": _curves(run),
         "single_rate": _single_rate(manifest),
-        "labels": _labels(run),
-        "picture": _picture(run),
-        "heatmap": _heatmap(run),
         "images": _images(run),
-        "decoded": _sentences(run.decoded) if run.decoded and not run.images else None,
         "open": OPEN_SENTENCES,
-        "distances": _distances(run.decoded) if run.decoded and not run.images else None,
-        "confusion": _confusion(run),
         "recipe": yaml.safe_dump(manifest.recipe, sort_keys=False, allow_unicode=True, width=100),
         "licence": manifest.data.get("licence") or manifest.data.get("license"),
         "source": manifest.data.get("name") or manifest.data.get("path") or manifest.data.get("kind"),

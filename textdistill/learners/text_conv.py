@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import torch
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 
 from textdistill.core.learner import dropout
 from textdistill.errors import RecipeError
+from textdistill.learners.spelled import distinct, search_words
 from textdistill.learners.windows import Chosen, known_scores
 
 
@@ -40,6 +42,7 @@ class TextConvNet(nn.Module):
 
     Settings = TextConvSettings
     takes: ClassVar[frozenset[str]] = frozenset({"words"})
+    table: Tensor | None = None  # where inputs are words instead of vectors: the vectors
 
     def __init__(self, settings: TextConvSettings, shape: Sequence[int], classes: int):
         super().__init__()
@@ -62,11 +65,21 @@ class TextConvNet(nn.Module):
             return window, shape[0] * window
         return shape[1], shape[0]
 
+    def reading(self, table: Float[Tensor, "v d"]) -> TextConvNet:
+        """The same network, weights and all, for rows of `table` (n, length) in place of their vectors."""
+        other = copy.copy(self)
+        other.table = table
+        return other
+
     def forward(self, inputs: Tensor, mask: Tensor | None, drop: torch.Generator | None) -> list[Tensor]:
         """Activations of the three layers: one pooled value per filter, the features after dropout, the logits."""
         weights = [getattr(self, f"filter{width}") for width in self.widths]
         bias = torch.cat([getattr(self, f"bias{width}") for width in self.widths])
-        hidden = F.relu(max_over_time(inputs, weights, None if mask is None else mask.sum(1)) + bias)
+        lengths = None if mask is None else mask.sum(1)
+        if self.table is None:
+            hidden = F.relu(max_over_time(inputs, weights, lengths) + bias)
+        else:
+            hidden = F.relu(max_over_words(inputs, self.table, weights, lengths) + bias)
         features = dropout(hidden, self.settings.dropout, drop)
         return [hidden, features, F.linear(features, self.linear_weight, self.linear_bias)]
 
@@ -85,6 +98,30 @@ def max_over_time(
     chosen = Chosen.at(starts.split([weight.shape[0] for weight in weights], dim=1), widths, inputs.shape[1])
     rows = torch.cat([weight.flatten(0, 1) for weight in weights])
     return known_scores(values, inputs.flatten(0, 1), rows, chosen)
+
+
+def max_over_words(
+    ids: Int[Tensor, "n length"],
+    table: Float[Tensor, "v d"],
+    weights: Sequence[Tensor],
+    lengths: Int[Tensor, " n"] | None = None,
+) -> Float[Tensor, "n f"]:
+    """`max_over_time(table[ids], weights, lengths)` and its derivatives for the weights; none for the table.
+
+    The last row of `table` is zero, and pads texts shorter than the widest filter.
+    """
+    widths = tuple(weight.shape[1] for weight in weights)
+    if ids.shape[1] < max(widths):
+        ids = F.pad(ids, (0, max(widths) - ids.shape[1]), value=len(table) - 1)
+    ids, table = distinct(ids, table)
+    graph = torch.is_grad_enabled() and any(weight.requires_grad for weight in weights)
+    values, starts = search_words(ids, table, weights, lengths, places=graph)
+    if not graph:
+        return values
+    chosen = Chosen.at(starts, widths, ids.shape[1])
+    rows = torch.cat([weight.flatten(0, 1) for weight in weights])
+    words = ids.flatten().index_select(0, chosen.words.flatten()).view_as(chosen.words)
+    return known_scores(values, table, rows, replace(chosen, words=words))
 
 
 # Words multiplied at once on a CPU: their products with the filters then stay in the second-level cache until the
