@@ -1,7 +1,7 @@
 """What `make bench` measures: for every method a step at a size that fits into a few seconds, ours and the plain way.
 
-The sizes are the papers' where a plain step of that size takes a second or two; the others are made smaller, so that all
-of it ends within ten minutes on an old processor.
+The sizes are the papers' where a plain step of that size takes a second or two; the others are made smaller, so that
+all of it ends within ten minutes on an old processor.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ CLASSES, DIMENSION, WORDS, STEPS, EACH, BATCH = 2, 100, 1000, 5, 10, 256
 
 
 class Problem:
-    """Sentences of up to `length` words, more of them their class's own; a distilled set of texts; `nets` TextConvNets."""
+    """Sentences of up to `length` words, more of them their class's own; a set of some; `nets` TextConvNets."""
 
     def __init__(self, rows: int, nets: int, length: int, filters: int = 100):
         rng, words = random.Random(0), [f"w{number}" for number in range(WORDS)]

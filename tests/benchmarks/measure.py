@@ -97,7 +97,7 @@ def compared(ours: Call, oracle: Call, dtype: torch.dtype, budget: float) -> Cos
     return Costs(
         **{"n": n, "ours": middle["ours"], "oracle": middle["oracle"]},
         **{"gflop": gflop["ours"], "oracle_gflop": gflop["oracle"]},
-        rate=2 * SIZE**3 / 1e9 / middle["multiply"],
+        rate=2 * SIZE**3 / 1e9 / max(middle["multiply"], 1e-9),
         **{"mib": mib["ours"], "oracle_mib": mib["oracle"]},
         **{"value": values["ours"], "oracle_value": values["oracle"]},
     )

@@ -1,8 +1,8 @@
 """`make bench`: every case of the registry in one process, a table on the terminal and the same as JSON.
 
-`python -m tests.benchmarks.run [--only NAME ...] [--quick] [--out FILE]`. It ends within ten minutes on any machine that has
-nothing else to do: a case has some 20 CPU seconds, all of them nine minutes, and what has no time left says so. The exit
-status is 1 where a ratio that was promised is missed, or where ours and the oracle did not find the same number.
+`python -m tests.benchmarks.run [--only NAME ...] [--quick] [--out FILE]`. It ends within ten minutes on any machine
+with nothing else to do: a case has some 20 CPU seconds, all of them nine minutes, and what has no time left says so.
+The exit status is 1 where a ratio that was promised is missed, or where ours and the oracle found different numbers.
 """
 
 from __future__ import annotations
