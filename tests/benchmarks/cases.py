@@ -1,7 +1,8 @@
 """What `make bench` measures: for every method a step at a size that fits into a few seconds, ours and the plain way.
 
 The sizes are the papers' where a plain step of that size takes a second or two; the others are made smaller, so that
-all of it ends within ten minutes on an old processor.
+all of it ends within ten minutes on an old processor. What was promised of DC, DM and DiLM was promised for their full
+sizes: `pytest tests/benchmarks -m bench` has those.
 """
 
 from __future__ import annotations
@@ -158,21 +159,21 @@ CASES: dict[str, Case] = {
     "sldd": Case(f"{LENET}, 10 steps × 10 images × 3 epochs, B = 1,024", sldd, most=0.75),
     "ld": Case(LABELLED, lambda: labels("second order"), LABEL_STEPS, most=0.9),
     "ld-rr": Case(LABELLED, lambda: labels("ridge"), LABEL_STEPS, most=0.9),
-    "dc": Case(f"{CONVNET} (24 real + 1)", lambda: matching("dc", 1, 24), most=0.7),
+    "dc": Case(f"{CONVNET} (24 real + 1)", lambda: matching("dc", 1, 24)),
     "dc-bfloat16": Case(
-        f"{CONVNET} (24 real + 1)", lambda: matching("dc", 1, 24, "bfloat16"), 1, "bfloat16", most=0.4, close=0.05
+        f"{CONVNET} (24 real + 1)", lambda: matching("dc", 1, 24, "bfloat16"), 1, "bfloat16", close=0.05
     ),
-    "dm": Case(f"{CONVNET} (48 real + 10)", lambda: matching("dm", 10, 48), most=0.5),
+    "dm": Case(f"{CONVNET} (48 real + 10)", lambda: matching("dm", 10, 48)),
     "dm-bfloat16": Case(
-        f"{CONVNET} (48 real + 10)", lambda: matching("dm", 10, 48, "bfloat16"), 1, "bfloat16", most=0.3, close=0.05
+        f"{CONVNET} (48 real + 10)", lambda: matching("dm", 10, 48, "bfloat16"), 1, "bfloat16", close=0.05
     ),
     "cafe": Case(f"{CONVNET} (48 real + 10)", lambda: matching("cafe", 10, 48)),
     "cafe-bfloat16": Case(
         f"{CONVNET} (48 real + 10)", lambda: matching("cafe", 10, 48, "bfloat16"), 1, "bfloat16", close=0.05
     ),
     "kip": Case("NTK of depth 1, 500 samples, 5,000 real images of 28 × 28", kip, precision="float64"),
-    "dilm": Case(WRITERS, dilm, most=1.0),
-    "dilm-bfloat16": Case(WRITERS, lambda: dilm("bfloat16"), 1, "bfloat16", most=0.5, close=0.05),
+    "dilm": Case(WRITERS, dilm),
+    "dilm-bfloat16": Case(WRITERS, lambda: dilm("bfloat16"), 1, "bfloat16", close=0.05),
     "encoder": Case("MiniLM, 48 sentences", encoder),
     "language-model": Case(WRITER, language_model, MODEL_STEPS),
     "language-model-bfloat16": Case(WRITER, lambda: language_model("bfloat16"), MODEL_STEPS, "bfloat16", close=0.05),
