@@ -65,8 +65,8 @@ lint: $(STAMP) ## style, format and types
 type: $(STAMP) ## types alone
 	$(BIN)/mypy
 
-bench: $(STAMP) ## time and memory against the naive oracles, on one thread
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/benchmarks -m bench -s $(BENCH_ARGS)
+bench: $(STAMP) ## time and memory of every method beside a plain way, ten minutes; BENCH_ARGS="--only dc kip --quick"
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks.run $(BENCH_ARGS)
 
 interop: $(INTEROP_STAMP) ## exports read by lm-eval, DSPy and LangChain, reports by Chromium, in .venv-interop, which this fills
 	OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1 LITELLM_LOCAL_MODEL_COST_MAP=True \

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from tests.benchmarks.dc_oracle import convnet
 from tests.core.cases import Rows, generator, randn
 from textdistill.core.learner import Learner, Params
+from textdistill.core.precision import WORTH, measured
 from textdistill.core.starts import Start
 from textdistill.core.streams import Streams
 from textdistill.learners import LEARNERS, make_learner
@@ -77,6 +78,11 @@ class Problem:
         return cosine
 
 
+def bfloat16_pays() -> bool:
+    """Whether `auto` means bfloat16 on this processor, by measurement: pytest itself is told float32."""
+    return measured("cpu") <= WORTH
+
+
 def print_costs(title: str, taken: Mapping[str, float], gflop: float, bars: Mapping[str, float]) -> None:
     """CPU seconds of each way beside what was asked for, the machine's own product and the oracle.
 
@@ -87,7 +93,7 @@ def print_costs(title: str, taken: Mapping[str, float], gflop: float, bars: Mapp
     print(f"\n\n{title}")
     print(f"{platform.processor() or platform.machine()}, torch {torch.__version__}, one thread\n")
     print(f"{'':38}{'CPU-s':>8}{'asked':>8}{'GFLOP':>8}{'GFLOP/s':>9}{'of matmul':>11}{'of oracle':>11}")
-    for name, label in LABELS.items():
+    for name, label in ((name, label) for name, label in LABELS.items() if name in taken):
         share = f"{gflop / taken[name]:9.1f}{gflop / taken[name] / rate:11.0%}{taken[name] / taken['oracle']:11.2f}"
         asked = f"{bars[name]:8.1f}" if name in bars else " " * 8
         print(f"{label:38}{taken[name]:8.2f}{asked}{gflop:8.0f}{share}")

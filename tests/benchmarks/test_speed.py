@@ -1,6 +1,7 @@
 """CPU seconds of one outer step against the naive oracles, and how near it comes to what the machine can multiply.
 
-Run by `make bench`, on one thread. Other processes slow both sides alike: the rounds are interleaved, medians compared.
+Run by `pytest -m bench -s`, on one thread. Other processes slow both sides alike: rounds are interleaved, medians
+compared.
 """
 
 from __future__ import annotations
