@@ -1,4 +1,4 @@
-"""`textdistill cp`: every recipe can be begun from; comments come along, results stay behind, nothing is overwritten."""
+"""`textdistill cp`: any recipe can be begun from; comments come along, results stay behind, nothing is overwritten."""
 
 from __future__ import annotations
 

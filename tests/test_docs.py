@@ -1,7 +1,7 @@
 """The pages hold: links lead somewhere, commands exist with the options named, Python compiles, and much of it is run.
 
 Every command of README, CONTRIBUTING and docs/ is parsed by the command line's own parser, its recipe and settings
-resolved. Those of IN_LITTLE are run here, on a small table; the rest belong to commands that the tests of ELSEWHERE run.
+resolved. Those of IN_LITTLE are run here, on a small table; the others belong to commands that other tests run.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import typer
 import yaml
 from rich.console import Console
 
-from tests import pages, tiny
+from tests import pages, report_picture, tiny
 from tests.analysis import runs
 from tests.pages import PAGES, ROOT, Command, name_of
 from textdistill.commands.tables import accuracies
@@ -145,7 +145,9 @@ def test_a_command_of_a_page_exists_with_the_options_and_settings_that_it_names(
                 load_recipe(source, overrides=overrides, variant=asked.get("variant"))
 
 
-@pytest.mark.parametrize("command", list({str(one): one for one in COMMANDS if one.program == "make"}.values()), ids=str)
+@pytest.mark.parametrize(
+    "command", list({str(one): one for one in COMMANDS if one.program == "make"}.values()), ids=str
+)
 def test_make_has_the_targets_and_variables_that_a_page_names(command: Command) -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     for word in command.words:
@@ -234,6 +236,12 @@ def test_the_page_of_the_run_folder_names_every_file_that_a_run_leaves() -> None
 def test_readme_is_short_and_its_picture_light() -> None:
     assert len(README.read_text(encoding="utf-8").splitlines()) <= 140
     assert 5_000 < (ROOT / "docs" / "report.png").stat().st_size < 200_000
+
+
+def test_the_picture_of_the_report_can_be_drawn_from_a_run() -> None:
+    drawn = report_picture.draw(tiny.finished("fresh"))
+    assert drawn[:8] == b"\x89PNG\r\n\x1a\n"
+    assert drawn == report_picture.draw(tiny.finished("fresh"))
 
 
 def test_citation_cff_has_the_version_and_licence_of_the_project() -> None:
