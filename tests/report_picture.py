@@ -1,7 +1,7 @@
 """Draw docs/report.png from a finished run: `python -m tests.report_picture runs/quickstart docs/report.png`.
 
-The bars, the map and the curve are those of the run's own report, by the functions that draw them there; only the page's
-colours are filled in, which on the page are CSS variables.
+The bars, the map and the curve are those of the run's own report, by the functions that draw them there; the page's
+colours, CSS variables there, are filled in.
 """
 
 from __future__ import annotations
