@@ -32,6 +32,7 @@ COMMANDS = (
     "show",
     "validate",
     "cite",
+    "cp",
     "demo-iris",
     "setup-offline",
 )

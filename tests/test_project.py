@@ -9,6 +9,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 
 from textdistill.errors import UserError
 from textdistill.paths import data_requirements, recipes_dir
@@ -35,7 +36,11 @@ def pins(name: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(
-    "name", ["README.md", "LICENSE", "CHANGELOG.md", "CONTRIBUTING.md", "Makefile", ".ci/run", "requirements-lock.txt"]
+    "name",
+    [
+        *("README.md", "LICENSE", "CHANGELOG.md", "CONTRIBUTING.md", "CITATION.cff", "Makefile", ".ci/run"),
+        *("requirements-lock.txt", ".pre-commit-config.yaml", ".github/pull_request_template.md"),
+    ],
 )
 def test_the_files_that_people_expect_are_there(name: str) -> None:
     assert (ROOT / name).stat().st_size > 200
@@ -49,6 +54,33 @@ def test_the_check_script_is_executable_and_valid_bash() -> None:
 
 def test_the_changelog_has_the_version_that_is_built() -> None:
     assert f"## [{PROJECT['project']['version']}]" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+def test_the_version_is_written_nowhere_else_in_the_code() -> None:
+    version = PROJECT["project"]["version"]
+    sources = [path for package in ("textdistill", "embeddings") for path in (ROOT / package).rglob("*.py")]
+    assert [path.name for path in sources if f'"{version}"' in path.read_text(encoding="utf-8")] == []
+
+
+def test_a_source_archive_has_every_folder_and_file_of_the_top() -> None:
+    include = PROJECT["tool"]["hatch"]["build"]["targets"]["sdist"]["include"]
+    assert [name for name in include if not (ROOT / name.lstrip("/")).exists()] == []
+    assert {"/docs", "/CITATION.cff", "/tests", "/recipes"} <= set(include)
+
+
+def test_hooks_before_a_commit_run_what_make_lint_runs() -> None:
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))["repos"][0]["hooks"]
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for hook in hooks:
+        tool = hook["entry"].removeprefix(".venv/bin/").replace(" --force-exclude", "")
+        assert f"$(BIN)/{tool}" in makefile, tool
+
+
+@pytest.mark.parametrize("name", ["bug.md", "method.md"])
+def test_issue_templates_have_the_header_that_github_reads(name: str) -> None:
+    text = (ROOT / ".github" / "ISSUE_TEMPLATE" / name).read_text(encoding="utf-8")
+    header = yaml.safe_load(text.split("---\n")[1])
+    assert header.keys() == {"name", "about", "labels"}
 
 
 def test_every_data_package_is_pinned_with_a_sha256() -> None:

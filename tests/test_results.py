@@ -1,19 +1,25 @@
-"""README's table of results is the one that the recipes give."""
+"""The table of docs/results.md is the one that the recipes give; `textdistill ls --markdown` prints it."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from tests import tiny
 from textdistill.recipe import list_recipes, load_recipe, read_yaml
 from textdistill.results import BEGIN, END, results_markdown
 
-README = Path(__file__).resolve().parents[1] / "README.md"
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "results.md"
 
 
-def test_readme_shows_the_recorded_results_and_no_others() -> None:
-    text = README.read_text(encoding="utf-8")
+def test_the_page_shows_the_recorded_results_and_no_others() -> None:
+    text = PAGE.read_text(encoding="utf-8")
     shown = text.split(BEGIN)[1].split(END)[0].strip()
     assert shown == results_markdown()
+
+
+def test_the_command_that_the_page_names_prints_its_table() -> None:
+    assert BEGIN == "<!-- results: textdistill ls --markdown -->"
+    assert tiny.call("ls", "--markdown").stdout.strip() == results_markdown()
 
 
 def test_every_recorded_variant_has_a_row_with_its_accuracy_and_ratio() -> None:

@@ -21,8 +21,8 @@ __all__ = ["__version__", "decode", "evaluate", "load", "load_recipe", "run"]
 
 try:
     __version__ = version("textdistill")
-except PackageNotFoundError:  # a checkout on the path, not installed
-    __version__ = "0.1.0"
+except PackageNotFoundError:  # a checkout on the path, not installed: the version stands in pyproject.toml alone
+    __version__ = "0+unknown"
 
 
 def __getattr__(name: str) -> Any:

@@ -110,9 +110,9 @@ def _all(
 
 
 def _register() -> None:
-    from textdistill.commands import analyse, demo, export, icl, look, make, score
+    from textdistill.commands import analyse, copy, demo, export, icl, look, make, score
 
-    for module in (make, score, export, icl, analyse, look, demo):
+    for module in (make, score, export, icl, analyse, look, copy, demo):
         module.register(app)
 
 

@@ -1,4 +1,4 @@
-"""The recorded results of all recipes as one Markdown table: what README shows, made from the recipes alone."""
+"""The recorded results of all recipes as one Markdown table, made from them alone: what docs/results.md shows."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ def test_a_fixed_start_has_one_network(tmp_path: Path) -> None:
 
 
 def test_rules_rates_and_orders_are_tried_beside_the_stored_training() -> None:
-    found = runs.analyse("optimiser", runs.run_of("words"), "--rules", "sgd:0.1,adam:0.01", "--nets", "2")
+    found = runs.analyse("optimizer", runs.run_of("words"), "--rules", "sgd:0.1,adam:0.01", "--nets", "2")
     accuracies = {row["training"]: row["accuracy"] for row in found["rows"]}
     assert list(accuracies) == [
         "as stored",
@@ -156,8 +156,8 @@ def test_what_a_run_cannot_be_asked_is_told_in_a_line(tmp_path: Path) -> None:
     [
         (("steps", "--deviations=-1,0"), "allowed: numbers above -1"),
         (("steps", "--deviations=some"), "numbers parted by commas"),
-        (("optimiser", "--rules", "adm:0.1"), "did you mean 'adam'"),
-        (("optimiser", "--rules", "adam"), "allowed: NAME:RATE"),
+        (("optimizer", "--rules", "adm:0.1"), "did you mean 'adam'"),
+        (("optimizer", "--rules", "adam"), "allowed: NAME:RATE"),
         (("target-size", "--rows", "1"), "allowed: numbers of 2 or more"),
         (("target-size", "--rows", "100000"), "the training split has"),
     ],

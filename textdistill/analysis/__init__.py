@@ -6,7 +6,7 @@ from __future__ import annotations
 ANALYSES: dict[str, str] = {
     "transfer": "Do networks of other families, and a frozen sentence encoder, learn from the set, too?",
     "steps": "How much does the number of training steps matter?",
-    "optimiser": "How much do the update rule, the learning rate and the order of the samples matter?",
+    "optimizer": "How much do the update rule, the learning rate and the order of the samples matter?",
     "labels": "What did the labels learn? A heat map of the mean soft label of each class.",
     "prototypes": "What does each class look like? Its samples weighted by their labels, or its foremost sentences.",
     "repeat": "Does distilling again with other seeds give as good a set?",

@@ -97,7 +97,7 @@ def _shuffled(distilled: DistilledSet, by_sample: bool) -> Callable[[int], Disti
     return lambda net: Shuffled(**own, order=net, by_sample=by_sample)
 
 
-def optimiser(study: Study, *, rules: Sequence[str] = RULES) -> Result:
+def optimizer(study: Study, *, rules: Sequence[str] = RULES) -> Result:
     """Test accuracy with other update rules, learning rates and orders of the samples, for the stored number of steps.
 
     A rule is `NAME:RATE`. Bohdal et al. 2020, Figure 2b and Tables 11 and 12.
@@ -120,7 +120,7 @@ def optimiser(study: Study, *, rules: Sequence[str] = RULES) -> Result:
         constant = scheduled(distilled, Train(lr=rate))
         tries.append((f"{name}, {rate:g}", OPTIMIZERS[name], _always(constant)))
     rows: list[dict[str, Any]] = []
-    with study.reporter.stage("optimiser", len(tries) * study.nets) as bar:
+    with study.reporter.stage("optimizer", len(tries) * study.nets) as bar:
         for told, optimizer, set_of in tries:
             bench = study.bench()
             bench = replace(bench, theta0=distilled.theta0, optimizer=optimizer or bench.optimizer)
@@ -133,7 +133,7 @@ def optimiser(study: Study, *, rules: Sequence[str] = RULES) -> Result:
     own = type(study.bench().optimizer).__name__.lower()
     settings = {"stored_steps": distilled.length, "own_rule": own, "nets": study.nets, "seed": study.seed}
     title = f"Rules of training on the set for {distilled.length} steps (its own rule: {own})"
-    result = Result("optimiser", title, rows, "training", settings=settings)
+    result = Result("optimizer", title, rows, "training", settings=settings)
     result.write(study.out)
     return result
 

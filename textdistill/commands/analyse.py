@@ -46,14 +46,14 @@ A deviation of -0.5 is half as many steps, 1 twice as many; where the set's sche
 
 [bold]textdistill analyse steps runs/q --deviations=-0.9,-0.5,0,1,3 --nets 20[/bold]"""
 
-OPTIMISER = """Train by other rules, other rates and in another order of the samples, for the stored number of steps.
+OPTIMIZER = """Train by other rules, other rates and in another order of the samples, for the stored number of steps.
 
 A rule is NAME:RATE, NAME one of sgd, momentum (0.9) and adam. The set's own rule is tried with a third and three times
 its rates, with their mean where they differ, and with its batches or all its samples shuffled in every epoch.
 
-[bold]textdistill analyse optimiser runs/q[/bold]
+[bold]textdistill analyse optimizer runs/q[/bold]
 
-[bold]textdistill analyse optimiser runs/q --rules sgd:0.1,adam:0.001[/bold]"""
+[bold]textdistill analyse optimizer runs/q --rules sgd:0.1,adam:0.001[/bold]"""
 
 LABELS = """Draw what the soft labels learned: the mean label of each class's samples as a heat map.
 
@@ -136,7 +136,7 @@ def steps(
     carry_out(context, analysis, run, words, json, threads, data_dir, nets=nets, seed=seed, device=device)
 
 
-def optimiser(
+def optimizer(
     context: typer.Context,
     run: Run,
     words: Words = None,
@@ -150,12 +150,12 @@ def optimiser(
     threads: Threads = None,
     json: Json = False,
 ) -> None:
-    """See OPTIMISER."""
+    """See OPTIMIZER."""
 
     def analysis(study: Study) -> Result:
         from textdistill.analysis import training
 
-        return training.optimiser(study, rules=listed(rules) or training.RULES)
+        return training.optimizer(study, rules=listed(rules) or training.RULES)
 
     carry_out(context, analysis, run, words, json, threads, data_dir, nets=nets, seed=seed, device=device)
 
@@ -193,7 +193,7 @@ def prototypes(
 COMMANDS: dict[str, tuple[Callable[..., None], str]] = {
     "transfer": (transfer, TRANSFER),
     "steps": (steps, STEPS),
-    "optimiser": (optimiser, OPTIMISER),
+    "optimizer": (optimizer, OPTIMIZER),
     "labels": (labels, LABELS),
     "prototypes": (prototypes, PROTOTYPES),
     **analyse_again.COMMANDS,
