@@ -174,7 +174,7 @@ def _together(made: Mapping[str, Any], faults: list[str]) -> None:
     if "train" in made:
         faults.extend(name_faults(made["train"].augment, kind, "train.augment"))
     if "evaluate" in made and made["evaluate"].by == "objective":
-        if not hasattr(objective, "predict"):
+        if not hasattr(objective, "regression"):
             faults.append(
                 f"evaluate.by: 'objective', but {part.__name__} cannot classify by itself; allowed with it: 'networks'"
             )
