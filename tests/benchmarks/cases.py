@@ -174,7 +174,7 @@ CASES: dict[str, Case] = {
     "kip": Case("NTK of depth 1, 500 samples, 5,000 real images of 28 × 28", kip, precision="float64"),
     "dilm": Case(WRITERS, dilm),
     "dilm-bfloat16": Case(WRITERS, lambda: dilm("bfloat16"), 1, "bfloat16", close=0.05),
-    "encoder": Case("MiniLM, 48 sentences", encoder),
+    "encoder": Case("MiniLM, 48 sentences of some 64 wordpieces", encoder),
     "language-model": Case(WRITER, language_model, MODEL_STEPS),
     "language-model-bfloat16": Case(WRITER, lambda: language_model("bfloat16"), MODEL_STEPS, "bfloat16", close=0.05),
     "search": Case("30 places × 15 candidates, 1,000 judges, 384 features, one sweep", search, close=0.05),
