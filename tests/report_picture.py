@@ -20,8 +20,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from textdistill.evaluation import pictures, report
-from textdistill.evaluation.run_folder import FinishedRun, read_run
+from textdistill.reports import pictures, report
+from textdistill.reports.run_folder import FinishedRun, read_run
 
 
 def draw(folder: Path) -> bytes:

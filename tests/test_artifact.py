@@ -14,11 +14,11 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from tests import tiny
-from textdistill import pipeline
-from textdistill.artifact import Artifact, commit, load, versions
-from textdistill.describe import settings_of
-from textdistill.errors import ArtifactError, RecipeError
+from textdistill.core.errors import ArtifactError, RecipeError
 from textdistill.evaluation.training import accuracy, predict
+from textdistill.recipe.show import settings_of
+from textdistill.runs import pipeline
+from textdistill.runs.artifact import Artifact, commit, load, versions
 
 CONTRACT = {"full", "distilled", "distilled_snapped", "baselines", "ratio", "samples", "cost", "protocol"}
 BASELINES = {

@@ -21,7 +21,7 @@ CHANGES = (
 
 
 def run(launch: list[str], out: Path) -> None:
-    command = [*launch, "-m", "textdistill.cli", "run", "nguyen2021_kip_mnist_10", "--variant", "transfer"]
+    command = [*launch, "-m", "textdistill", "run", "nguyen2021_kip_mnist_10", "--variant", "transfer"]
     ended = subprocess.run(
         [*command, "--out", str(out), *CHANGES],
         cwd=ROOT,

@@ -19,7 +19,7 @@ from tests.benchmarks.evaluation_case import Problem as Evaluation
 from tests.benchmarks.matching import Problem as Matching
 from tests.benchmarks.measure import OutOfTime, compared, counted, limit
 from tests.benchmarks.run import main
-from textdistill.errors import UserError
+from textdistill.core.errors import UserError
 from textdistill.objectives import CAFE
 
 METHODS = {"tdd-text_conv", "tdd-bi_rnn", "tdd-bi_lstm", "sldd", "ld", "ld-rr", "dc", "dm", "cafe", "kip", "dilm"}

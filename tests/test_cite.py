@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from textdistill import cite as cite_module
 from textdistill.api import load_recipe
-from textdistill.cite import BIBTEX, PARTS, cite, keys_for
+from textdistill.core.errors import UserError
 from textdistill.data import IMAGE_DATA
-from textdistill.errors import UserError
 from textdistill.objectives.augment import AUGMENTATIONS
-from textdistill.parts import PARTS as KNOWN
-from textdistill.references import references
+from textdistill.recipe import cite as cite_module
+from textdistill.recipe.cite import BIBTEX, PARTS, cite, keys_for
+from textdistill.recipe.parts import PARTS as KNOWN
+from textdistill.recipe.references import references
 
 
 @pytest.mark.parametrize("key", BIBTEX)

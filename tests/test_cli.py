@@ -17,7 +17,7 @@ import yaml
 from safetensors.torch import load_file, save_file
 
 from tests import tiny
-from textdistill.errors import UserError
+from textdistill.core.errors import UserError
 
 COMMANDS = (
     "run",
@@ -50,7 +50,7 @@ def mistake(*words: str | Path) -> str:
 
 def test_help_imports_nothing_heavy_and_names_every_command() -> None:
     shown = subprocess.run(
-        [sys.executable, "-X", "importtime", "-m", "textdistill.cli", "--help"],
+        [sys.executable, "-X", "importtime", "-m", "textdistill", "--help"],
         capture_output=True,
         text=True,
         cwd=tiny.ROOT,
@@ -146,7 +146,7 @@ def test_report_is_written_again(tmp_path: Path) -> None:
 
 
 def test_ls_names_every_recipe_and_its_parts() -> None:
-    from textdistill.recipe import list_recipes
+    from textdistill.recipe.read import list_recipes
 
     shown = tiny.call("ls").stdout
     assert "quickstart" in shown
@@ -272,7 +272,7 @@ def test_a_fault_of_ours_leaves_its_traceback_in_the_run_s_folder(
     def broken(*_: object, **__: object) -> None:
         raise KeyError("inside")
 
-    monkeypatch.setattr("textdistill.pipeline.run", broken)
+    monkeypatch.setattr("textdistill.runs.pipeline.run", broken)
     recipe, out = tiny.recipe_file(tmp_path), tmp_path / "out"
     result = tiny.call("run", recipe, "--out", out)
     assert result.exit_code == 1
@@ -286,7 +286,7 @@ def test_ctrl_c_stops_with_130_and_a_word_on_resume(tmp_path: Path, monkeypatch:
     def stopped(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("textdistill.pipeline.run", stopped)
+    monkeypatch.setattr("textdistill.runs.pipeline.run", stopped)
     result = tiny.call("run", tiny.recipe_file(tmp_path), "--out", tmp_path / "out")
     assert result.exit_code == 130
     assert "--resume" in result.stderr
@@ -296,7 +296,7 @@ def test_what_the_system_refuses_is_no_fault_of_ours(tmp_path: Path, monkeypatch
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device", "runs/x")
 
-    monkeypatch.setattr("textdistill.pipeline.run", full)
+    monkeypatch.setattr("textdistill.runs.pipeline.run", full)
     told = mistake("run", tiny.recipe_file(tmp_path), "--out", tmp_path / "out")
     assert "runs/x: No space left on device" in told
 
@@ -323,7 +323,7 @@ def test_a_signal_from_the_keyboard_ends_a_process_with_130(tmp_path: Path) -> N
 
 def test_user_errors_of_every_kind_are_mistakes() -> None:
     from embeddings import EmbeddingsError
-    from textdistill.cli import _is_mistake
+    from textdistill.commands.cli import _is_mistake
 
     def kinds(base: type[Exception]) -> list[type[Exception]]:
         return [base, *(each for child in base.__subclasses__() for each in kinds(child))]

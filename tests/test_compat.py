@@ -15,24 +15,26 @@ from torch import Tensor
 
 import embeddings
 from tests import tiny
-from textdistill.compat import Parts, Row, refusal, says, table
 from textdistill.core.batch import Batch, RealData
 from textdistill.core.distill import ClosedForm, distill
+from textdistill.core.errors import RecipeError
 from textdistill.core.learner import Learner
 from textdistill.core.outer import Outer
 from textdistill.core.start_kinds import STARTS
 from textdistill.core.starts import Starts
 from textdistill.core.streams import Streams
-from textdistill.data import EmbeddedText, LearnerText, TextTable
+from textdistill.data import TextTable
 from textdistill.data.words import tokenise
-from textdistill.errors import RecipeError
 from textdistill.learners import LEARNERS, make_learner
 from textdistill.objectives import OBJECTIVES
 from textdistill.objectives.distribution_matching import DistributionMatching
 from textdistill.objectives.unrolled import Unrolled
 from textdistill.objectives.weighted_sum import Weighted
-from textdistill.parts import PARTS
-from textdistill.recipe import resolve
+from textdistill.recipe.parts import PARTS
+from textdistill.recipe.read import resolve
+from textdistill.recipe.works_with import Parts, Row, refusal, says, table
+from textdistill.representations.embedded_text import EmbeddedText
+from textdistill.representations.learner_text import LearnerText
 from textdistill.synthetic.tensors import TensorData
 
 # Settings that make an objective small enough for fifty steps here, by its name; without an entry, its defaults.

@@ -9,7 +9,7 @@ import yaml
 
 from tests import tiny
 from textdistill.commands.copy import own_recipe
-from textdistill.recipe import list_recipes, read_yaml, resolve
+from textdistill.recipe.read import list_recipes, read_yaml, resolve
 
 RECIPE = """\
 # Mine, in short.

@@ -23,7 +23,7 @@ from tests import pages, report_picture, tiny
 from tests.analysis import runs
 from tests.pages import PAGES, ROOT, Command, name_of
 from textdistill.commands.tables import accuracies
-from textdistill.recipe import find_recipe, load_recipe, read_yaml
+from textdistill.recipe.read import find_recipe, load_recipe, read_yaml
 
 COMMANDS = [one for page in PAGES for one in pages.commands(page)]
 OF_TEXTDISTILL = list({str(one): one for one in COMMANDS if one.program == "textdistill"}.values())

@@ -14,13 +14,13 @@ import torch
 from rich.console import Console
 
 from tests import tiny
-from textdistill import pipeline
-from textdistill.artifact import load
 from textdistill.commands.tables import accuracies
-from textdistill.errors import RecipeError, UserError
-from textdistill.pixels_task import PixelTask
-from textdistill.recipe import Recipe, resolve
-from textdistill.words_task import WordTask
+from textdistill.core.errors import RecipeError, UserError
+from textdistill.recipe.read import Recipe, resolve
+from textdistill.representations.pixels import PixelTask
+from textdistill.representations.words import WordTask
+from textdistill.runs import pipeline
+from textdistill.runs.artifact import load
 
 DIGITS: dict[str, Any] = {
     "title": "digits in miniature",

@@ -11,9 +11,9 @@ import pytest
 import torch
 from tokenizers import pre_tokenizers
 
-from textdistill import hub_models, language_models
-from textdistill.errors import OfflineError, UserError
-from textdistill.language_models import FILE, SHA256, load_causal
+from textdistill.core.errors import OfflineError, UserError
+from textdistill.learners.pretrained import hub_models, language_models
+from textdistill.learners.pretrained.language_models import FILE, SHA256, load_causal
 
 WIDTH, HEADS, LAYERS, POSITIONS = 16, 2, 1, 32
 LETTERS = sorted(pre_tokenizers.ByteLevel.alphabet())

@@ -12,10 +12,11 @@ import torch
 from tests import tiny
 from tests.learners import models
 from textdistill import api
-from textdistill.data import DataSettings, EmbeddedText, TextTable
-from textdistill.errors import RecipeError
-from textdistill.pieces_task import PieceTask, Wordpieces, cut, prepare_pieces, token_vectors
-from textdistill.recipe import resolve
+from textdistill.core.errors import RecipeError
+from textdistill.data import DataSettings, TextTable
+from textdistill.recipe.read import resolve
+from textdistill.representations.embedded_text import EmbeddedText
+from textdistill.representations.wordpieces import PieceTask, Wordpieces, cut, prepare_pieces, token_vectors
 
 
 @pytest.fixture

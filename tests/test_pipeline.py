@@ -18,10 +18,10 @@ import torch
 
 import textdistill
 from tests import tiny
-from textdistill import pipeline
-from textdistill.errors import ArtifactError, RecipeError, UserError
-from textdistill.recipe import Recipe, resolve
-from textdistill.run_files import claim
+from textdistill.core.errors import ArtifactError, RecipeError, UserError
+from textdistill.recipe.read import Recipe, resolve
+from textdistill.runs import pipeline
+from textdistill.runs.run_files import claim
 
 SET = ("distilled.safetensors", "manifest.json")
 

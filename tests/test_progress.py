@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from textdistill import progress
 from textdistill.core import watch
-from textdistill.progress import Reporter
+from textdistill.runs import progress
+from textdistill.runs.progress import Reporter
 
 
 def log_of(quiet: bool = False, terminal: bool = False) -> tuple[Reporter, io.StringIO]:

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from textdistill.errors import UserError
-from textdistill.paths import data_requirements, recipes_dir
+from textdistill.core.errors import UserError
+from textdistill.core.paths import data_requirements, recipes_dir
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))

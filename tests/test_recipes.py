@@ -21,14 +21,11 @@ from PIL import Image
 
 from tests import tiny
 from tests.learners import models
-from textdistill import pipeline
-from textdistill.cite import BIBTEX
+from textdistill.core.errors import RecipeError, UserError
 from textdistill.data.known import KNOWN
-from textdistill.describe import as_yaml, settings_of
-from textdistill.errors import RecipeError, UserError
-from textdistill.parts import fields
-from textdistill.pieces_task import Wordpieces
-from textdistill.recipe import (
+from textdistill.recipe.cite import BIBTEX
+from textdistill.recipe.parts import fields
+from textdistill.recipe.read import (
     KEYS,
     Recipe,
     find_recipe,
@@ -39,7 +36,10 @@ from textdistill.recipe import (
     resolve,
     table_recipe,
 )
-from textdistill.text_level.run import run_texts
+from textdistill.recipe.show import as_yaml, settings_of
+from textdistill.representations.wordpieces import Wordpieces
+from textdistill.runs import pipeline
+from textdistill.runs.readable.run import run_texts
 
 FILES = sorted((tiny.ROOT / "recipes").rglob("*.y*ml"))
 BASE: dict[str, Any] = {"data": {"name": "imdb"}, "synthetic": {"per_class": 2}}

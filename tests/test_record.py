@@ -11,9 +11,9 @@ import yaml
 
 from tests import tiny
 from textdistill.core import machine
-from textdistill.errors import RecipeError, UserError
-from textdistill.recipe import load_recipe
-from textdistill.record import check_recordable, entry, record, variant_name
+from textdistill.core.errors import RecipeError, UserError
+from textdistill.recipe.read import load_recipe
+from textdistill.recipe.record import check_recordable, entry, record, variant_name
 
 HEAD = """\
 # How this recipe came about.
@@ -119,7 +119,7 @@ def test_only_ours_is_written_and_all_else_stays(tail: str, tmp_path: Path) -> N
 
 
 def test_comments_beside_published_results_stay() -> None:
-    from textdistill.record import _rewritten
+    from textdistill.recipe.record import _rewritten
 
     text = _rewritten(HEAD + PUBLISHED, Path("one.yaml"), ("fixed", {"samples": 1}))
     assert text == HEAD + PUBLISHED + "  ours:\n    fixed: {samples: 1}\n"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests import tiny
-from textdistill.recipe import list_recipes, load_recipe, read_yaml
-from textdistill.results import BEGIN, END, results_markdown
+from textdistill.recipe.read import list_recipes, load_recipe, read_yaml
+from textdistill.recipe.results import BEGIN, END, results_markdown
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "results.md"
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from textdistill.errors import UserError
-from textdistill.run_files import claim
+from textdistill.core.errors import UserError
+from textdistill.runs.run_files import claim
 
 
 def held(folder: Path) -> Path:

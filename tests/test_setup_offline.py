@@ -10,8 +10,8 @@ from pathlib import Path
 import pip
 import pytest
 
-from textdistill import setup_offline
-from textdistill.errors import UserError
+from textdistill.commands import setup_offline
+from textdistill.core.errors import UserError
 
 
 @pytest.fixture

@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests import tiny
-from textdistill.errors import ArtifactError, UserError
-from textdistill.recipe import Recipe, resolve
-from textdistill.size import Search, Try, runner, search
+from textdistill.analysis.size import Search, Try, runner, search
+from textdistill.core.errors import ArtifactError, UserError
+from textdistill.recipe.read import Recipe, resolve
 
 
 def rising(needed: int) -> Callable[[int], Try]:

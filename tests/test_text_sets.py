@@ -15,10 +15,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from textdistill import set_files
-from textdistill.errors import DataError
-from textdistill.text_set import TextSet
-from textdistill.text_sets import read_text_set, read_text_sets, with_classes, write_text_set
+from textdistill.core.errors import DataError
+from textdistill.data.sets import set_files
+from textdistill.data.sets.text_set import TextSet
+from textdistill.data.sets.text_sets import read_text_set, read_text_sets, with_classes, write_text_set
 
 CLASSES = ("negative", "positive")
 TEXTS = ["=SUM(A1:A9), dull", 'a "moving" film\u2028indeed', "fine"]

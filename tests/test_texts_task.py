@@ -13,16 +13,18 @@ import torch
 from tests import tiny
 from tests.core.cases import learner_of
 from tests.learners import models
-from textdistill import api, pipeline
+from textdistill import api
+from textdistill.core.errors import DataError, RecipeError
 from textdistill.core.learner import Learner
-from textdistill.data import DataSettings, LearnerText
-from textdistill.data.rows import Rows
-from textdistill.errors import DataError, RecipeError
-from textdistill.learners.frozen_encoder import Encoder
-from textdistill.learners.pretrained import Pretrained, PretrainedSettings
-from textdistill.recipe import resolve
-from textdistill.references import references
-from textdistill.texts_task import Texts, TextTask, prepare_texts
+from textdistill.data import DataSettings
+from textdistill.learners.pretrained.frozen_encoder import Encoder
+from textdistill.learners.pretrained.network import Pretrained, PretrainedSettings
+from textdistill.recipe.read import resolve
+from textdistill.recipe.references import references
+from textdistill.representations.learner_text import LearnerText
+from textdistill.representations.rows import Rows
+from textdistill.representations.texts import Texts, TextTask, prepare_texts
+from textdistill.runs import pipeline
 
 
 def made(**settings: Any) -> Learner:

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from tests import tiny
-from textdistill import trackers
-from textdistill.errors import UserError
-from textdistill.progress import Reporter
+from textdistill.core.errors import UserError
+from textdistill.runs import trackers
+from textdistill.runs.progress import Reporter
 
 
 class Board:

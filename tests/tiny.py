@@ -19,7 +19,7 @@ import pandas as pd
 import yaml
 from typer.testing import CliRunner, Result
 
-from textdistill.cli import app
+from textdistill.commands.cli import app
 from textdistill.data.packaged import read_packaged
 from textdistill.data.words import tokenise
 
@@ -95,7 +95,7 @@ def process(*words: str | Path) -> subprocess.Popen[str]:
     """The command line in a process of its own, whose figures do not depend on a checkout's commit."""
     cache = str(home() / "cache")
     environment = {**os.environ, "GIT_DIR": os.devnull, "OMP_NUM_THREADS": "1", "TEXTDISTILL_CACHE": cache}
-    command = [sys.executable, "-m", "textdistill.cli", *map(str, words)]
+    command = [sys.executable, "-m", "textdistill", *map(str, words)]
     return subprocess.Popen(
         command,
         cwd=ROOT,

@@ -7,16 +7,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from textdistill import pipeline, trackers
-from textdistill.artifact import Artifact, load
-from textdistill.errors import ArtifactError, RecipeError, UserError
+from textdistill.core.errors import ArtifactError, RecipeError, UserError
 from textdistill.evaluation.decode import Decoded, Metric
-from textdistill.evaluation.text_folder import kind_of, read_folder
-from textdistill.progress import Reporter
-from textdistill.recipe import Recipe, resolve
-from textdistill.recipe import load_recipe as _load_recipe
-from textdistill.run_files import claim
-from textdistill.text_level.run import TextRun, run_texts
+from textdistill.recipe.read import Recipe, resolve
+from textdistill.recipe.read import load_recipe as _load_recipe
+from textdistill.reports.text_folder import kind_of, read_folder
+from textdistill.runs import pipeline, trackers
+from textdistill.runs.artifact import Artifact, load
+from textdistill.runs.progress import Reporter
+from textdistill.runs.readable.run import TextRun, run_texts
+from textdistill.runs.run_files import claim
 
 if TYPE_CHECKING:
     from textdistill.data import DataSettings

@@ -9,13 +9,13 @@ import pytest
 from torch import Tensor
 
 from tests.analysis import runs
-from textdistill import pipeline
 from textdistill.analysis import again
 from textdistill.analysis.study import Study
-from textdistill.artifact import load
 from textdistill.core.learner import Params
 from textdistill.evaluation.protocol import Bench
 from textdistill.objectives.ridge_labels import CLASSIFIER, SCALE
+from textdistill.runs import pipeline
+from textdistill.runs.artifact import load
 
 KINDS = ("words", "pixels")
 

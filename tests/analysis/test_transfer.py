@@ -12,7 +12,7 @@ from tests import tiny
 from tests.analysis import runs
 from textdistill.analysis.study import Study
 from textdistill.analysis.transfer import as_sentences, label_kinds
-from textdistill.words_task import WordTask
+from textdistill.representations.words import WordTask
 
 
 def test_words_train_the_networks_asked_for_and_a_head_on_the_frozen_encoder() -> None:

@@ -10,8 +10,8 @@ import torch.nn.functional as F
 from transformers import AutoModel, AutoTokenizer
 
 from tests.benchmarks.sentences import sentences
-from textdistill.hub_models import quiet
-from textdistill.learners.frozen_encoder import Encoder
+from textdistill.learners.pretrained.frozen_encoder import Encoder
+from textdistill.learners.pretrained.hub_models import quiet
 
 BATCH = 32
 

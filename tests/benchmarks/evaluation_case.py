@@ -12,10 +12,10 @@ from textdistill.core.inner import SGD
 from textdistill.core.learner import Learner
 from textdistill.core.schedule import DistilledSet
 from textdistill.core.streams import Streams
-from textdistill.data.text import EmbeddedText
 from textdistill.evaluation.protocol import Bench, score_set
 from textdistill.evaluation.settings import Evaluate
 from textdistill.learners import LEARNERS, make_learner
+from textdistill.representations.embedded_text import EmbeddedText
 
 CLASSES, DIMENSION, WORDS, STEPS, EACH, BATCH = 2, 100, 1000, 5, 10, 256
 

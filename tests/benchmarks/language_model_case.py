@@ -10,12 +10,7 @@ from tests.benchmarks.sentences import sentences
 from textdistill.core.precision import Precision
 from textdistill.core.streams import Streams
 from textdistill.data.table import TextTable
-from textdistill.synthetic.generator import (
-    GeneratorSettings,
-    LanguageModelStage,
-    build_generator,
-    train_language_model,
-)
+from textdistill.synthetic.generator import GeneratorSettings, LanguageModelStage, build_generator, train_language_model
 
 RATE, DECAY, CLIP = 1e-3, 0.01, 1.0
 

@@ -20,11 +20,11 @@ import torch
 
 from tests.benchmarks.cases import CASES, Case
 from tests.benchmarks.measure import FEWEST, SIZE, Costs, OutOfTime, compared, limit
-from textdistill.artifact import commit
 from textdistill.core.checkpoint import write_atomic
+from textdistill.core.errors import UserError, did_you_mean
 from textdistill.core.machine import describe
 from textdistill.core.precision import product_type
-from textdistill.errors import UserError, did_you_mean
+from textdistill.runs.artifact import commit
 
 OUT = Path("runs/bench.json")
 EACH, QUICK, ALL = 20.0, 6.0, 540.0  # CPU seconds: a case, a case with --quick, all of them

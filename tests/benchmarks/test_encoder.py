@@ -20,9 +20,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from textdistill.learners.encoder_files import PACKAGED, load_model
-from textdistill.learners.frozen_encoder import Encoder
 from textdistill.learners.pooling import pooled
+from textdistill.learners.pretrained.encoder_files import PACKAGED, load_model
+from textdistill.learners.pretrained.frozen_encoder import Encoder
 
 pytestmark = pytest.mark.bench
 

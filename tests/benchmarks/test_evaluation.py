@@ -17,7 +17,6 @@ from tests.benchmarks.test_speed import interleaved
 from textdistill.core.inner import SGD
 from textdistill.core.schedule import DistilledSet
 from textdistill.core.streams import Streams
-from textdistill.data import EmbeddedText
 from textdistill.evaluation import training
 from textdistill.evaluation.baselines import run_baselines
 from textdistill.evaluation.labels import tuned_steps
@@ -25,6 +24,7 @@ from textdistill.evaluation.protocol import Bench
 from textdistill.evaluation.settings import Evaluate, Training
 from textdistill.learners import TextConvNet, make_learner
 from textdistill.learners.text_conv import TextConvSettings
+from textdistill.representations.embedded_text import EmbeddedText
 
 pytestmark = pytest.mark.bench
 

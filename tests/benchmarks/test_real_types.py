@@ -23,10 +23,12 @@ from textdistill.core.outer import Outer
 from textdistill.core.precision import Product
 from textdistill.core.starts import Start
 from textdistill.core.streams import Streams
-from textdistill.data import DataSettings, ImageRows, PixelSettings, Scaling, load_images
+from textdistill.data import DataSettings, load_images
 from textdistill.learners.convnet import ConvNet, ConvNetSettings
 from textdistill.objectives.gradient_matching import GradientMatching
 from textdistill.objectives.moments import rows_by_class
+from textdistill.representations.image_rows import ImageRows
+from textdistill.representations.scaling import PixelSettings, Scaling
 from textdistill.synthetic.tensors import TensorData
 
 MATCHES, EACH = 30, 32

@@ -24,7 +24,6 @@ from textdistill.core.pool import Pool
 from textdistill.core.starts import Fixed, Fresh, Starts, Trained
 from textdistill.core.streams import Streams
 from textdistill.core.unroll import Graph, MetaGradient, Sweep
-from textdistill.data import PixelSettings
 from textdistill.learners import LEARNERS, make_learner
 from textdistill.objectives import Unrolled
 from textdistill.objectives.cafe import CAFE
@@ -35,10 +34,11 @@ from textdistill.objectives.kip import KIP
 from textdistill.objectives.label_solve import LabelSolve
 from textdistill.objectives.ridge_labels import RidgeLabels
 from textdistill.objectives.weighted_sum import Weighted, WeightedSum
-from textdistill.pieces_task import Wordpieces
+from textdistill.representations.scaling import PixelSettings
+from textdistill.representations.texts import Texts
+from textdistill.representations.wordpieces import Wordpieces
+from textdistill.representations.words import Words
 from textdistill.synthetic.tensors import TensorData
-from textdistill.texts_task import Texts
-from textdistill.words_task import Words
 
 LENGTH, DIMENSION, CLASSES = 5, 3, 3
 IMAGE = (2, 8, 8)  # channels, height, width

@@ -13,8 +13,8 @@ from textdistill.learners import LEARNERS
 from textdistill.learners.recurrent import POOLS
 from textdistill.objectives import OBJECTIVES
 from textdistill.objectives.kernels import KERNELS
-from textdistill.parts import PARTS
-from textdistill.representations import REPRESENTATIONS
+from textdistill.recipe.parts import PARTS
+from textdistill.representations.kinds import REPRESENTATIONS
 
 CASES = {
     "representation": (REPRESENTATIONS, {type(case) for case in cases.REPRESENTATION_CASES.values()}),

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from textdistill.core.checkpoint import load_checkpoint, save_checkpoint, write_atomic
-from textdistill.errors import ArtifactError
+from textdistill.core.errors import ArtifactError
 
 TENSORS = {
     "a": torch.randn(2, 3),

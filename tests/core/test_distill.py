@@ -13,11 +13,11 @@ from torch import Tensor
 
 from tests.core.cases import LEARNER_CASES, OBJECTIVE_CASES, STARTS_CASES, learner_of, real_rows, taught, tensors
 from textdistill.core.distill import Checkpoint, ClosedForm, Objective, distill
+from textdistill.core.errors import DivergenceError, RecipeError, UserError
 from textdistill.core.outer import OUTER_OPTIMIZERS, SCHEDULES, Outer
 from textdistill.core.schedule import DistilledSet
 from textdistill.core.starts import Start
 from textdistill.core.streams import Streams
-from textdistill.errors import DivergenceError, RecipeError, UserError
 from textdistill.objectives import Unrolled
 from textdistill.synthetic.tensors import LABEL_KINDS, TensorData
 

@@ -10,8 +10,8 @@ import torch
 
 from embeddings import default_cache_dir
 from textdistill.core import precision
+from textdistill.core.errors import UserError
 from textdistill.core.precision import product_type, products_in, said, weights_in
-from textdistill.errors import UserError
 
 CPU = torch.device("cpu")
 

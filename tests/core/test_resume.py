@@ -17,11 +17,11 @@ from tests.core.cases import STARTS_CASES, learner_of, real_rows, tensors
 from tests.stops import Stopped
 from textdistill.core.checkpoint import load_checkpoint
 from textdistill.core.distill import Checkpoint, distill
+from textdistill.core.errors import ArtifactError
 from textdistill.core.inner import Adam
 from textdistill.core.outer import Outer
 from textdistill.core.schedule import DistilledSet
 from textdistill.core.streams import Streams
-from textdistill.errors import ArtifactError
 from textdistill.objectives import Unrolled
 from textdistill.synthetic.tensors import TensorData
 

@@ -8,8 +8,8 @@ from sklearn.kernel_ridge import KernelRidge
 from sklearn.linear_model import Ridge
 
 from tests.core.cases import randn
+from textdistill.core.errors import DivergenceError
 from textdistill.core.ridge import kernel_ridge, penalised_factor, ridge
-from textdistill.errors import DivergenceError
 
 
 def primal(x: torch.Tensor, y: torch.Tensor, penalty: float) -> torch.Tensor:

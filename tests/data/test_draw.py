@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from textdistill.core.errors import DataError
 from textdistill.data import balanced_rows, spread
-from textdistill.errors import DataError
 
 LABELS = np.array([0] * 50 + [1] * 4 + [2] * 20)
 

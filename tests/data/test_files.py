@@ -14,9 +14,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from textdistill.core.errors import DataError
 from textdistill.data import DataSettings, TextTable, files, load, read_file
 from textdistill.data.columns import Columns, to_table
-from textdistill.errors import DataError
 
 GOOD = "text,label\n" + "".join(f"row number {row},{'ab'[row % 2]}\n" for row in range(40))
 

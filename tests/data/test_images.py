@@ -9,17 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from textdistill.data import (
-    IMAGE_DATA,
-    DataSettings,
-    ImageTable,
-    Splits,
-    find_known_images,
-    image_packaged,
-    is_image_data,
-    load_images,
-)
-from textdistill.errors import DataError, OfflineError
+from textdistill.core.errors import DataError, OfflineError
+from textdistill.data import IMAGE_DATA, DataSettings, ImageTable, Splits, find_known_images, is_image_data, load_images
+from textdistill.data.images import packaged as image_packaged
 
 
 def noise(*shape: int, seed: int = 0) -> np.ndarray:

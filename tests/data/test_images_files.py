@@ -13,10 +13,11 @@ import pytest
 from PIL import Image
 from scipy import io
 
-from textdistill.data import DataSettings, image_decode, load_images
-from textdistill.data.image_decode import collect, decode, resized
-from textdistill.data.image_formats import read_idx
-from textdistill.errors import DataError
+from textdistill.core.errors import DataError
+from textdistill.data import DataSettings, load_images
+from textdistill.data.images import decode as image_decode
+from textdistill.data.images.decode import collect, decode, resized
+from textdistill.data.images.formats import read_idx
 
 
 def noise(*shape: int, seed: int = 0) -> np.ndarray:

@@ -9,10 +9,11 @@ import pytest
 import torch
 
 from textdistill.core.batch import RealData
-from textdistill.data import DataSettings, ImageRows, ImageTable, PixelSettings, Scaling, load_images
-from textdistill.data.image_scaling import SCALES, unit_pixels
-from textdistill.data.rows import Rows
-from textdistill.errors import DataError
+from textdistill.core.errors import DataError
+from textdistill.data import DataSettings, ImageTable, load_images
+from textdistill.representations.image_rows import ImageRows
+from textdistill.representations.rows import Rows
+from textdistill.representations.scaling import SCALES, PixelSettings, Scaling, unit_pixels
 
 
 @pytest.fixture(scope="module")

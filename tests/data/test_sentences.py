@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from textdistill.core.errors import DataError
 from textdistill.data import DataSettings, load
 from textdistill.data.sentences import first_sentences
-from textdistill.errors import DataError
 
 
 @pytest.mark.parametrize(

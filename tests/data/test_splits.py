@@ -15,9 +15,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from textdistill.core.errors import DataError, OfflineError
 from textdistill.data import KNOWN, DataSettings, Splits, TextTable, hub, load, packaged
 from textdistill.data.cuts import held_out
-from textdistill.errors import DataError, OfflineError
 
 
 @pytest.fixture(scope="module")

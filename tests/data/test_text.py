@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from textdistill.core.batch import RealData
-from textdistill.data import EmbeddedText, TextTable, count_words, packaged, table_tokens, tokenise
-from textdistill.errors import DataError
+from textdistill.core.errors import DataError
+from textdistill.data import TextTable, count_words, packaged, table_tokens, tokenise
+from textdistill.representations.embedded_text import EmbeddedText
 
 WORDS = ["a", "b", "c", "d"]
 MATRIX = torch.arange(1.0, 13.0).view(4, 3)

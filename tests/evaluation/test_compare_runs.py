@@ -12,9 +12,9 @@ import pytest
 
 from tests import tiny
 from tests.evaluation import test_report, text_runs
-from textdistill.errors import ArtifactError, UserError
-from textdistill.evaluation.compare_chart import write_chart
-from textdistill.evaluation.compare_runs import compare_runs
+from textdistill.core.errors import ArtifactError, UserError
+from textdistill.reports.compare_chart import write_chart
+from textdistill.reports.compare_runs import compare_runs
 
 
 def changed(folder: Path, file: str, change: Callable[[dict[str, Any]], None]) -> Path:

@@ -11,8 +11,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from textdistill.core.errors import DataError, UserError
 from textdistill.data.table import TextTable, normalise
-from textdistill.errors import DataError, UserError
 from textdistill.evaluation.copies import NEAR, CopyIndex, copies, membership
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 from torch import Tensor
 
-from textdistill.errors import ArtifactError, DataError
+from textdistill.core.errors import ArtifactError, DataError
 from textdistill.evaluation.decode import (
     Decoded,
     Metric,

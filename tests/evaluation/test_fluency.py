@@ -12,11 +12,11 @@ import pytest
 import torch
 from torch import Tensor
 
+from textdistill.core.errors import UserError
+from textdistill.data.sets.text_set import TextSet
 from textdistill.data.table import TextTable
-from textdistill.errors import UserError
 from textdistill.evaluation import fluency as room
 from textdistill.evaluation.fluency import distinct, fluency, log_losses, perplexity
-from textdistill.text_set import TextSet
 
 
 @dataclass

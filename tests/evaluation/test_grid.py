@@ -17,10 +17,10 @@ from sklearn.datasets import load_digits
 from torch import Tensor
 
 from tests.evaluation.test_report import HOSTILE, Page, change, finished_run
+from textdistill.core.errors import ArtifactError, DataError
 from textdistill.core.schedule import DistilledSet
-from textdistill.errors import ArtifactError, DataError
-from textdistill.evaluation.grid import images_of, number, small_png, write_grid
-from textdistill.evaluation.report import write_readme, write_report
+from textdistill.reports.grid import images_of, number, small_png, write_grid
+from textdistill.reports.report import write_readme, write_report
 
 CLASSES = tuple(map(str, range(10)))
 

@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from tests.evaluation.test_report import Page, change, finished_run
-from textdistill.errors import ArtifactError, DataError
-from textdistill.evaluation.heatmap import HeatRow, label_heatmap, write_heatmap
-from textdistill.evaluation.report import write_report
+from textdistill.core.errors import ArtifactError, DataError
+from textdistill.reports.heatmap import HeatRow, label_heatmap, write_heatmap
+from textdistill.reports.report import write_report
 
 TARGETS = torch.tensor([[[2.0, 0.0, -1.0], [0.0, 1.0, 0.5]], [[1.0, 0.0, 0.0], [0.5, 0.0, 0.25]]])
 

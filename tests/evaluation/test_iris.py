@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from tests import tiny
-from textdistill.evaluation.iris import NAMES, Demonstration, best_hard, demonstrate, fit_soft, flowers, write_regions
+from textdistill.reports.iris import NAMES, Demonstration, best_hard, demonstrate, fit_soft, flowers, write_regions
 
 
 @functools.cache
@@ -67,7 +67,7 @@ def test_the_picture_is_a_png_the_same_every_time(tmp_path: Path) -> None:
 
 
 def test_the_command_prints_both_and_writes_the_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("textdistill.evaluation.iris.demonstrate", lambda seed: shown())
+    monkeypatch.setattr("textdistill.reports.iris.demonstrate", lambda seed: shown())
     result = tiny.call("demo-iris", "--out", tmp_path / "iris.png")
     assert result.exit_code == 0, result.output
     assert f"{shown().accuracy['soft']:.1f}" in result.stdout

@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 
 from tests.analysis import runs
-from textdistill import pipeline
-from textdistill.artifact import learner_of, load
-from textdistill.errors import RecipeError
+from textdistill.core.errors import RecipeError
 from textdistill.evaluation.baselines import run_baselines
 from textdistill.evaluation.labels import to_train_for, tuned_steps, with_true_labels
 from textdistill.evaluation.protocol import Bench, block, score_set
 from textdistill.evaluation.training import accuracy, predict
-from textdistill.recipe import resolve
+from textdistill.recipe.read import resolve
+from textdistill.runs import pipeline
+from textdistill.runs.artifact import learner_of, load
 
 VALIDATED = ("evaluate.steps=validated", "evaluate.label_steps=40")
 WAYS: dict[str, Callable[[], Path]] = {"second order": lambda: runs.run_of("pixels"), "ridge": runs.run_by_ridge}

@@ -11,7 +11,7 @@ import pytest
 import torch
 from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
 
-from textdistill.errors import DataError, UserError
+from textdistill.core.errors import DataError, UserError
 from textdistill.evaluation.confusion import confusion
 from textdistill.evaluation.metrics import METRICS, score
 

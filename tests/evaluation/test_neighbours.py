@@ -13,7 +13,7 @@ from sklearn.datasets import load_digits
 from sklearn.neighbors import KNeighborsClassifier
 from torch import Tensor
 
-from textdistill.errors import DataError, UserError
+from textdistill.core.errors import DataError, UserError
 from textdistill.evaluation.neighbours import knn_predict, knn_predict_batches
 
 

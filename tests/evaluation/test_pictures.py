@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from textdistill.errors import DataError
-from textdistill.evaluation import pictures
+from textdistill.core.errors import DataError
+from textdistill.reports import pictures
 
 
 def test_the_map_has_the_axes_of_the_real_rows_alone() -> None:

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 import torch
 
-from textdistill.errors import ArtifactError
-from textdistill.evaluation import pictures
+from textdistill.core.errors import ArtifactError
 from textdistill.evaluation.decode import RealSentence, decode
-from textdistill.evaluation.report import write_readme, write_report
+from textdistill.reports import pictures
+from textdistill.reports.report import write_readme, write_report
 
 VOID = {"meta", "link", "br", "hr", "img", "input"}
 HOSTILE = '<script>alert("x")</script><img src=https://evil.example/x onerror=alert(1)>'

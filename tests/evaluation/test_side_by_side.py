@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from tests import tiny
-from textdistill import pipeline
-from textdistill.artifact import learner_of, load
 from textdistill.evaluation import training
 from textdistill.evaluation.baselines import run_baselines
 from textdistill.evaluation.protocol import Bench, FullData, score_set
+from textdistill.runs import pipeline
+from textdistill.runs.artifact import learner_of, load
 
 BASELINES = "evaluate.baselines=[random_real, best_random_real, kmeans, knn_random_real, k_centers, herding]"
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from textdistill.errors import UserError
+from textdistill.core.errors import UserError
 from textdistill.evaluation.statistics import Summary, bootstrap_difference, ratio, summarise, welch
 
 

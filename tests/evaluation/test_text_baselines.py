@@ -7,13 +7,13 @@ import pytest
 import torch
 from torch import Tensor
 
+from textdistill.core.errors import DataError, UserError
 from textdistill.core.streams import Streams
+from textdistill.data.sets.text_set import TextSet
 from textdistill.data.table import TextTable
-from textdistill.errors import DataError, UserError
 from textdistill.evaluation import text_baselines
 from textdistill.evaluation.text_baselines import BASELINES, baseline_sets, nearest_real_sets
 from textdistill.selection import herding
-from textdistill.text_set import TextSet
 
 CLASSES = ("negative", "positive")
 

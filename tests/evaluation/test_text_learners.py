@@ -10,13 +10,13 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from textdistill.core.errors import UserError
+from textdistill.data.sets.text_set import TextSet
 from textdistill.data.table import TextTable
-from textdistill.errors import UserError
 from textdistill.evaluation import text_learners
 from textdistill.evaluation.text_learners import FineTuned, Frozen, WordNet
-from textdistill.learners.frozen_encoder import Encoder
 from textdistill.learners.linear_head import fit_head
-from textdistill.text_set import TextSet
+from textdistill.learners.pretrained.frozen_encoder import Encoder
 
 CLASSES = ("negative", "positive")
 GOOD, BAD = ("good", "fine", "funny", "moving"), ("bad", "dull", "boring", "awful")

@@ -14,10 +14,10 @@ import pytest
 
 from tests import tiny
 from tests.evaluation import text_runs
-from textdistill.errors import ArtifactError
-from textdistill.evaluation.text_folder import kind_of
-from textdistill.evaluation.text_report import write_text_page
-from textdistill.text_level.report import write_text_report
+from textdistill.core.errors import ArtifactError
+from textdistill.reports.text_folder import kind_of
+from textdistill.reports.text_report import write_text_page
+from textdistill.runs.readable.report import write_text_report
 
 VOID = {"meta", "link", "br", "hr", "img", "input"}
 HOSTILE = "</script><script>alert(\"x\")</script><img src=x onerror=alert(1)> {{ 7*7 }} {% raw %} =cmd|'/C calc'!A0"

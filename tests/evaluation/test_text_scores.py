@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from textdistill.core.errors import DataError, UserError
 from textdistill.core.streams import Streams
+from textdistill.data.sets.text_set import TextSet
 from textdistill.data.table import TextTable
-from textdistill.errors import DataError, UserError
 from textdistill.evaluation.text_scores import Cell, Table, compare, judge, rounds
-from textdistill.text_set import TextSet
 
 CLASSES = ("a", "b")
 TEST = TextTable("test", CLASSES, ["x", "y"], None, np.array([0, 1]))

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from textdistill.evaluation.pictures import embedding_picture, shown_rows
-from textdistill.text_set import TextSet
-from textdistill.text_sets import write_text_set
+from textdistill.data.sets.text_set import TextSet
+from textdistill.data.sets.text_sets import write_text_set
+from textdistill.reports.pictures import embedding_picture, shown_rows
 
 TEXTS = ["a moving , funny film", "dull and far too long", "the plot makes no sense", "warm , witty and wise"]
 LABELS = [1, 0, 0, 1]

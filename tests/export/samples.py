@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from textdistill.data.sets.text_set import TextSet
 from textdistill.export import Material, Shots
-from textdistill.text_set import TextSet
 
 HOSTILE = [
     "{{ 7 * 7 }} {% raw %} {# no comment #} {x} {{{y}}} ${z} %s",

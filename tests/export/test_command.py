@@ -71,7 +71,7 @@ def test_a_template_may_come_from_a_file_or_have_its_new_lines_written_out(file:
 
 
 def test_a_token_budget_is_counted_by_the_tokenizer_named(file: Path) -> None:
-    from textdistill.learners.packaged_encoder import packaged_folder
+    from textdistill.learners.pretrained.packaged_encoder import packaged_folder
 
     found = ran(file, "-f", "prompt", "--token-budget", "60", "--tokenizer", str(packaged_folder()))
     kept = found.stdout.count("\nLabel:")

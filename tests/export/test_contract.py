@@ -17,10 +17,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.export.samples import HOSTILE, hostile, material, plain
-from textdistill.errors import DataError, UserError
+from textdistill.core.errors import DataError, UserError
+from textdistill.data.sets.text_set import TextSet
 from textdistill.export import FORMATS, Material, write
 from textdistill.export import files as files_room
-from textdistill.text_set import TextSet
 
 CLASSES = ("so, so", "{{ good }}")
 TOLD = "Classify the text as one of: so, so, {{ good }}."

@@ -10,10 +10,10 @@ import pytest
 import yaml
 
 from tests.export.samples import hostile, material, plain
-from textdistill.errors import UserError
+from textdistill.core.errors import UserError
+from textdistill.data.sets.text_sets import read_text_set
 from textdistill.export import Material, write
 from textdistill.export.huggingface_folder import HuggingfaceFolder
-from textdistill.text_sets import read_text_set
 
 MANIFEST: dict[str, Any] = {
     "name": "text/some_recipe",

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from tests.export.samples import hostile, material, plain
-from textdistill.errors import UserError
+from textdistill.core.errors import UserError
 from textdistill.export import Shots
 from textdistill.export.openai_chat import OpenAIChat
 

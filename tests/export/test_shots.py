@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.export.samples import plain
-from textdistill.errors import UserError
+from textdistill.core.errors import UserError
+from textdistill.data.sets.text_set import TextSet
 from textdistill.export import Shots, Wording, arrange
 from textdistill.export.shots import balanced
-from textdistill.text_set import TextSet
 
 
 def set_of(labels: list[int], classes: int = 3) -> TextSet:

@@ -14,11 +14,11 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
 from tests.export.samples import hostile, material, plain
-from textdistill.errors import UserError
+from textdistill.core.errors import UserError
+from textdistill.data.sets.text_set import TextSet
 from textdistill.export import FORMATS
 from textdistill.export.csv_rows import FORMULA, Csv
 from textdistill.export.soft import probabilities, weighted
-from textdistill.text_set import TextSet
 
 CLASSES = ("bad", "good")
 
@@ -85,7 +85,7 @@ def test_probabilities_stand_in_columns_or_in_a_mapping() -> None:
 def test_our_own_reader_gives_the_same_set(name: str, pairs: bool, tmp_path: object) -> None:
     from pathlib import Path
 
-    from textdistill.text_sets import read_text_set
+    from textdistill.data.sets.text_sets import read_text_set
 
     samples = hostile(pairs, soft=True)
     path = Path(str(tmp_path)) / FORMATS[name].names[0]

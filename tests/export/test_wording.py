@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.export.samples import hostile, plain
-from textdistill.errors import UserError
+from textdistill.core.errors import UserError
 from textdistill.export import Shots, Wording
 from textdistill.export.literal import for_format, for_jinja
 from textdistill.export.wording import label_words

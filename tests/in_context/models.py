@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from textdistill.text_set import TextSet
+from textdistill.data.sets.text_set import TextSet
 
 CLASSES = ("bad", "very good")
 LETTERS = ["<|end|>", *"abcdefghijklmnopqrstuvwxyz.:,{}ABCDEFGHIJKLMNOPQRSTUVWXYZ1/[]", "Ġ", "Ċ"]

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from tests.in_context.models import CLASSES, tiny, words
-from textdistill.errors import UserError
+from textdistill.core.errors import UserError
+from textdistill.data.sets.text_set import TextSet
 from textdistill.export import Shots, Wording, arrange
 from textdistill.in_context import Likelihood, best_wording, choose_shots, validation_scorer
 from textdistill.in_context.choose import interleaved
-from textdistill.text_set import TextSet
 
 TWO = Wording(CLASSES)
 

@@ -12,8 +12,8 @@ import torch
 
 from tests import tiny as runs
 from tests.in_context.models import CLASSES, tiny, words
+from textdistill.data.sets.text_sets import read_text_set, write_text_set
 from textdistill.in_context import Likelihood, load_scorer, validation_scorer
-from textdistill.text_sets import read_text_set, write_text_set
 
 ROWS = 60
 

@@ -13,14 +13,14 @@ from scipy import stats
 from torch import Tensor
 
 from tests.in_context.models import CLASSES, tiny, words
+from textdistill.core.errors import UserError
 from textdistill.core.streams import Streams
+from textdistill.data.sets.text_set import TextSet
 from textdistill.data.table import TextTable
-from textdistill.errors import UserError
 from textdistill.evaluation.scores import score
 from textdistill.evaluation.text_scores import Cell
 from textdistill.export import Wording
 from textdistill.in_context import InContext, Likelihood, Prompting, judge_prompts, opponents, rounds
-from textdistill.text_set import TextSet
 
 TWO = Wording(CLASSES)
 ROWS = words(7)

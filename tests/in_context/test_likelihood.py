@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from tests.in_context.models import CLASSES, POSITIONS, Tiny, tiny, words
-from textdistill.errors import UserError
+from textdistill.core.errors import UserError
+from textdistill.data.sets.text_set import TextSet
 from textdistill.export import Wording
 from textdistill.in_context import Likelihood, calibrated, likelihood
-from textdistill.text_set import TextSet
 
 TWO = Wording(CLASSES)
 WORDINGS = {

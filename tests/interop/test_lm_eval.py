@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from tests.export.samples import hostile, material, plain
+from textdistill.data.sets.text_set import TextSet
 from textdistill.export import FORMATS, Shots, write
-from textdistill.text_set import TextSet
 
 pytestmark = pytest.mark.interop
 
@@ -46,7 +46,7 @@ def test_it_runs_on_smollm2_and_counts_right_answers(tmp_path: Path, monkeypatch
     import torch
     from lm_eval.models.huggingface import HFLM
 
-    from textdistill.language_models import load_causal
+    from textdistill.learners.pretrained.language_models import load_causal
 
     shots = plain(4)
     test = TextSet(["a wonderful film", "a terrible bore", "great fun", "dull and bad"], [1, 0, 1, 0], shots.classes)  # type: ignore[arg-type]

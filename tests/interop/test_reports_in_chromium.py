@@ -12,7 +12,7 @@ import pytest
 
 from tests import tiny
 from tests.evaluation import text_runs
-from textdistill.evaluation.text_report import write_text_page
+from textdistill.reports.text_report import write_text_page
 
 pytestmark = pytest.mark.interop
 

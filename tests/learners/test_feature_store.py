@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from textdistill.learners import feature_store
-from textdistill.learners.feature_store import FeatureStore, key_of
+from textdistill.learners.pretrained import feature_store
+from textdistill.learners.pretrained.feature_store import FeatureStore, key_of
 
 
 def keys(*numbers: int) -> list[bytes]:

@@ -14,11 +14,10 @@ import torch
 import torch.nn.functional as F
 from sklearn.linear_model import LogisticRegression
 
-from textdistill import hub_models
-from textdistill.errors import OfflineError, UserError
-from textdistill.learners import frozen_encoder, packaged_encoder
-from textdistill.learners.frozen_encoder import Encoder
+from textdistill.core.errors import OfflineError, UserError
 from textdistill.learners.linear_head import fit_head
+from textdistill.learners.pretrained import frozen_encoder, hub_models, packaged_encoder
+from textdistill.learners.pretrained.frozen_encoder import Encoder
 
 TEXTS = ["A moving, funny film.", "Dull.", "The plot makes no sense, and the acting makes less of it still."]
 

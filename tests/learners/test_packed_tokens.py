@@ -9,10 +9,10 @@ import torch
 import torch.nn.functional as F
 
 from tests.learners import models
-from textdistill.learners.encoder_files import PACKAGED, load_model
-from textdistill.learners.frozen_encoder import Encoder
-from textdistill.learners.packed_tokens import can_pack
 from textdistill.learners.pooling import pooled
+from textdistill.learners.pretrained.encoder_files import PACKAGED, load_model
+from textdistill.learners.pretrained.frozen_encoder import Encoder
+from textdistill.learners.pretrained.packed_tokens import can_pack
 
 RAGGED = [
     "film",

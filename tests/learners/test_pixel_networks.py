@@ -12,11 +12,11 @@ from torch import Tensor, nn
 from tests.benchmarks.pixel_oracle import lenet
 from tests.core.cases import generator, learner_of, randn
 from textdistill.core.batch import Batch
+from textdistill.core.errors import RecipeError
 from textdistill.core.inner import SGD
 from textdistill.core.learner import Learner
 from textdistill.core.schedule import Draw
 from textdistill.core.unroll import Inner
-from textdistill.errors import RecipeError
 from textdistill.learners import LEARNERS, make_learner
 
 

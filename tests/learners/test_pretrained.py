@@ -13,13 +13,13 @@ from torch import Tensor
 from tests.core.cases import generator, learner_of, randn
 from tests.learners import models
 from textdistill.core.batch import Batch
+from textdistill.core.errors import RecipeError
 from textdistill.core.inner import SGD
 from textdistill.core.learner import Learner, Params
 from textdistill.core.schedule import Draw
 from textdistill.core.unroll import Inner
-from textdistill.errors import RecipeError
-from textdistill.learners.frozen_encoder import Encoder
-from textdistill.learners.pretrained import Pretrained, PretrainedSettings, Reader, reader_of
+from textdistill.learners.pretrained.frozen_encoder import Encoder
+from textdistill.learners.pretrained.network import Pretrained, PretrainedSettings, Reader, reader_of
 from textdistill.objectives.gradient_matching import matched_names
 
 KINDS = ("roberta", "xlnet", "gpt2", "distilbert")

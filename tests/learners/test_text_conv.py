@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from textdistill.core.batch import Batch
-from textdistill.errors import RecipeError
+from textdistill.core.errors import RecipeError
 from textdistill.learners import TextConvNet, make_learner, text_conv
 from textdistill.learners.text_conv import TextConvSettings, max_over_time, search
 

@@ -11,15 +11,15 @@ from torch import Tensor
 from tests.core.cases import generator, randn
 from tests.learners import models
 from textdistill.core.batch import Batch
+from textdistill.core.errors import RecipeError
 from textdistill.core.inner import SGD
 from textdistill.core.learner import Learner
 from textdistill.core.schedule import Draw
 from textdistill.core.unroll import Graph, Inner
-from textdistill.errors import RecipeError
-from textdistill.learners.pretrained import Pretrained, PretrainedSettings, reader_of
+from textdistill.learners.pretrained.network import Pretrained, PretrainedSettings, reader_of
 from textdistill.learners.transformer import Transformer, TransformerSettings
 from textdistill.objectives.gradient_matching import matched_names
-from textdistill.pieces_task import token_vectors
+from textdistill.representations.wordpieces import token_vectors
 
 REAL = ["A moving, funny film.", "Dull.", "The plot makes no sense, and the acting makes less of it still."]
 

@@ -7,7 +7,7 @@ import torch
 
 from tests.core.cases import generator, randn
 from textdistill.core.batch import Batch
-from textdistill.errors import RecipeError
+from textdistill.core.errors import RecipeError
 from textdistill.objectives.augment import AUGMENTATIONS, DROP, SHIFT, augment, augment_each, name_faults, resampled
 
 CASES = [(kind, name) for kind, known in AUGMENTATIONS.items() for name in known]

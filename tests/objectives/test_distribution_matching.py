@@ -17,12 +17,12 @@ from tests.core.cases import CLASSES, Rows, generator, learner_of, real_rows, te
 from tests.stops import Stopped, stop_after
 from textdistill.core.batch import Batch
 from textdistill.core.distill import Checkpoint, distill
+from textdistill.core.errors import RecipeError
 from textdistill.core.learner import Learner, Params
 from textdistill.core.outer import Outer
 from textdistill.core.schedule import DistilledSet, Outcome
 from textdistill.core.starts import Fixed, Start
 from textdistill.core.streams import Streams
-from textdistill.errors import RecipeError
 from textdistill.objectives import DistributionMatching
 from textdistill.synthetic.tensors import TensorData
 

@@ -14,13 +14,13 @@ from tests.core.cases import CLASSES, OBJECTIVE_CASES, Rows, generator, learner_
 from textdistill.core.batch import Batch
 from textdistill.core.chain import Chain
 from textdistill.core.distill import distill
+from textdistill.core.errors import RecipeError
 from textdistill.core.inner import SGD
 from textdistill.core.learner import Learner
 from textdistill.core.outer import Outer
 from textdistill.core.schedule import DistilledSet, Draw, Outcome
 from textdistill.core.starts import Start
 from textdistill.core.streams import Streams
-from textdistill.errors import RecipeError
 from textdistill.objectives.augment import augment
 from textdistill.objectives.distances import DISTANCES
 from textdistill.objectives.gradient_matching import GradientMatching, matched_names

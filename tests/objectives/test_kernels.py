@@ -13,7 +13,7 @@ from torch import Tensor
 from tests.core.cases import KERNEL_CASES, generator, learner_of, randn
 from tests.objectives import wide
 from textdistill.core.batch import Batch
-from textdistill.errors import RecipeError
+from textdistill.core.errors import RecipeError
 from textdistill.objectives.kernels import NNGP, NTK, RBF, ConvNTK, Feature, Kernel, TextConvNTK
 
 LENGTH, DIMENSION, IMAGE = 5, 3, (2, 4, 3)

@@ -14,11 +14,11 @@ from torch import Tensor
 from tests.core.cases import CLASSES, KERNEL_CASES, generator, learner_of, randn, real_rows, tensors
 from textdistill.core.batch import Batch
 from textdistill.core.distill import distill
+from textdistill.core.errors import RecipeError
 from textdistill.core.outer import Outer
 from textdistill.core.schedule import DistilledSet, Outcome
 from textdistill.core.starts import Fixed, Start
 from textdistill.core.streams import Streams
-from textdistill.errors import RecipeError
 from textdistill.objectives import kip
 from textdistill.objectives.kernels import NTK, ConvNTK, Feature, TextConvNTK
 from textdistill.objectives.kip import KIP

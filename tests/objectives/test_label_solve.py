@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from tests.core.cases import generator, learner_of, real_rows, tensors
+from textdistill.core.errors import RecipeError
 from textdistill.core.starts import Start
 from textdistill.core.streams import Streams
-from textdistill.errors import RecipeError
 from textdistill.objectives.kernels import NTK, Feature, TextConvNTK
 from textdistill.objectives.kip import KIP
 from textdistill.objectives.label_solve import LabelSolve

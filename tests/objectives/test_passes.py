@@ -18,11 +18,13 @@ from textdistill.core.schedule import Draw
 from textdistill.core.starts import Start
 from textdistill.core.streams import Streams
 from textdistill.core.unroll import Inner
-from textdistill.data import DataSettings, ImageRows, PixelSettings, Scaling, load_images
+from textdistill.data import DataSettings, load_images
 from textdistill.learners.convnet import ConvNet, ConvNetSettings
 from textdistill.objectives import DistributionMatching, GradientMatching
 from textdistill.objectives.moments import part_of
 from textdistill.objectives.passes import Forward, real_gradient, sample_activations
+from textdistill.representations.image_rows import ImageRows
+from textdistill.representations.scaling import PixelSettings, Scaling
 from textdistill.synthetic.tensors import TensorData
 
 TYPES: tuple[Product, Product] = ("float32", "bfloat16")

@@ -9,7 +9,7 @@ import torch
 from tests.core.cases import CLASSES, Rows, generator, learner_of, real_rows
 from tests.objectives.test_gradient_matching import STREAMS, start_of, weighted
 from textdistill.core.batch import RealData
-from textdistill.errors import DataError
+from textdistill.core.errors import DataError
 from textdistill.objectives.gradient_matching import GradientMatching
 from textdistill.objectives.moments import ChoosesRows, rows_by_class
 from textdistill.objectives.teacher import RepresentativeRows

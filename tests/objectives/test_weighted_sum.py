@@ -10,6 +10,7 @@ import torch
 
 from tests.core.cases import generator, learner_of, real_rows, taught, tensors
 from textdistill.core.distill import distill
+from textdistill.core.errors import RecipeError
 from textdistill.core.inner import SGD, Adam
 from textdistill.core.outer import Outer
 from textdistill.core.pool import Pool
@@ -17,11 +18,10 @@ from textdistill.core.start_kinds import STARTS
 from textdistill.core.starts import Start
 from textdistill.core.streams import Streams
 from textdistill.core.unroll import Inner
-from textdistill.describe import settings_of
-from textdistill.errors import RecipeError
 from textdistill.objectives import DistributionMatching, GradientMatching, Unrolled, WeightedSum
 from textdistill.objectives.weighted_sum import Weighted
-from textdistill.recipe import resolve
+from textdistill.recipe.read import resolve
+from textdistill.recipe.show import settings_of
 from textdistill.synthetic.tensors import TensorData
 
 LEARNER = learner_of("mlp")

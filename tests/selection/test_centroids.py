@@ -10,7 +10,7 @@ import torch
 from sklearn.cluster import KMeans
 from sklearn.datasets import load_digits
 
-from textdistill.errors import DataError
+from textdistill.core.errors import DataError
 from textdistill.selection import KMeansSettings, class_average, kmeans_centroids
 
 BOTH = [kmeans_centroids, class_average]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from sklearn.cluster import KMeans
 from sklearn.datasets import load_digits
 
-from textdistill.errors import DataError
+from textdistill.core.errors import DataError
 from textdistill.selection import SELECTORS, KMeansSettings, herding, k_center_greedy, k_centers, random_rows
 
 

@@ -17,13 +17,13 @@ from tests.stops import Stopped
 from tests.synthetic.writers import SAMPLING, Table, TokenRows, generator_of, read, read_ids, token_learner
 from textdistill.core.batch import Batch, RealData
 from textdistill.core.distill import Checkpoint, distill
+from textdistill.core.errors import RecipeError
 from textdistill.core.learner import Learner, Params
 from textdistill.core.on_real import OnReal
 from textdistill.core.outer import Outer
 from textdistill.core.schedule import DistilledSet, Remembers, Synthetic
 from textdistill.core.starts import Fixed, Start
 from textdistill.core.streams import Streams
-from textdistill.errors import RecipeError
 from textdistill.objectives.gradient_matching import GradientMatching
 from textdistill.objectives.passes import Forward
 from textdistill.selection import clusters

@@ -12,17 +12,17 @@ import pytest
 
 from tests import tiny
 from tests.learners import models
+from textdistill.core.errors import UserError
 from textdistill.core.streams import Streams
 from textdistill.data import TextTable
-from textdistill.errors import UserError
+from textdistill.data.sets.text_set import TextSet
 from textdistill.evaluation.compression import compression
 from textdistill.evaluation.robust import robust_score
 from textdistill.evaluation.text_augment import augmented
 from textdistill.evaluation.text_learners import Frozen
-from textdistill.learners.frozen_encoder import Encoder
-from textdistill.text_level.labelled import Labeller
-from textdistill.text_level.outside import Asked
-from textdistill.text_set import TextSet
+from textdistill.learners.pretrained.frozen_encoder import Encoder
+from textdistill.runs.readable.labelled import Labeller
+from textdistill.runs.readable.outside import Asked
 
 OURS = [("a moving , funny film", "good"), ("dull", "bad"), ("funny and moving", "good"), ("no sense", "bad")]
 
@@ -255,7 +255,7 @@ def test_a_path_out_of_the_folder_and_an_over_long_line_are_refused(
     result = tiny.call("evaluate", "--set", place, *real)
     assert result.exit_code == 2
     assert "outside the folder" in result.stderr
-    monkeypatch.setattr("textdistill.set_files.MOST_BYTES", 2**20)
+    monkeypatch.setattr("textdistill.data.sets.set_files.MOST_BYTES", 2**20)
     long = tmp_path / "long.jsonl"
     long.write_text(json.dumps({"text": "a" * 2**21, "label": "good"}))
     result = tiny.call("evaluate", "--set", long, *real)

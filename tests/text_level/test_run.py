@@ -19,11 +19,11 @@ from embeddings import default_cache_dir
 from tests import tiny
 from tests.text_level import runs
 from textdistill.api import data_of
+from textdistill.core.errors import RecipeError
 from textdistill.data import load
-from textdistill.describe import settings_of
-from textdistill.errors import RecipeError
-from textdistill.recipe import resolve
-from textdistill.text_sets import read_text_set, read_text_sets
+from textdistill.data.sets.text_sets import read_text_set, read_text_sets
+from textdistill.recipe.read import resolve
+from textdistill.recipe.show import settings_of
 
 
 @pytest.fixture(scope="module")

@@ -10,16 +10,16 @@ from typing import Any
 
 from textdistill.analysis.result import ACCURACY, Result, summary
 from textdistill.analysis.study import Study
+from textdistill.core.errors import UserError
 from textdistill.core.schedule import DistilledSet
 from textdistill.core.streams import Streams
-from textdistill.errors import UserError
 from textdistill.evaluation.labels import best_steps, with_true_labels
 from textdistill.evaluation.protocol import Bench, score_set, validator
-from textdistill.initial_rows import base_task, owners_of, source_of
-from textdistill.pipeline import distill_into, distilling, prepare_task
-from textdistill.recipe import Recipe
+from textdistill.recipe.read import Recipe
+from textdistill.representations.task import Task
+from textdistill.runs.initial_rows import base_task, owners_of, source_of
+from textdistill.runs.pipeline import distill_into, distilling, prepare_task
 from textdistill.synthetic.initial import make_tensors
-from textdistill.task import Task
 
 SIZES = (100, 500, 1000, 5000, 10_000, 20_000)
 

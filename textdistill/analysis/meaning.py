@@ -13,8 +13,8 @@ from textdistill.analysis.result import Result, picture, summary
 from textdistill.analysis.study import Study
 from textdistill.core.schedule import DistilledSet
 from textdistill.evaluation.baselines import averages
-from textdistill.evaluation.grid import Shown, grid_png, images_of
-from textdistill.evaluation.heatmap import label_heatmap, write_heatmap
+from textdistill.reports.grid import Shown, grid_png, images_of
+from textdistill.reports.heatmap import label_heatmap, write_heatmap
 
 SHOWN = 70  # letters of a sentence in the picture
 

@@ -8,9 +8,9 @@ from typing import Any
 from textdistill.analysis.again import distil, scores_of
 from textdistill.analysis.result import ACCURACY, Result, summary
 from textdistill.analysis.study import Study
+from textdistill.core.errors import UserError
 from textdistill.core.plateau import Plateau
 from textdistill.core.schedule import DistilledSet
-from textdistill.errors import UserError
 from textdistill.evaluation.labels import with_true_labels
 from textdistill.evaluation.protocol import Bench
 from textdistill.evaluation.scores import score

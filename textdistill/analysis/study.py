@@ -11,21 +11,21 @@ from typing import Any
 
 import torch
 
-from textdistill.artifact import Artifact, learner_of, load
 from textdistill.core.device import pick_device
+from textdistill.core.errors import UserError, did_you_mean
 from textdistill.core.inner import InnerOptimizer
 from textdistill.core.learner import Learner
 from textdistill.core.schedule import DistilledSet
-from textdistill.errors import UserError, did_you_mean
 from textdistill.evaluation.protocol import Bench
 from textdistill.evaluation.settings import Train
 from textdistill.learners import LEARNERS, make_learner
-from textdistill.pipeline import make_bench, prepare_task
-from textdistill.progress import Reporter
-from textdistill.readable import SAMPLES
-from textdistill.recipe import Recipe
-from textdistill.task import Task
-from textdistill.words_task import WordTask
+from textdistill.recipe.read import Recipe
+from textdistill.representations.task import Task
+from textdistill.representations.words import WordTask
+from textdistill.runs.artifact import Artifact, learner_of, load
+from textdistill.runs.pipeline import make_bench, prepare_task
+from textdistill.runs.progress import Reporter
+from textdistill.runs.readable_set import SAMPLES
 
 FOLDER = "analysis"
 # Networks that a set is tried on unless others are named, and the settings by which they are kept small.

@@ -11,11 +11,11 @@ import torch
 
 from textdistill.analysis.result import ACCURACY, Result, summary
 from textdistill.analysis.study import Study
+from textdistill.core.errors import UserError, did_you_mean
 from textdistill.core.inner import SGD, Adam, InnerOptimizer
 from textdistill.core.learner import Params
 from textdistill.core.schedule import DistilledSet, Draw
 from textdistill.core.streams import Streams
-from textdistill.errors import UserError, did_you_mean
 from textdistill.evaluation.protocol import Bench
 from textdistill.evaluation.settings import Train
 from textdistill.evaluation.training import draws_of, scheduled

@@ -11,17 +11,17 @@ from torch import Tensor
 
 from textdistill.analysis.result import ACCURACY, Result, summary
 from textdistill.analysis.study import Study
+from textdistill.core.errors import UserError
 from textdistill.core.inner import Adam
 from textdistill.core.schedule import DistilledSet, Draw
-from textdistill.errors import UserError
 from textdistill.evaluation.labels import tuned_steps, with_true_labels
 from textdistill.evaluation.protocol import score_set
 from textdistill.evaluation.scores import score
 from textdistill.evaluation.settings import Train
 from textdistill.evaluation.training import scheduled
-from textdistill.learners.encoder_files import PACKAGED
-from textdistill.learners.frozen_encoder import Encoder
 from textdistill.learners.linear_head import PENALTY, fit_head
+from textdistill.learners.pretrained.encoder_files import PACKAGED
+from textdistill.learners.pretrained.frozen_encoder import Encoder
 
 STEPS = ("stored", "tuned")
 RATE = 0.001

@@ -12,7 +12,7 @@ from textdistill.analysis import ANALYSES
 from textdistill.commands import analyse_again
 from textdistill.commands.analyse_shared import Nets, Run, Seed, Words, carry_out, listed, numbers
 from textdistill.commands.options import DataDir, Device, Json, Threads
-from textdistill.errors import UserError, did_you_mean
+from textdistill.core.errors import UserError, did_you_mean
 
 if TYPE_CHECKING:
     from textdistill.analysis.result import Result

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from textdistill.commands.options import set_threads, split_words
-from textdistill.errors import UserError
+from textdistill.core.errors import UserError
 
 if TYPE_CHECKING:
     from textdistill.analysis.result import Result
@@ -54,7 +54,7 @@ def carry_out(
     """Prepare the run, analyse it and show the result. `again` is for analyses that distil anew."""
     from textdistill.analysis.study import Study
     from textdistill.api import data_folder
-    from textdistill.progress import Reporter
+    from textdistill.runs.progress import Reporter
 
     name, overrides = split_words(list(words or []))
     if name is not None:

@@ -29,8 +29,8 @@ def compare(
 ) -> None:
     """See COMPARE_HELP."""
     from textdistill.commands.tables import show_comparison
-    from textdistill.evaluation.compare_chart import write_chart
-    from textdistill.evaluation.compare_runs import compare_runs
+    from textdistill.reports.compare_chart import write_chart
+    from textdistill.reports.compare_runs import compare_runs
 
     found = compare_runs(folders)
     if chart is not None:

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from textdistill.errors import RecipeError, UserError
+from textdistill.core.errors import RecipeError, UserError
 
 CP_HELP = """Copy a recipe to a file of your own, comments included, to change it there.
 
@@ -32,7 +32,7 @@ def cp(
 ) -> None:
     """See CP_HELP."""
     from textdistill.export.files import write_file
-    from textdistill.recipe import find_recipe
+    from textdistill.recipe.read import find_recipe
 
     if file.suffix not in (".yaml", ".yml"):
         raise UserError(f"{file}: give the copy a name that ends in .yaml, by which it is known for a recipe")
@@ -55,7 +55,7 @@ def own_recipe(source: Path, file: Path) -> tuple[str, str]:
     """
     import yaml
 
-    from textdistill.recipe import read_yaml
+    from textdistill.recipe.read import read_yaml
 
     values = read_yaml(source)
     command = _command(values.get("command"), file)

@@ -28,11 +28,11 @@ def demo_iris(
     json: Json = False,
 ) -> None:
     """See DEMO_HELP."""
-    from textdistill.errors import UserError
+    from textdistill.core.errors import UserError
 
     if out is not None and out.suffix.lower() != ".png":
         raise UserError(f"--out: {out} is no .png; give the picture a name that ends in .png")
-    from textdistill.evaluation.iris import demonstrate, write_regions
+    from textdistill.reports.iris import demonstrate, write_regions
 
     shown = demonstrate(seed)
     if out is not None:

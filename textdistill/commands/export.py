@@ -21,12 +21,12 @@ from textdistill.commands.wording import (
     unescaped,
     words_of,
 )
-from textdistill.errors import ArtifactError, UserError
+from textdistill.core.errors import ArtifactError, UserError
 
 if TYPE_CHECKING:
+    from textdistill.data.sets.text_set import TextSet
     from textdistill.export import Format, Scorer, Shots
     from textdistill.export.shots import Counter
-    from textdistill.text_set import TextSet
 
 EXPORT_HELP = """Export a set of texts for language models, trainers and hubs.
 
@@ -100,8 +100,8 @@ def export(
     chosen = _format(format, {key: value for key, value in given.items() if value is not None})
     if out is None and chosen.folder:
         raise UserError(f"--out: {format} is a folder: say where it goes")
-    from textdistill.evaluation.run_folder import facts_in
     from textdistill.export import Material, Shots, arrange, write
+    from textdistill.reports.run_folder import facts_in
 
     wished: dict[str, Any] = {
         **{"template": template_of(template), "label_words": words_of(label_word), "instruction": instruction},
@@ -165,7 +165,7 @@ def _refuse_labels(name: str, chosen: Format, shots: Shots) -> None:
 
 def _samples(source: Path, manifest: dict[str, Any], metrics: dict[str, Any], order: Sequence[str] | None) -> TextSet:
     """The set: texts as they are, or the sentences that word vectors decode to."""
-    from textdistill.text_sets import read_text_set
+    from textdistill.data.sets.text_sets import read_text_set
 
     if order is None and isinstance(manifest.get("classes"), list):
         order = [str(name) for name in manifest["classes"]]
@@ -185,9 +185,9 @@ def _samples(source: Path, manifest: dict[str, Any], metrics: dict[str, Any], or
 def _decoded(source: Path, classes: Sequence[str] | None) -> TextSet:
     import numpy as np
 
+    from textdistill.data.sets.text_set import TextSet
     from textdistill.evaluation.decode import Decoded
-    from textdistill.evaluation.run_folder import facts_in
-    from textdistill.text_set import TextSet
+    from textdistill.reports.run_folder import facts_in
 
     sentences = Decoded.from_dict(facts_in(source, DECODED)).sentences
     if not sentences:
@@ -234,8 +234,8 @@ def _scorer(
 
 def _rows(option: str, why: str, file: Path | None, source: Path, samples: TextSet, data_dir: Path | None) -> TextSet:
     """Labelled rows of the set's task: the file's, else those of the run's own data."""
-    from textdistill.text_set import TextSet
-    from textdistill.text_sets import read_text_set
+    from textdistill.data.sets.text_set import TextSet
+    from textdistill.data.sets.text_sets import read_text_set
 
     if file is not None:
         rows = read_text_set(file, samples.classes)
@@ -262,8 +262,8 @@ def _drawn(samples: TextSet, rows: int, seed: int) -> TextSet:
 
 def _counter(name: str) -> Counter:
     """What counts the tokens of a text, special ones included, as the model called `name` does."""
-    from textdistill.hub_models import quiet
-    from textdistill.language_models import LANGUAGE_MODEL, PACKAGED, load_causal
+    from textdistill.learners.pretrained.hub_models import quiet
+    from textdistill.learners.pretrained.language_models import LANGUAGE_MODEL, PACKAGED, load_causal
 
     if name == PACKAGED or name.endswith(".gguf"):
         found = load_causal(name).tokenizer

@@ -21,13 +21,13 @@ from textdistill.commands.wording import (
     unescaped,
     words_of,
 )
-from textdistill.errors import UserError
+from textdistill.core.errors import UserError
 
 if TYPE_CHECKING:
     from textdistill.data import DataSettings, TextTable
+    from textdistill.data.sets.text_set import TextSet
     from textdistill.export import Wording
     from textdistill.in_context import InContext
-    from textdistill.text_set import TextSet
 
 ICL_HELP = """Put sets of texts before a language model as demonstrations, and count what it classifies rightly.
 
@@ -93,8 +93,8 @@ def icl(
     from textdistill.core.device import pick_device
     from textdistill.core.streams import Streams
     from textdistill.data import load
-    from textdistill.learners.frozen_encoder import Encoder
-    from textdistill.progress import Reporter
+    from textdistill.learners.pretrained.frozen_encoder import Encoder
+    from textdistill.runs.progress import Reporter
 
     prompting = room.Prompting(k, orders, order, calibrate)  # type: ignore[arg-type]
     streams, where = Streams(seed, ("icl",)), pick_device(device)
@@ -184,8 +184,8 @@ def _settings(
 
 def _named(given: Sequence[str], classes: tuple[str, ...], most: int) -> dict[str, list[TextSet]]:
     """The sets by the name of their method."""
+    from textdistill.data.sets.text_sets import read_text_sets
     from textdistill.in_context.opponents import OPPONENTS, ZERO_SHOT
-    from textdistill.text_sets import read_text_sets
 
     found: dict[str, list[TextSet]] = {}
     for one in given:
@@ -240,7 +240,7 @@ def _held_out(train: TextTable, rows: int, pool: int, streams: Any) -> tuple[Tex
 
 
 def _set(table: TextTable) -> TextSet:
-    from textdistill.text_set import TextSet
+    from textdistill.data.sets.text_set import TextSet
 
     return TextSet(table.texts, table.labels, table.classes, table.pairs)
 

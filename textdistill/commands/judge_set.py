@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from textdistill.errors import UserError
+from textdistill.core.errors import UserError
 
 if TYPE_CHECKING:
     from textdistill.data import Splits, TextTable
-    from textdistill.text_level.outside import Asked
-    from textdistill.text_set import TextSet
+    from textdistill.data.sets.text_set import TextSet
+    from textdistill.runs.readable.outside import Asked
 
 
 @dataclass(frozen=True)
@@ -44,12 +44,12 @@ def evaluate_set(request: Request, json: bool) -> None:
     """Judge the sets of `request` and tell the figures."""
     from textdistill.commands.tables import show_evaluation
     from textdistill.data import DataSettings, load
-    from textdistill.evaluation.headline import look
     from textdistill.evaluation.text_learners import Frozen
-    from textdistill.language_models import load_causal
-    from textdistill.progress import Reporter
-    from textdistill.run_files import claim
-    from textdistill.text_level.outside import SET, judge_outside
+    from textdistill.learners.pretrained.language_models import load_causal
+    from textdistill.reports.headline import look
+    from textdistill.runs.progress import Reporter
+    from textdistill.runs.readable.outside import SET, judge_outside
+    from textdistill.runs.run_files import claim
 
     asked = _asked(request)
     settings = DataSettings(
@@ -81,8 +81,8 @@ def evaluate_set(request: Request, json: bool) -> None:
 
 
 def _asked(request: Request) -> Asked:
-    from textdistill.learners.encoder_files import PACKAGED
-    from textdistill.text_level.outside import Asked
+    from textdistill.learners.pretrained.encoder_files import PACKAGED
+    from textdistill.runs.readable.outside import Asked
 
     return Asked(
         learners=_words(request.learners),
@@ -100,9 +100,9 @@ def _words(told: str) -> tuple[str, ...]:
 
 def _sets(path: Path, classes: Sequence[str]) -> tuple[list[TextSet], dict[str, Any], int]:
     """The sets, what distilling them cost, and how many learning rates come with each, as far as a folder tells."""
-    from textdistill.evaluation.run_folder import facts_in
-    from textdistill.evaluation.text_folder import kind_of
-    from textdistill.text_sets import read_text_sets
+    from textdistill.data.sets.text_sets import read_text_sets
+    from textdistill.reports.run_folder import facts_in
+    from textdistill.reports.text_folder import kind_of
 
     manifest, metrics = facts_in(path, "manifest.json"), facts_in(path, "metrics.json")
     place = path
@@ -132,13 +132,13 @@ def _write(
     splits: Splits[TextTable],
 ) -> None:
     """The folder of the report."""
-    from textdistill.artifact import commit, versions
     from textdistill.core.checkpoint import write_atomic
-    from textdistill.evaluation.headline import write_look
-    from textdistill.evaluation.text_folder import LOOK, MANIFEST, METRICS
-    from textdistill.evaluation.text_report import write_text_page
-    from textdistill.text_level.outside import SET
-    from textdistill.text_sets import write_text_set
+    from textdistill.data.sets.text_sets import write_text_set
+    from textdistill.reports.headline import write_look
+    from textdistill.reports.text_folder import LOOK, MANIFEST, METRICS
+    from textdistill.reports.text_report import write_text_page
+    from textdistill.runs.artifact import commit, versions
+    from textdistill.runs.readable.outside import SET
 
     out = request.out
     if out is None:

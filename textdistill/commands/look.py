@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from textdistill.commands.options import Json, Variant, is_run, split_words, stored_or_recipe
-from textdistill.errors import RecipeError, UserError
+from textdistill.core.errors import RecipeError, UserError
 
 LS_HELP = """List the recipes with published and own results, or the parts that a recipe can name.
 
@@ -49,20 +49,20 @@ def ls(
 ) -> None:
     """See LS_HELP."""
     if markdown:
-        from textdistill.results import results_markdown
+        from textdistill.recipe.results import results_markdown
 
         typer.echo(results_markdown())
         return
     if json and not parts:
         raise UserError("ls --json: there is no such list of recipes; add --parts, or use --markdown")
     from textdistill.commands.tables import screen, works
-    from textdistill.describe import parts_text, recipes_table
+    from textdistill.recipe.show import parts_text, recipes_table
 
     console = screen()
     if not parts:
         console.print(recipes_table())
         return
-    from textdistill.compat import table
+    from textdistill.recipe.works_with import table
 
     if json:
         typer.echo(jsonlib.dumps([asdict(row) for row in table()], indent=1))
@@ -73,7 +73,7 @@ def ls(
 
 def show(source: Source, words: Words = None, variant: Variant = None) -> None:
     """See SHOW_HELP."""
-    from textdistill.describe import as_yaml
+    from textdistill.recipe.show import as_yaml
 
     typer.echo(as_yaml(stored_or_recipe(source, _overrides(words), variant)), nl=False)
 
@@ -83,7 +83,7 @@ def validate(
     everything: Annotated[bool, typer.Option("--all", help="Every recipe that comes with the package.")] = False,
 ) -> None:
     """See VALIDATE_HELP."""
-    from textdistill.recipe import find_recipe, list_recipes, load_recipe, read_yaml
+    from textdistill.recipe.read import find_recipe, list_recipes, load_recipe, read_yaml
 
     names = [*(sources or []), *(list_recipes() if everything else [])]
     if not names:
@@ -105,7 +105,7 @@ def validate(
 
 def cite(source: Source, words: Words = None, variant: Variant = None) -> None:
     """See CITE_HELP."""
-    from textdistill.references import references
+    from textdistill.recipe.references import references
 
     recipe = stored_or_recipe(source, _overrides(words), variant)
     typer.echo(references(recipe, Path(source) if is_run(source) else None), nl=False)

@@ -20,10 +20,10 @@ from textdistill.commands.options import (
     split_words,
     table_overrides,
 )
-from textdistill.errors import UserError
+from textdistill.core.errors import UserError
 
 if TYPE_CHECKING:
-    from textdistill.recipe import Recipe
+    from textdistill.recipe.read import Recipe
 
 RUN_HELP = """Distil a data set by a recipe, evaluate the result, decode it and write a report.
 
@@ -85,17 +85,17 @@ def run(
     json: Json = False,
 ) -> None:
     """See RUN_HELP."""
-    from textdistill import pipeline, trackers
-    from textdistill.artifact import commit
-    from textdistill.assist import assist
     from textdistill.commands.tables import show_run, show_texts
     from textdistill.core.device import pick_device
     from textdistill.core.processes import end_processes, rank, start_processes
-    from textdistill.progress import Reporter
-    from textdistill.record import check_recordable, entry, variant_name
-    from textdistill.record import record as write_record
-    from textdistill.run_files import claim
-    from textdistill.text_level.run import run_texts
+    from textdistill.recipe.record import check_recordable, entry, variant_name
+    from textdistill.recipe.record import record as write_record
+    from textdistill.runs import pipeline, trackers
+    from textdistill.runs.artifact import commit
+    from textdistill.runs.assist import assist
+    from textdistill.runs.progress import Reporter
+    from textdistill.runs.readable.run import run_texts
+    from textdistill.runs.run_files import claim
 
     name, overrides = split_words(words or [])
     changes = [*table_overrides(text, text_pair, label, per_class, samples), *overrides]
@@ -142,7 +142,7 @@ def _recipe(
     name: str | None, data: str | None, changes: list[str], variant: str | None, data_dir: Path | None
 ) -> Recipe:
     from textdistill.api import load_recipe
-    from textdistill.recipe import table_recipe
+    from textdistill.recipe.read import table_recipe
 
     if name is None and data is None:
         raise UserError("give a recipe (`textdistill ls` lists them) or --data FILE with your own table")
@@ -174,11 +174,11 @@ def size(
     json: Json = False,
 ) -> None:
     """See SIZE_HELP."""
+    from textdistill.analysis.size import FEW, runner, search
     from textdistill.api import load_recipe
     from textdistill.commands.tables import sizes
     from textdistill.core.device import pick_device
-    from textdistill.progress import Reporter
-    from textdistill.size import FEW, runner, search
+    from textdistill.runs.progress import Reporter
 
     name, overrides = split_words(words or [])
     if name is None:
@@ -209,7 +209,7 @@ def setup_offline(
     status: Annotated[bool, typer.Option("--status", help="Say what is there; install nothing.")] = False,
 ) -> None:
     """See OFFLINE_HELP."""
-    from textdistill import setup_offline as packages
+    from textdistill.commands import setup_offline as packages
 
     if status:
         for package, there in packages.status().items():

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from textdistill.errors import UserError, did_you_mean
+from textdistill.core.errors import UserError, did_you_mean
 
 if TYPE_CHECKING:
-    from textdistill.recipe import Recipe
+    from textdistill.recipe.read import Recipe
 
 DataDir = Annotated[
     Path | None,
@@ -71,7 +71,7 @@ def is_run(name: str) -> bool:
 def stored_or_recipe(name: str, overrides: Sequence[str] = (), variant: str | None = None) -> Recipe:
     """The recipe of a finished run's folder, or the recipe of this name or path."""
     from textdistill.api import load_recipe, stored_recipe
-    from textdistill.artifact import load
+    from textdistill.runs.artifact import load
 
     if is_run(name):
         return stored_recipe(load(name), overrides)

@@ -75,7 +75,7 @@ def evaluate(
     json: Json = False,
 ) -> None:
     """See EVALUATE_HELP."""
-    from textdistill.errors import UserError
+    from textdistill.core.errors import UserError
 
     if sets is None:
         wanted = {"--real": real, "--out": out, "--fluency-model": fluency_model, "--labels": labels}
@@ -112,14 +112,14 @@ def _evaluate_run(
     json: bool,
 ) -> None:
     """A finished run, scored again."""
-    from textdistill import pipeline
     from textdistill.api import stored_recipe
-    from textdistill.artifact import load
     from textdistill.commands.tables import show_run
     from textdistill.core.device import pick_device
-    from textdistill.errors import UserError
-    from textdistill.evaluation.text_folder import kind_of
-    from textdistill.progress import Reporter
+    from textdistill.core.errors import UserError
+    from textdistill.reports.text_folder import kind_of
+    from textdistill.runs import pipeline
+    from textdistill.runs.artifact import load
+    from textdistill.runs.progress import Reporter
 
     name, overrides = split_words(words)
     if name is not None:
@@ -144,8 +144,8 @@ def _judge_again(
     """A text-level run's sets, judged again."""
     from textdistill.api import data_folder
     from textdistill.commands.tables import show_texts
-    from textdistill.progress import Reporter
-    from textdistill.text_level.again import judge_again
+    from textdistill.runs.progress import Reporter
+    from textdistill.runs.readable.again import judge_again
 
     set_threads(threads)
     context.ensure_object(dict).update(folder=folder)
@@ -190,10 +190,10 @@ def decode(
 
 def report(folder: Folder) -> None:
     """See REPORT_HELP."""
-    from textdistill.evaluation.report import write_readme, write_report
-    from textdistill.evaluation.text_folder import kind_of
-    from textdistill.evaluation.text_report import write_text_page
-    from textdistill.text_level.report import write_text_report
+    from textdistill.reports.report import write_readme, write_report
+    from textdistill.reports.text_folder import kind_of
+    from textdistill.reports.text_report import write_text_page
+    from textdistill.runs.readable.report import write_text_report
 
     kind = kind_of(folder)
     if kind is not None:

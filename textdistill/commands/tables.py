@@ -11,12 +11,12 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from textdistill.compat import Row
-    from textdistill.evaluation.compare_runs import Compared
-    from textdistill.evaluation.iris import Demonstration
-    from textdistill.pipeline import Run
-    from textdistill.size import Search
-    from textdistill.text_level.run import TextRun
+    from textdistill.analysis.size import Search
+    from textdistill.recipe.works_with import Row
+    from textdistill.reports.compare_runs import Compared
+    from textdistill.reports.iris import Demonstration
+    from textdistill.runs.pipeline import Run
+    from textdistill.runs.readable.run import TextRun
 
 ROWS = {
     "distilled": "distilled",
@@ -41,7 +41,7 @@ def _cells(score: Mapping[str, Any]) -> tuple[str, str, str]:
 
 def accuracies(metrics: Mapping[str, Any]) -> Table:
     """Every figure of metrics.json with its spread, baselines and traditional references below."""
-    from textdistill.evaluation.templates import of_rows
+    from textdistill.reports.templates import of_rows
 
     start = metrics.get("protocol", {}).get("start", "")
     title = f"{metrics['samples']} distilled samples, {start} start: test accuracy in percent"
@@ -94,7 +94,7 @@ def show_texts(run: TextRun, samples: int = 6) -> None:
 
 def show_evaluation(metrics: Mapping[str, Any]) -> None:
     """The judgement of anybody's set: a table for each learner and recipe of labels, tests, and what the texts are."""
-    from textdistill.evaluation.templates import factor
+    from textdistill.reports.templates import factor
 
     console = screen()
     for name, block in metrics["variants"].items():

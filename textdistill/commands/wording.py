@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from textdistill.errors import UserError
+from textdistill.core.errors import UserError
 
 if TYPE_CHECKING:
+    from textdistill.data.sets.text_set import TextSet
     from textdistill.export import Scorer
-    from textdistill.text_set import TextSet
 
 TEMPLATE_HELP = "Jinja of one sample, {{ text }} … {{ label }} at its end; \\n is a new line, @FILE reads a file."
 

@@ -11,7 +11,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from textdistill.errors import ArtifactError
+from textdistill.core.errors import ArtifactError
 
 
 def write_atomic(path: Path, content: bytes | str) -> None:

@@ -17,13 +17,13 @@ from torch import Tensor
 
 from textdistill.core.batch import RealData
 from textdistill.core.checkpoint import load_checkpoint, save_checkpoint, write_atomic
+from textdistill.core.errors import ArtifactError, DivergenceError, RecipeError
 from textdistill.core.learner import Learner
 from textdistill.core.outer import Outer, learning_rate, make_optimizer
 from textdistill.core.schedule import DistilledSet, Outcome, Remembers, Synthetic
 from textdistill.core.starts import SeesReal, Start, Starts
 from textdistill.core.streams import Streams
 from textdistill.core.unroll import Inner
-from textdistill.errors import ArtifactError, DivergenceError, RecipeError
 
 
 @runtime_checkable

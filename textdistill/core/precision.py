@@ -16,8 +16,8 @@ from typing import Any, Literal, get_args
 import torch
 
 from textdistill.core.checkpoint import write_atomic
+from textdistill.core.errors import UserError, did_you_mean
 from textdistill.core.machine import cpu_model
-from textdistill.errors import UserError, did_you_mean
 
 Product = Literal["float32", "bfloat16"]
 Precision = Literal["auto", "float32", "bfloat16"]

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from textdistill.errors import DivergenceError
+from textdistill.core.errors import DivergenceError
 
 
 def ridge(

@@ -3,18 +3,14 @@
 from textdistill.data.cuts import SplitReport, Splits
 from textdistill.data.draw import balanced_rows, spread
 from textdistill.data.files import read_file
-from textdistill.data.image_known import IMAGE_DATA, KnownImages, find_known_images
-from textdistill.data.image_scaling import PixelSettings, Scaling
-from textdistill.data.image_sources import is_image_data
-from textdistill.data.image_splits import load_images
-from textdistill.data.images import ImageTable
+from textdistill.data.images.known import IMAGE_DATA, KnownImages, find_known_images
+from textdistill.data.images.sources import is_image_data
+from textdistill.data.images.splits import load_images
+from textdistill.data.images.table import ImageTable
 from textdistill.data.known import ALIASES, KNOWN, KnownData, find_known
-from textdistill.data.learner_text import LearnerText
-from textdistill.data.pixels import ImageRows
 from textdistill.data.settings import DataSettings
 from textdistill.data.splits import load
 from textdistill.data.table import TextTable, normalise
-from textdistill.data.text import EmbeddedText, Trimmed, WordIds
 from textdistill.data.words import count_words, table_tokens, tokenise
 
 __all__ = [
@@ -22,19 +18,12 @@ __all__ = [
     "IMAGE_DATA",
     "KNOWN",
     "DataSettings",
-    "EmbeddedText",
-    "ImageRows",
     "ImageTable",
     "KnownData",
     "KnownImages",
-    "LearnerText",
-    "PixelSettings",
-    "Scaling",
     "SplitReport",
     "Splits",
     "TextTable",
-    "Trimmed",
-    "WordIds",
     "balanced_rows",
     "count_words",
     "find_known",

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from textdistill.core.errors import DataError, did_you_mean
 from textdistill.data.table import TextTable
-from textdistill.errors import DataError, did_you_mean
 
 _SHOWN = 5  # rows or values that a message lists
 _MANY_CLASSES = 1000  # more than this, and more than half as many as rows, are texts or ids

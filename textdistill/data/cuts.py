@@ -12,10 +12,10 @@ from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 import numpy as np
 import pandas as pd
 
+from textdistill.core.errors import DataError
 from textdistill.core.streams import Streams
 from textdistill.data.draw import balanced_rows, spread
 from textdistill.data.settings import DataSettings
-from textdistill.errors import DataError
 
 MIN_GROUPS = 3  # a class with fewer different rows cannot be in train, validation and test: it stays in train
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-from textdistill.errors import DataError
+from textdistill.core.errors import DataError
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from textdistill.errors import DataError
+from textdistill.core.errors import DataError
 
 
 def spread(total: int, classes: int) -> list[int]:

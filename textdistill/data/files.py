@@ -16,9 +16,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from textdistill.core.errors import DataError
 from textdistill.data.columns import Rows
 from textdistill.data.settings import FORMATS
-from textdistill.errors import DataError
 
 MAX_LINE = 64 * 2**20  # bytes; a longer line is a broken or a hostile file
 _SUFFIXES = {

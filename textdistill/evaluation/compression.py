@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from textdistill.data.sets.text_set import TextSet
 from textdistill.data.table import TextTable
 from textdistill.data.words import tokenise
-from textdistill.text_set import TextSet
 
 FLOAT = 4  # bytes of a soft label's value, and of a learning rate
 

@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.metrics import confusion_matrix
 from torch import Tensor
 
-from textdistill.errors import DataError
+from textdistill.core.errors import DataError
 from textdistill.evaluation.scores import ClassIndices
 
 

@@ -15,8 +15,8 @@ from scipy import stats
 from sklearn.metrics import pairwise_distances_argmin_min
 from torch import Tensor
 
+from textdistill.core.errors import DataError, UserError
 from textdistill.data.table import TextTable, normalise
-from textdistill.errors import DataError, UserError
 
 NEAR = 0.8
 _WORD = re.compile(r"\w+|\x1f")  # and what stands between the texts of a pair

@@ -22,8 +22,8 @@ from rich.text import Text
 from torch import Tensor
 
 from embeddings import nearest
+from textdistill.core.errors import ArtifactError, DataError
 from textdistill.core.streams import Streams
-from textdistill.errors import ArtifactError, DataError
 
 Metric = Literal["cosine", "euclidean"]
 

@@ -11,12 +11,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from textdistill.core.errors import UserError
+from textdistill.data.sets.text_set import TextSet
 from textdistill.data.table import TextTable
 from textdistill.data.words import tokenise
-from textdistill.errors import UserError
 from textdistill.evaluation.copies import CopyIndex, membership
 from textdistill.evaluation.statistics import summarise
-from textdistill.text_set import TextSet
 
 LONGEST = 256  # tokens of a text that perplexity looks at
 # What stood between the documents that GPT-2, Pythia, Qwen and SmolLM learned; a chat model's token of beginning is

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from textdistill.errors import DataError, UserError, did_you_mean
+from textdistill.core.errors import DataError, UserError, did_you_mean
 
 
 def knn_predict(

@@ -20,7 +20,6 @@ from textdistill.core.schedule import DistilledSet
 from textdistill.core.spread import Item, Result, over_cores
 from textdistill.core.streams import Streams
 from textdistill.core.unroll import Inner
-from textdistill.data.rows import Rows
 from textdistill.evaluation.confusion import confusion
 from textdistill.evaluation.scores import score
 from textdistill.evaluation.settings import Evaluate, Train, Training
@@ -33,6 +32,7 @@ from textdistill.evaluation.training import (
     train_by_schedule,
     train_on_real,
 )
+from textdistill.representations.rows import Rows
 
 Scores = list[dict[str, float]]
 Tick = Callable[[str], None]

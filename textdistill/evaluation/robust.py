@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from textdistill.errors import UserError
+from textdistill.core.errors import UserError
 
 WEIGHT = 0.5
 

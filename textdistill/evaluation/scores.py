@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
 from torch import Tensor
 
-from textdistill.errors import DataError, UserError, did_you_mean
+from textdistill.core.errors import DataError, UserError, did_you_mean
 
 ClassIndices = np.ndarray | Tensor | Sequence[int]
 

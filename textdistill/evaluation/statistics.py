@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from textdistill.errors import UserError
+from textdistill.core.errors import UserError
 
 Scores = Sequence[float] | np.ndarray
 

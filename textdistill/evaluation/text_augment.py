@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from textdistill.core.streams import Streams
-from textdistill.text_set import TextSet
+from textdistill.data.sets.text_set import TextSet
 
 COPIES = 4  # beside the sample itself
 DROP = 0.15  # the share of words that is left out

@@ -10,14 +10,14 @@ from jaxtyping import Float
 from sklearn.metrics.pairwise import euclidean_distances
 from torch import Tensor
 
+from textdistill.core.errors import DataError, UserError, did_you_mean
 from textdistill.core.streams import Streams
 from textdistill.data.draw import balanced_rows
+from textdistill.data.sets.text_set import TextSet
 from textdistill.data.table import TextTable
-from textdistill.errors import DataError, UserError, did_you_mean
 from textdistill.evaluation.training import accuracy
 from textdistill.learners.linear_head import fit_head
 from textdistill.selection import KMeansSettings, herding, k_centers
-from textdistill.text_set import TextSet
 
 BASELINES = ("random", "herding", "k_centers", "best_k_centers", "nearest_real")
 HERDED_SHARE = 0.5  # of a class's rows, drawn anew for each set

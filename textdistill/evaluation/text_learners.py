@@ -16,19 +16,20 @@ from torch import Tensor, nn
 
 import embeddings
 from textdistill.core.batch import Batch
+from textdistill.core.errors import UserError, did_you_mean
 from textdistill.core.precision import Precision, products_in
 from textdistill.core.streams import Streams
-from textdistill.data import EmbeddedText, TextTable, table_tokens
-from textdistill.errors import UserError, did_you_mean
+from textdistill.data import TextTable, table_tokens
+from textdistill.data.sets.text_set import TextSet
 from textdistill.evaluation.scores import score
 from textdistill.evaluation.settings import Ordinary
 from textdistill.evaluation.training import predict, train_by_adam
 from textdistill.learners import LEARNERS, make_learner
-from textdistill.learners.encoder_files import PACKAGED, load_model, longest_of, model_folder
-from textdistill.learners.frozen_encoder import Encoder
 from textdistill.learners.linear_head import PENALTY, fit_head
 from textdistill.learners.pooling import pooled
-from textdistill.text_set import TextSet
+from textdistill.learners.pretrained.encoder_files import PACKAGED, load_model, longest_of, model_folder
+from textdistill.learners.pretrained.frozen_encoder import Encoder
+from textdistill.representations.embedded_text import EmbeddedText
 
 QUICK_STEPS, QUICK_LR = 60, 1e-4
 WORD_NETWORKS = ("text_conv", "bi_lstm", "bi_rnn", "mlp")

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from textdistill.core.errors import UserError, did_you_mean
 from textdistill.core.streams import Streams
+from textdistill.data.sets.text_set import TextSet
+from textdistill.data.sets.text_sets import with_classes
 from textdistill.data.table import TextTable
-from textdistill.errors import UserError, did_you_mean
 from textdistill.evaluation.statistics import Comparison, Summary, bootstrap_difference, summarise, welch
 from textdistill.evaluation.text_learners import TextLearner
-from textdistill.text_set import TextSet
-from textdistill.text_sets import with_classes
 
 Tick = Callable[[str], None]
 MEAN = "mean"  # of all metrics: what GLUE reports of QQP

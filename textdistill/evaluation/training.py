@@ -14,10 +14,10 @@ from textdistill.core.learner import Learner, Params
 from textdistill.core.schedule import DistilledSet, Draw
 from textdistill.core.streams import Streams
 from textdistill.core.unroll import Inner
-from textdistill.data import EmbeddedText
-from textdistill.data.rows import Rows
 from textdistill.evaluation.settings import Ordinary, Train, Training
 from textdistill.objectives.augment import augment_each
+from textdistill.representations.embedded_text import EmbeddedText
+from textdistill.representations.rows import Rows
 
 
 def scheduled(distilled: DistilledSet, plan: Train) -> DistilledSet:

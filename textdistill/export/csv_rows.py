@@ -7,7 +7,7 @@ import io
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from textdistill.errors import UserError
+from textdistill.core.errors import UserError
 from textdistill.export.material import Material
 from textdistill.export.rows import KINDS, rows_of
 from textdistill.export.soft import Labels

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, ClassVar
 
-from textdistill.errors import UserError
+from textdistill.core.errors import UserError
 from textdistill.export.files import json_text
 from textdistill.export.material import Material, fields_of
 from textdistill.export.soft import Labels

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from textdistill.core.checkpoint import write_atomic
-from textdistill.errors import UserError
+from textdistill.core.errors import UserError
 
 # str.splitlines() and readers built on it take these for ends of lines; in JSON they can only stand inside a string.
 LINE_ENDS = {ord(sign): f"\\u{ord(sign):04x}" for sign in "\x7f\x85\u2028\u2029"}

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from textdistill.errors import UserError, did_you_mean
+from textdistill.core.errors import UserError, did_you_mean
 from textdistill.export.material import Material
 from textdistill.export.parquet import parquet_bytes
 from textdistill.export.rows import KINDS

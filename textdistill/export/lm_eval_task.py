@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from textdistill.errors import UserError
+from textdistill.core.errors import UserError
+from textdistill.data.sets.text_set import TextSet
 from textdistill.export.literal import for_jinja
 from textdistill.export.material import WORDING, Material, fields_of
 from textdistill.export.parquet import parquet_bytes
 from textdistill.export.soft import Labels
 from textdistill.export.yaml_text import yaml_text
-from textdistill.text_set import TextSet
 
 HEAD = """# lm-evaluation-harness reads the test rows from the working directory. Run it in this folder:
 #   lm_eval --include_path . --tasks {name} --model hf --model_args pretrained=MODEL

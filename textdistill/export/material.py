@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
-from textdistill.errors import DataError, UserError
+from textdistill.core.errors import DataError, UserError
+from textdistill.data.sets.text_set import TextSet
 from textdistill.export.soft import Labels
 from textdistill.export.wording import Wording
-from textdistill.text_set import TextSet
 
 WORDING = frozenset({"template", "instruction", "label_words"})
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import ClassVar
 
-from textdistill.errors import UserError, did_you_mean
+from textdistill.core.errors import UserError, did_you_mean
 from textdistill.export.files import json_lines
 from textdistill.export.material import WORDING, Material
 from textdistill.export.soft import Labels

@@ -9,11 +9,11 @@ from typing import Literal, get_args
 
 import numpy as np
 
+from textdistill.core.errors import UserError, did_you_mean
 from textdistill.core.streams import Streams
-from textdistill.errors import UserError, did_you_mean
+from textdistill.data.sets.text_set import TextSet
 from textdistill.export.soft import LABELS, Labels
 from textdistill.export.wording import SEPARATOR, Wording, label_words
-from textdistill.text_set import TextSet
 
 Order = Literal["as_selected", "interleaved", "shuffled", "best"]
 ORDERS: tuple[str, ...] = get_args(Order)

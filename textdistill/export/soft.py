@@ -7,7 +7,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from textdistill.text_set import TextSet
+from textdistill.data.sets.text_set import TextSet
 
 Labels = Literal["hard", "soft", "weights"]
 LABELS: tuple[str, ...] = get_args(Labels)

@@ -9,8 +9,8 @@ from functools import cached_property
 from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError, UndefinedError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from textdistill.errors import UserError, did_you_mean
-from textdistill.text_set import TextSet
+from textdistill.core.errors import UserError, did_you_mean
+from textdistill.data.sets.text_set import TextSet
 
 SINGLE = "Text: {{ text }}\nLabel: {{ label }}"
 PAIR = "Text 1: {{ text }}\nText 2: {{ text_pair }}\nLabel: {{ label }}"

@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from scipy.special import log_softmax
 
-from textdistill.errors import UserError
+from textdistill.core.errors import UserError
+from textdistill.data.sets.text_set import TextSet
 from textdistill.export import Scorer, Wording
 from textdistill.export.shots import balanced
 from textdistill.in_context.likelihood import Likelihood
-from textdistill.text_set import TextSet
 
 Tick = Callable[[str], None]
 

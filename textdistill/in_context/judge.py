@@ -10,8 +10,10 @@ from typing import Any, Literal, get_args
 import numpy as np
 from scipy import stats
 
+from textdistill.core.errors import UserError, did_you_mean
 from textdistill.core.streams import Streams
-from textdistill.errors import UserError, did_you_mean
+from textdistill.data.sets.text_set import TextSet
+from textdistill.data.sets.text_sets import with_classes
 from textdistill.evaluation.scores import score
 from textdistill.evaluation.statistics import Comparison, bootstrap_difference
 from textdistill.evaluation.text_scores import Cell, Difference, compare
@@ -19,8 +21,6 @@ from textdistill.export import Scorer, Wording
 from textdistill.in_context.choose import best_wording, interleaved
 from textdistill.in_context.likelihood import Likelihood
 from textdistill.in_context.opponents import ZERO_SHOT
-from textdistill.text_set import TextSet
-from textdistill.text_sets import with_classes
 
 Order = Literal["shuffled", "interleaved", "best"]
 ORDERS: tuple[str, ...] = get_args(Order)

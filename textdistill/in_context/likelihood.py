@@ -17,10 +17,10 @@ from jaxtyping import Float, Int
 from scipy.special import log_softmax, logsumexp
 from torch import Tensor
 
-from textdistill.errors import UserError
+from textdistill.core.errors import UserError
+from textdistill.data.sets.text_set import TextSet
 from textdistill.evaluation.fluency import Causal
 from textdistill.export import Wording
-from textdistill.text_set import TextSet
 
 TOKENS_AT_ONCE = 1024  # of questions: more at once is no faster on a CPU
 KEYS_AT_ONCE = 2**29  # bytes of keys and values that a batch may hold

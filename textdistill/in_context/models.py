@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from textdistill.core.precision import weights_in
-from textdistill.language_models import LanguageModel, load_causal
+from textdistill.learners.pretrained.language_models import LanguageModel, load_causal
 
 
 def load_scorer(

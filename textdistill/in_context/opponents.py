@@ -8,11 +8,11 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from textdistill.core.errors import UserError, did_you_mean
 from textdistill.core.streams import Streams
+from textdistill.data.sets.text_set import TextSet
 from textdistill.data.table import TextTable
-from textdistill.errors import UserError, did_you_mean
 from textdistill.evaluation.text_baselines import baseline_sets
-from textdistill.text_set import TextSet
 
 ZERO_SHOT = "zero_shot"
 OPPONENTS = ("random", "k_centers", "labelled_few_shot")

@@ -13,7 +13,7 @@ from textdistill.learners.averaged import AveragedMLP
 from textdistill.learners.convnet import ConvNet
 from textdistill.learners.dense import Dense
 from textdistill.learners.lenet import LeNet
-from textdistill.learners.pretrained import Pretrained
+from textdistill.learners.pretrained.network import Pretrained
 from textdistill.learners.recurrent import BiLSTM, BiRNN
 from textdistill.learners.resnet import ResNet18
 from textdistill.learners.text_conv import TextConvNet

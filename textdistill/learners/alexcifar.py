@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from textdistill.errors import RecipeError
+from textdistill.core.errors import RecipeError
 from textdistill.learners.pixel_layers import PixelNetwork
 
 

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from textdistill.errors import RecipeError
+from textdistill.core.errors import RecipeError
 
 GROUPS = 4  # of the group norm, as in DC's code
 

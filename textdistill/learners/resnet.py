@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from textdistill.errors import RecipeError
+from textdistill.core.errors import RecipeError
 from textdistill.learners.pixel_layers import GROUPS, PixelNetwork
 
 STAGES = (1, 2, 4, 8)  # times the width

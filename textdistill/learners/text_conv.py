@@ -12,8 +12,8 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from textdistill.core.errors import RecipeError
 from textdistill.core.learner import dropout
-from textdistill.errors import RecipeError
 from textdistill.learners.spelled import distinct, search_words
 from textdistill.learners.windows import Chosen, known_scores
 

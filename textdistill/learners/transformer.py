@@ -9,11 +9,11 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from textdistill.errors import RecipeError
-from textdistill.learners.encoder_files import PACKAGED, longest_of
+from textdistill.core.errors import RecipeError
 from textdistill.learners.pooling import POOLS
-from textdistill.learners.pretrained import LAST
-from textdistill.learners.transformer_body import Body, Trainable
+from textdistill.learners.pretrained.encoder_files import PACKAGED, longest_of
+from textdistill.learners.pretrained.network import LAST
+from textdistill.learners.pretrained.transformer_body import Body, Trainable
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from textdistill.core.batch import Batch
-from textdistill.errors import RecipeError, did_you_mean
+from textdistill.core.errors import RecipeError, did_you_mean
 from textdistill.objectives.moments import part_of
 
 # DSA's strengths (Zhao & Bilen 2021, section 4 and code).

@@ -18,13 +18,7 @@ from textdistill.core.schedule import Outcome, Synthetic
 from textdistill.core.starts import Start
 from textdistill.core.streams import Streams
 from textdistill.core.unroll import Inner
-from textdistill.objectives.moments import (
-    class_means,
-    differentiated,
-    joined,
-    matched_rows,
-    shares,
-)
+from textdistill.objectives.moments import class_means, differentiated, joined, matched_rows, shares
 from textdistill.objectives.passes import Forward, sample_activations
 
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from textdistill.core.batch import Batch, RealData
+from textdistill.core.errors import RecipeError
 from textdistill.core.inner import SGD, InnerOptimizer
 from textdistill.core.learner import Learner, Params
 from textdistill.core.precision import Precision
@@ -17,7 +18,6 @@ from textdistill.core.schedule import Outcome, Synthetic
 from textdistill.core.starts import Start
 from textdistill.core.streams import Streams
 from textdistill.core.unroll import Inner
-from textdistill.errors import RecipeError
 from textdistill.objectives.augment import augment, kinds_with, name_faults
 from textdistill.objectives.moments import (
     class_covariance,

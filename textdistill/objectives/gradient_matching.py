@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from textdistill.core.batch import Batch, RealData
+from textdistill.core.errors import RecipeError, did_you_mean
 from textdistill.core.inner import SGD, InnerOptimizer, State
 from textdistill.core.learner import Learner, Params
 from textdistill.core.precision import Precision
@@ -17,7 +18,6 @@ from textdistill.core.schedule import Draw, Outcome, Synthetic
 from textdistill.core.starts import Start
 from textdistill.core.streams import Streams
 from textdistill.core.unroll import Inner
-from textdistill.errors import RecipeError, did_you_mean
 from textdistill.objectives.augment import augment, kinds_with, name_faults
 from textdistill.objectives.distances import DISTANCES
 from textdistill.objectives.last_layer import LastLayer, last_layer

@@ -10,12 +10,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from textdistill.core.batch import RealData
+from textdistill.core.errors import RecipeError
 from textdistill.core.learner import Learner
 from textdistill.core.processes import own_share, rows_of_processes
 from textdistill.core.ridge import penalised_factor
 from textdistill.core.schedule import Synthetic
 from textdistill.core.streams import Streams
-from textdistill.errors import RecipeError
 from textdistill.objectives.kernels.blocks import Rows
 from textdistill.objectives.kip import KIP
 from textdistill.objectives.moments import whole_set

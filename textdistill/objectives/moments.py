@@ -10,8 +10,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from textdistill.core.batch import Batch, RealData
+from textdistill.core.errors import RecipeError
 from textdistill.core.schedule import Draw, Outcome, Synthetic
-from textdistill.errors import RecipeError
 
 
 def whole_set(synthetic: Synthetic) -> list[Draw]:

@@ -10,7 +10,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from textdistill.core.batch import Batch, RealData
-from textdistill.errors import DataError
+from textdistill.core.errors import DataError
 
 
 class RepresentativeRows:

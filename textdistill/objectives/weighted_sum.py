@@ -10,12 +10,12 @@ from typing import Any
 
 from textdistill.core.batch import RealData
 from textdistill.core.distill import ClosedForm, Objective
+from textdistill.core.errors import RecipeError
 from textdistill.core.learner import Learner
 from textdistill.core.schedule import Outcome, Synthetic
 from textdistill.core.starts import Start
 from textdistill.core.streams import Streams
 from textdistill.core.unroll import Inner
-from textdistill.errors import RecipeError
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from textdistill.errors import DataError
+from textdistill.core.errors import DataError
 
 
 @runtime_checkable

@@ -10,11 +10,11 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from textdistill.core.batch import Batch
+from textdistill.core.errors import RecipeError
 from textdistill.core.precision import products_in
 from textdistill.core.processes import count, own_share, sum_over_processes
 from textdistill.core.schedule import DistilledSet, Draw
 from textdistill.core.streams import Streams
-from textdistill.errors import RecipeError
 from textdistill.synthetic.generator import Generator, Sampling, Sentences, sample
 from textdistill.synthetic.generator_pool import ClustersOf, FeaturesOf, Pool, PoolSettings, Read
 

@@ -11,9 +11,9 @@ from jaxtyping import Int
 from torch import Tensor
 
 from textdistill.core.batch import Batch
+from textdistill.core.errors import too_small
 from textdistill.core.precision import Precision
 from textdistill.core.streams import Streams
-from textdistill.errors import too_small
 from textdistill.synthetic.generator import Sentences
 
 WEIGHTINGS = ("mean", "sequence")

@@ -10,7 +10,7 @@ import torch
 from transformers import AutoModelForCausalLM, GraniteConfig, GraniteForCausalLM
 
 from tests.synthetic.generator.small import STREAMS, fresh, pretrained_folder, table
-from textdistill.errors import ArtifactError
+from textdistill.core.errors import ArtifactError
 from textdistill.synthetic.generator import Generator, GeneratorSettings, Sentences, build_generator
 
 

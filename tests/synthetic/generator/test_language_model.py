@@ -16,8 +16,8 @@ import torch
 from tests.stops import Stopped
 from tests.synthetic.generator.small import STREAMS, fresh, table, trained
 from textdistill.core.checkpoint import load_checkpoint
+from textdistill.core.errors import ArtifactError, DataError, DivergenceError, UserError
 from textdistill.core.streams import Streams
-from textdistill.errors import ArtifactError, DataError, DivergenceError, UserError
 from textdistill.synthetic.generator import Generator, LanguageModelStage, perplexity, train_language_model
 from textdistill.synthetic.generator.language_model import _Batches, _repeated
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from tests.synthetic.generator.small import fresh, table, trained
-from textdistill.errors import UserError
+from textdistill.core.errors import UserError
 from textdistill.synthetic.generator import Generator, Sampling, Sentences, sample, sampling
 from textdistill.synthetic.generator.sampling import flaws, nucleus, write
 

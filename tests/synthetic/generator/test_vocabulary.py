@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.synthetic.generator.small import SETTINGS, STREAMS, fresh, pretrained_folder, table
-from textdistill.errors import DataError, UserError
+from textdistill.core.errors import DataError, UserError
 from textdistill.synthetic.generator import GeneratorSettings, Sentences, Vocabulary, build_generator
 
 ANY = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)

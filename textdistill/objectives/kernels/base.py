@@ -9,8 +9,8 @@ from typing import ClassVar, Protocol, runtime_checkable
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from textdistill.core.errors import RecipeError
 from textdistill.core.learner import Learner, Params
-from textdistill.errors import RecipeError
 
 WORDS, PIXELS = "words", "pixels"
 

@@ -11,8 +11,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from textdistill.core.errors import RecipeError
 from textdistill.core.learner import Learner, Params
-from textdistill.errors import RecipeError
 from textdistill.objectives.kernels.base import PIXELS, Analytic
 from textdistill.objectives.kernels.correlate import average_pooled, convolved
 from textdistill.objectives.kernels.relu import through_relu

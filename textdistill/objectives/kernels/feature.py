@@ -10,8 +10,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from textdistill.core.batch import Batch
+from textdistill.core.errors import RecipeError
 from textdistill.core.learner import Learner, Params
-from textdistill.errors import RecipeError
 from textdistill.objectives.kernels.base import PIXELS, WORDS, Kernel
 
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import torch
 
+from textdistill.core.errors import UserError
 from textdistill.core.streams import Streams
-from textdistill.errors import UserError
-from textdistill.hub_models import quiet
-from textdistill.language_models import load_causal
+from textdistill.learners.pretrained.hub_models import quiet
+from textdistill.learners.pretrained.language_models import load_causal
 from textdistill.synthetic.generator.generator import Generator, model_of
 from textdistill.synthetic.generator.sentences import Texts
 from textdistill.synthetic.generator.settings import SMALL, GeneratorSettings

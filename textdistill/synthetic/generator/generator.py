@@ -16,8 +16,8 @@ from safetensors.torch import save
 from torch import Tensor
 
 from textdistill.core.checkpoint import write_atomic
-from textdistill.errors import ArtifactError
-from textdistill.hub_models import quiet
+from textdistill.core.errors import ArtifactError
+from textdistill.learners.pretrained.hub_models import quiet
 from textdistill.synthetic.generator.sentences import Sentences
 from textdistill.synthetic.generator.vocabulary import Vocabulary, plain_tokenizer
 

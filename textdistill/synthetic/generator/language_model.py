@@ -16,10 +16,10 @@ from jaxtyping import Int
 from torch import Tensor
 
 from textdistill.core.checkpoint import load_checkpoint, save_checkpoint
+from textdistill.core.errors import ArtifactError, DataError, DivergenceError, UserError
 from textdistill.core.outer import Outer, learning_rate
 from textdistill.core.precision import product_type, products_in
 from textdistill.core.streams import Streams
-from textdistill.errors import ArtifactError, DataError, DivergenceError, UserError
 from textdistill.synthetic.generator.generator import Generator
 from textdistill.synthetic.generator.sentences import Sentences, Texts
 from textdistill.synthetic.generator.settings import FRESH_LR, PRETRAINED_LR, SMALL, LanguageModelStage

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from textdistill.errors import UserError
+from textdistill.core.errors import UserError
 from textdistill.synthetic.generator.generator import Generator
 from textdistill.synthetic.generator.sentences import PAD, Sentences
 from textdistill.synthetic.generator.settings import Sampling

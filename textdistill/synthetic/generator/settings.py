@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from textdistill.core.errors import too_small
 from textdistill.core.precision import Precision
-from textdistill.errors import too_small
 
 SMALL = "small"
 FRESH_LR = 1e-3

@@ -14,7 +14,7 @@ from jaxtyping import Bool
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from torch import Tensor
 
-from textdistill.errors import DataError, UserError
+from textdistill.core.errors import DataError, UserError
 from textdistill.synthetic.generator.sentences import Sentences, Texts
 
 USUAL = 99  # percent of the rows that are no longer than `usual`

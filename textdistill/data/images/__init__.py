@@ -1,0 +1,1 @@
+"""Real images: packaged, hub and local files, formats, splits."""

@@ -1,0 +1,1 @@
+"""What comes with weights: files from packages, folders and the hub, encoders and language models."""

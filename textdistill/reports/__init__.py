@@ -1,0 +1,1 @@
+"""What people look at: pages, tables, pictures; nothing here scores anything."""

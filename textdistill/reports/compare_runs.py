@@ -1,0 +1,269 @@
+"""Several runs or judgements beside each other: budgets aligned, unlike protocols refused with the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from textdistill.core.errors import ArtifactError, UserError
+from textdistill.core.streams import Streams
+from textdistill.evaluation.statistics import Comparison, bootstrap_difference, interval, welch, welch_of
+from textdistill.reports.run_folder import Metrics, Score, facts_in, required
+from textdistill.reports.text_folder import KINDS, METRICS, TextMetrics
+from textdistill.reports.text_tables import summary_of
+
+SOFT = "_soft"  # how methods of a text-level run are called whose labels are soft
+NETWORKS = "networks"  # the judge of runs on vectors and pixels: the recipe's own learner
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One run's score by one judge at one budget."""
+
+    run: str
+    method: str
+    score: Score
+    samples: int
+    full: float | None
+
+    @property
+    def scores(self) -> list[float]:
+        """The score of every set, where the file tells them."""
+        told = (self.score.model_extra or {}).get("scores")
+        known = isinstance(told, list) and all(isinstance(one, int | float) for one in told)
+        return [float(one) for one in told] if known and isinstance(told, list) else []
+
+
+@dataclass(frozen=True)
+class Read:
+    """What one folder tells: its entries by (judge, size), and the protocol of each judge."""
+
+    name: str
+    test: dict[str, Any]
+    classes: int
+    judges: dict[str, dict[str, Any]] = field(default_factory=dict)
+    entries: dict[tuple[str, float], Entry] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A less B by one judge at one size; the interval is missing where a side tells no scores of single sets."""
+
+    judge: str
+    size: float
+    a: str
+    b: str
+    test: Comparison
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
+class Compared:
+    """All runs in one table: `entries[judge][size][run]`, sizes in samples a class."""
+
+    runs: list[str]
+    entries: dict[str, dict[float, dict[str, Entry]]]
+    differences: list[Difference]
+    skipped: list[str]
+
+    def as_dict(self) -> dict[str, Any]:
+        """As JSON can hold it."""
+        return {
+            "runs": self.runs,
+            "judges": {
+                judge: {
+                    f"{size:g}": {
+                        run: {
+                            "method": one.method,
+                            "samples": one.samples,
+                            "full": one.full,
+                            **{key: getattr(one.score, key) for key in ("mean", "sd", "n")},
+                            "interval": interval(summary_of(one.score)),
+                        }
+                        for run, one in found.items()
+                    }
+                    for size, found in sizes.items()
+                }
+                for judge, sizes in self.entries.items()
+            },
+            "differences": [
+                {
+                    **{"judge": one.judge, "size": one.size, "claim": f"{one.a} - {one.b}"},
+                    **one.test.as_dict(),
+                    **{"low": one.low, "high": one.high},
+                }
+                for one in self.differences
+            ],
+            "skipped": self.skipped,
+        }
+
+
+def compare_runs(folders: Sequence[Path], seed: int = 0) -> Compared:
+    """The headlines of two or more folders (runs of any kind, or judgements of sets) in one table.
+
+    Only what was measured alike is compared: on the same test rows, by the same learner with the same settings, with
+    the same recipe of labels, at the same number of samples a class. What not all runs have is left out and told
+    (`skipped`); where nothing is left, `UserError` says why. Raises `ArtifactError` for a folder that is no run.
+    """
+    if len(folders) < 2:
+        raise UserError("compare: give two folders or more")
+    names = _names(folders)
+    runs = [_read(Path(folder), name) for folder, name in zip(folders, names, strict=True)]
+    first = runs[0]
+    for other in runs[1:]:
+        _same_rows(first, other)
+    skipped: list[str] = []
+    judges = [judge for judge in first.judges if _shared(judge, runs, skipped)]
+    for other in runs[1:]:
+        skipped += [f"{judge}: only in {other.name}" for judge in other.judges if judge not in first.judges]
+    if not judges:
+        raise UserError("compare: no two figures were measured alike\n" + "\n".join(f"  {one}" for one in skipped))
+    entries: dict[str, dict[float, dict[str, Entry]]] = {}
+    for judge in judges:
+        sizes = sorted({size for run in runs for (name, size) in run.entries if name == judge})
+        aligned = [size for size in sizes if sum((judge, size) in run.entries for run in runs) > 1]
+        if not aligned:
+            told = "; ".join(
+                f"{run.name} has {', '.join(f'{size:g}' for name, size in run.entries if name == judge)}"
+                for run in runs
+            )
+            skipped.append(f"{judge}: no samples a class in common ({told})")
+            continue
+        entries[judge] = {
+            size: {run.name: run.entries[judge, size] for run in runs if (judge, size) in run.entries}
+            for size in aligned
+        }
+    if not entries:
+        raise UserError("compare: the budgets differ\n" + "\n".join(f"  {one}" for one in skipped))
+    streams = Streams(seed, ("compare",))
+    return Compared(names, entries, _differences(entries, streams), skipped)
+
+
+def _names(folders: Sequence[Path]) -> list[str]:
+    """The folders' own names, or as much of their paths as tells them apart."""
+    paths = [Path(folder).resolve() for folder in folders]
+    if len(set(paths)) != len(paths):
+        raise UserError("compare: the same folder is given twice; give different ones")
+    depth = 1
+    while len({path.parts[-depth:] for path in paths}) < len(paths):
+        depth += 1
+    return ["/".join(path.parts[-depth:]) for path in paths]
+
+
+def _read(folder: Path, name: str) -> Read:
+    if not folder.is_dir():
+        raise ArtifactError(f"{folder}: no such folder; give the folder of a finished run")
+    manifest, metrics = facts_in(folder, "manifest.json"), facts_in(folder, METRICS)
+    for file, found in (("manifest.json", manifest), (METRICS, metrics)):
+        if not found:
+            raise ArtifactError(f"{folder / file}: missing, so this is no finished run; evaluate it first")
+    if manifest.get("kind") in KINDS:
+        return _textual(folder, name, manifest)
+    return _tensors(folder, name, manifest)
+
+
+def _textual(folder: Path, name: str, manifest: Mapping[str, Any]) -> Read:
+    metrics = required(folder / METRICS, "judge it again: textdistill evaluate", TextMetrics)
+    data = manifest.get("data")
+    data = data if isinstance(data, dict) else {}
+    classes = len(data.get("classes", []))
+    if not classes:
+        raise ArtifactError(f"{folder / 'manifest.json'}: data.classes is missing; judge it again")
+    found = Read(name, _rows_of(metrics.protocol, data), classes)
+    for key, block in metrics.variants.items():
+        judge, _, _ = key.rpartition("@")
+        kind, _, recipe = judge.partition("/")
+        recipe = recipe or ("distilled" if block.headline.endswith(SOFT) else "hard")
+        label = f"{kind}/{recipe}"
+        told = block.protocol.get("learner")
+        facts = dict(told) if isinstance(told, dict) else {"name": block.learner}
+        found.judges[label] = {**facts, "nets": block.protocol.get("nets")}
+        full = None if block.full is None else block.full.accuracy.mean
+        entry = Entry(name, block.headline, block.distilled.accuracy, block.samples, full)
+        found.entries[label, block.samples / classes] = entry
+    return found
+
+
+def _tensors(folder: Path, name: str, manifest: Mapping[str, Any]) -> Read:
+    """A run on vectors, word pieces or pixels: one figure, by networks of its recipe's learner."""
+    metrics = required(folder / METRICS, "evaluate the run, which writes it", Metrics)
+    recipe, data, classes = manifest.get("recipe"), manifest.get("data"), manifest.get("classes")
+    if not isinstance(recipe, dict) or not isinstance(data, dict) or not isinstance(classes, list) or not classes:
+        raise ArtifactError(f"{folder / 'manifest.json'}: recipe, data or classes are missing; run it again")
+    found = Read(name, _rows_of(metrics.protocol, data), len(classes))
+    label = f"{NETWORKS}/own"
+    found.judges[label] = {
+        **{"learner": recipe.get("learner"), "representation": recipe.get("representation")},
+        **{"start": metrics.protocol.get("start"), "nets": metrics.protocol.get("nets")},
+    }
+    entry = Entry(name, "distilled", metrics.distilled.accuracy, metrics.samples, metrics.full.accuracy.mean)
+    found.entries[label, metrics.samples / len(classes)] = entry
+    return found
+
+
+def _rows_of(protocol: Mapping[str, Any], data: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "test": protocol.get("test_fingerprint"),
+        "data": data.get("fingerprint"),
+        "rows": protocol.get("test_rows"),
+        "name": data.get("name"),
+    }
+
+
+def _same_rows(first: Read, other: Read) -> None:
+    """The same test rows, by their fingerprint, else by that of all splits."""
+    key = "test" if first.test["test"] and other.test["test"] else "data"
+    ours, theirs = first.test[key], other.test[key]
+    if not ours or not theirs:
+        lacking = first.name if not ours else other.name
+        raise UserError(f"compare: {lacking} does not tell which test rows it was judged by; evaluate it again")
+    if ours != theirs or first.classes != other.classes:
+        raise UserError(
+            f"compare: other test rows: {first.name} was judged by {first.test['rows']} of {first.test['name']}, "
+            f"{other.name} by {other.test['rows']} of {other.test['name']} ({ours[:8]} and {theirs[:8]})"
+        )
+
+
+def _shared(judge: str, runs: Sequence[Read], skipped: list[str]) -> bool:
+    """Whether all runs were judged so; if not, the reason goes to `skipped`."""
+    kind, _, recipe = judge.partition("/")
+    first = runs[0]
+    for other in runs[1:]:
+        if judge not in other.judges:
+            recipes = [name.partition("/")[2] for name in other.judges if name.partition("/")[0] == kind]
+            if recipes:
+                skipped.append(f"{kind}: other labels: {first.name} has {recipe}, {other.name} {', '.join(recipes)}")
+            else:
+                learners = ", ".join(dict.fromkeys(name.partition("/")[0] for name in other.judges))
+                skipped.append(f"{judge}: other learner: {other.name} was judged by {learners}")
+            return False
+        ours, theirs = first.judges[judge], other.judges[judge]
+        unlike = [key for key in dict.fromkeys([*ours, *theirs]) if key != "nets" and ours.get(key) != theirs.get(key)]
+        if unlike:
+            key = unlike[0]
+            told = f"{key} is {ours.get(key)!r} in {first.name}, {theirs.get(key)!r} in {other.name}"
+            skipped.append(f"{judge}: other learner: {told}")
+            return False
+    return True
+
+
+def _differences(entries: Mapping[str, Mapping[float, Mapping[str, Entry]]], streams: Streams) -> list[Difference]:
+    """Every pair of runs, by judge and size."""
+    out = []
+    for judge, sizes in entries.items():
+        for size, found in sizes.items():
+            runs = list(found.values())
+            for place, a in enumerate(runs):
+                for b in runs[place + 1 :]:
+                    low = high = None
+                    if min(len(a.scores), len(b.scores)) > 1:
+                        test = welch(a.scores, b.scores)
+                        rng = streams.child(judge, f"{size:g}", a.run, b.run).numpy("bootstrap")
+                        low, high = (round(one, 4) for one in bootstrap_difference(a.scores, b.scores, rng))
+                    else:
+                        test = welch_of(summary_of(a.score), summary_of(b.score))
+                    out.append(Difference(judge, size, a.run, b.run, test, low, high))
+    return out

@@ -1,0 +1,301 @@
+"""What a finished run left in its folder, read and checked: the only source of the report.
+
+Needed are `metrics.json` and `manifest.json`; `metrics.jsonl`, `decoded.json`, `images.json`, `picture.json` and
+`references.bib` may be absent. What is there must be well formed: a fault is an `ArtifactError` with the file's name,
+the entry and the remedy. Accuracies are in percent.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    NonNegativeInt,
+    PositiveInt,
+    TypeAdapter,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from textdistill.core.errors import ArtifactError
+from textdistill.evaluation.decode import Decoded
+
+T = TypeVar("T")
+MOST_BYTES = 2**26
+
+
+class Part(BaseModel):
+    """Something that a file tells; what it tells beyond what is asked for is kept."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+
+class Score(Part):
+    """A mean in percent with its standard deviation over `n` repetitions; `sd` is missing for a single one."""
+
+    mean: FiniteFloat
+    sd: FiniteFloat | None = None
+    n: int | None = None
+
+
+class Scored(Part):
+    """One way of training, judged on the test rows: its accuracy and whatever further metrics the task has."""
+
+    accuracy: Score
+
+    def scores(self) -> dict[str, Score]:
+        """Every metric of this block by its name, accuracy first."""
+        further = {name: value for name, value in (self.model_extra or {}).items() if isinstance(value, dict)}
+        scored = {name: Score.model_validate(value) for name, value in further.items() if "mean" in value}
+        return {"accuracy": self.accuracy, **scored}
+
+    @model_validator(mode="after")
+    def _further_metrics_are_scores(self) -> Scored:
+        self.scores()
+        return self
+
+
+class Cost(Part):
+    """What distilling took; seconds of wall clock and MiB."""
+
+    distill_seconds: float | None = None
+    outer_steps: int | None = None
+    peak_rss_mib: float | None = None
+
+
+class Metrics(Part):
+    """`metrics.json`."""
+
+    full: Scored
+    distilled: Scored
+    distilled_snapped: Scored | None = None
+    distilled_ordinary: Scored | None = None
+    baselines: dict[str, Scored | None] = Field(default_factory=dict)
+    traditional: dict[str, Scored | None] = Field(default_factory=dict)
+    ratio: Score | None = None
+    samples: int
+    cost: Cost = Cost()
+    protocol: dict[str, Any] = Field(default_factory=dict)
+    confusion: list[list[int]] | None = None
+    classes: list[str] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _square(self) -> Metrics:
+        if self.confusion is not None:
+            count = len(self.classes) or len(self.confusion)
+            if len(self.confusion) != count or any(len(row) != count for row in self.confusion):
+                raise ValueError(f"confusion must have one row and one column for each of the {count} classes")
+        return self
+
+
+class Manifest(Part):
+    """`manifest.json`, of a distilled set: where it comes from and what it consists of."""
+
+    recipe: dict[str, Any]
+    title: str
+    paper: str | list[str] | None = None
+    versions: dict[str, Any] = Field(default_factory=dict)
+    seed: int | None = None
+    data: dict[str, Any] = Field(default_factory=dict)
+    vectors: dict[str, Any] | None = None
+    learning_rates: list[list[float]] | None = None
+    classes: list[str] = Field(default_factory=list)
+    shape: list[int] | None = None
+    targets: list[list[list[FiniteFloat]]] | None = None
+    owners: list[NonNegativeInt] | None = None
+    commit: str | None = None
+    variant: str | None = None
+
+    @model_validator(mode="after")
+    def _even(self) -> Manifest:
+        widths = {len(label) for step in self.targets or [] for label in step}
+        if len({len(step) for step in self.targets or []}) > 1 or len(widths) > 1 or 0 in widths:
+            raise ValueError(
+                "targets must be a full table: as many samples in every step, as many values in every label"
+            )
+        if widths and self.classes and widths != {len(self.classes)}:
+            raise ValueError(f"targets must hold one value for each of the {len(self.classes)} classes")
+        if self.owners and self.targets and len(self.owners) != sum(map(len, self.targets)):
+            raise ValueError("owners must hold one class for each sample of targets")
+        return self
+
+    @property
+    def papers(self) -> list[str]:
+        """The BibTeX keys."""
+        keys = self.paper if isinstance(self.paper, list) else (self.paper or "").split(",")
+        return [key.strip() for key in keys if key.strip()]
+
+
+class Step(Part):
+    """One line of `metrics.jsonl`; values that were not taken at this step are missing."""
+
+    step: int
+    loss: float | None = None
+    gradient_norm: float | None = None
+    lr: float | None = None
+    validation: float | None = None
+
+
+class Picture(Part):
+    """`picture.json`: points (x, y, class index) of real rows and distilled samples."""
+
+    real: list[tuple[FiniteFloat, FiniteFloat, NonNegativeInt]]
+    distilled: list[tuple[FiniteFloat, FiniteFloat, NonNegativeInt]]
+    explained: list[FiniteFloat] = Field(default_factory=list)
+
+
+_PNG_URI = "data:image/png;base64,"
+_PNG_HEAD = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"  # the signature, and the head of the first part
+_WIDEST = 4096  # pixels
+
+
+class Image(Part):
+    """One distilled image: a PNG as data URI, and its highest labels as (class name, value)."""
+
+    step: NonNegativeInt
+    sample: NonNegativeInt
+    png: str
+    labels: list[tuple[str, FiniteFloat]]
+
+    @field_validator("png")
+    @classmethod
+    def _is_a_picture(cls, uri: str) -> str:
+        """A browser is given nothing but PNG: no other kind of file, and no address."""
+        try:
+            data = base64.b64decode(uri.removeprefix(_PNG_URI), validate=True)
+        except ValueError:
+            data = b""
+        if not uri.startswith(_PNG_URI) or not data.startswith(_PNG_HEAD) or len(data) < len(_PNG_HEAD) + 8:
+            raise ValueError(f"must be a PNG as data URI ({_PNG_URI}…)")
+        if not all(0 < side <= _WIDEST for side in struct.unpack_from(">II", data, len(_PNG_HEAD))):
+            raise ValueError(f"must be a PNG of 1 to {_WIDEST} pixels a side")
+        return uri
+
+
+class Images(Part):
+    """`images.json`: the distilled images that are shown, of `total`; `clipped` is the share of pixels cut to 0..1."""
+
+    images: list[Image] = Field(min_length=1)
+    total: PositiveInt
+    height: PositiveInt
+    width: PositiveInt
+    clipped: FiniteFloat = Field(default=0.0, ge=0, le=1)
+
+
+@dataclass(frozen=True)
+class FinishedRun:
+    """Everything that a report may tell of one run."""
+
+    folder: Path
+    metrics: Metrics
+    manifest: Manifest
+    steps: list[Step]
+    decoded: Decoded | None
+    images: Images | None
+    picture: Picture | None
+    references: str | None
+
+    @property
+    def classes(self) -> list[str]:
+        """Class names in the order of the label's values."""
+        return self.metrics.classes or self.manifest.classes
+
+
+def read_run(folder: Path) -> FinishedRun:
+    """Read and check a finished run's folder; raises `ArtifactError` for what is missing or malformed."""
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise ArtifactError(f"{folder}: no such folder; give the folder of a finished run")
+    again = "evaluate the run again, or delete the file to leave it out"
+    metrics = required(folder / "metrics.json", "evaluate the run, which writes it", Metrics)
+    manifest = required(folder / "manifest.json", "distil again, or copy it from the run's machine", Manifest)
+    decoded = optional(folder / "decoded.json", again, dict[str, Any])
+    return FinishedRun(
+        folder=folder,
+        metrics=metrics,
+        manifest=manifest,
+        steps=steps_of(folder / "metrics.jsonl"),
+        decoded=None if decoded is None else _decoded(folder / "decoded.json", decoded),
+        images=optional(folder / "images.json", again, Images),
+        picture=optional(folder / "picture.json", again, Picture),
+        references=text_of(folder / "references.bib", "delete the file to leave it out"),
+    )
+
+
+def facts_in(folder: Path, name: str) -> dict[str, Any]:
+    """The JSON object that anybody's folder has under a name; empty where there is none, or where `folder` is a file.
+
+    Errors: `ArtifactError` for a file that leads outside the folder, is larger than 64 MiB, or holds no object.
+    """
+    path = Path(folder) / name
+    if not Path(folder).is_dir() or not path.exists():
+        return {}
+    if not path.resolve().is_relative_to(Path(folder).resolve()):
+        raise ArtifactError(f"{path}: leads outside the folder; copy the real file there")
+    if path.stat().st_size > MOST_BYTES:
+        raise ArtifactError(f"{path}: more than {MOST_BYTES >> 20} MiB; that is no file of a run")
+    return _parse(text_of(path, "give another folder") or "{}", str(path), "give another folder", dict[str, Any])
+
+
+def required(path: Path, remedy: str, kind: type[T]) -> T:
+    """A file's JSON as `kind`; a file that is not there is an `ArtifactError` too."""
+    found = optional(path, remedy, kind)
+    if found is None:
+        raise ArtifactError(f"{path}: missing, so the run is not finished; {remedy}")
+    return found
+
+
+def optional(path: Path, remedy: str, kind: type[T]) -> T | None:
+    """A file's JSON as `kind`, or `None` when there is no such file; `ArtifactError` for anything else in it."""
+    text = text_of(path, remedy)
+    return None if text is None else _parse(text, str(path), remedy, kind)
+
+
+def text_of(path: Path, remedy: str) -> str | None:
+    """The text of a file, or `None` when there is no such file."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ArtifactError(f"{path}: cannot be read as UTF-8 text ({error}); {remedy}") from None
+
+
+def _parse(text: str, source: str, remedy: str, kind: type[T]) -> T:
+    try:
+        return TypeAdapter(kind).validate_python(json.loads(text))
+    except json.JSONDecodeError as error:
+        raise ArtifactError(f"{source}: not JSON at line {error.lineno}, {error.msg.lower()}; {remedy}") from None
+    except RecursionError:
+        raise ArtifactError(f"{source}: nested too deeply to be a run's file; {remedy}") from None
+    except ValidationError as error:
+        faults = [
+            f"{'.'.join(map(str, fault['loc'])) or 'whole file'}: {fault['msg']}, found {fault['input']!r:.60}"
+            for fault in error.errors()[:4]
+        ]
+        raise ArtifactError(f"{source}: {'; '.join(faults)}; {remedy}") from None
+
+
+def steps_of(path: Path) -> list[Step]:
+    """The lines of the log in order of their step; of a step that a resumed run took again, the last line counts."""
+    remedy = "delete the faulty line, or the file to leave the curves out"
+    lines = enumerate((text_of(path, remedy) or "").split("\n"), start=1)
+    steps = [_parse(line, f"{path}, line {number}", remedy, Step) for number, line in lines if line.strip()]
+    return [step for _, step in sorted({step.step: step for step in steps}.items())]
+
+
+def _decoded(path: Path, values: dict[str, Any]) -> Decoded:
+    try:
+        return Decoded.from_dict(values)
+    except ArtifactError as error:
+        raise ArtifactError(f"{path}: {error}; evaluate the run again, or delete the file to leave it out") from None

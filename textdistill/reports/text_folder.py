@@ -1,0 +1,213 @@
+"""What a text-level run, or the judgement of anybody's set, left in its folder, read and checked.
+
+Needed are `metrics.json` (with `variants`) and `manifest.json`; `samples.jsonl`, `headline.json`, `metrics.jsonl`,
+`language-model.jsonl` and `references.bib` may be absent. Accuracies are in percent.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, FiniteFloat, PositiveInt
+
+from textdistill.core.errors import ArtifactError
+from textdistill.data.sets.text_set import TextSet
+from textdistill.data.sets.text_sets import read_text_set
+from textdistill.reports.run_folder import (
+    Cost,
+    Part,
+    Picture,
+    Score,
+    Scored,
+    Step,
+    optional,
+    required,
+    steps_of,
+    text_of,
+)
+
+METRICS, MANIFEST, LOOK = "metrics.json", "manifest.json", "headline.json"
+SAMPLES, STEPS, MODEL_STEPS, BIBTEX = "samples.jsonl", "metrics.jsonl", "language-model.jsonl", "references.bib"
+KINDS = ("texts", "evaluation")  # a run's folder, and the judgement of a set
+AGAIN = "judge it again (textdistill evaluate), or delete the file to leave it out"
+
+
+class Claim(Part):
+    """mean(a) − mean(b) with Welch's test and the bootstrap interval; missing where a side is a single set."""
+
+    difference: FiniteFloat
+    t: FiniteFloat | None = None
+    df: FiniteFloat | None = None
+    p: FiniteFloat | None = None
+    low: FiniteFloat | None = None
+    high: FiniteFloat | None = None
+
+
+class Variant(Part):
+    """One judge and one size: the headline's score, all other methods', and tests between them."""
+
+    learner: str
+    headline: str
+    distilled: Scored
+    baselines: dict[str, Scored] = Field(default_factory=dict)
+    full: Scored | None = None
+    ratio: Score | None = None
+    samples: PositiveInt
+    comparisons: dict[str, Claim] = Field(default_factory=dict)
+    protocol: dict[str, Any] = Field(default_factory=dict)
+
+    def methods(self) -> dict[str, Scored]:
+        """Every method's scores, the headline's first."""
+        return {self.headline: self.distilled, **self.baselines}
+
+
+class Compression(Part):
+    """How much smaller a set is than the training data, counted in one unit."""
+
+    set: int
+    train: int
+    ratio: FiniteFloat
+
+
+class TextMetrics(Part):
+    """`metrics.json`; `variants` are called `JUDGE@SIZE`, the size in samples a class."""
+
+    variants: dict[str, Variant] = Field(min_length=1)
+    cost: Cost = Cost()
+    protocol: dict[str, Any] = Field(default_factory=dict)
+    generation: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    language_model: dict[str, Any] = Field(default_factory=dict)
+    matching: dict[str, Any] = Field(default_factory=dict)
+    texts: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    robust: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    compression: dict[str, Compression] = Field(default_factory=dict)
+
+
+class Headline(Part):
+    """Which method and size a run is remembered by."""
+
+    method: str
+    size: PositiveInt
+
+
+class TextManifest(Part):
+    """`manifest.json`: what was done, with which data."""
+
+    kind: str
+    title: str
+    recipe: dict[str, Any] = Field(default_factory=dict)
+    seed: int | None = None
+    commit: str | None = None
+    versions: dict[str, Any] = Field(default_factory=dict)
+    data: dict[str, Any] = Field(default_factory=dict)
+    headline: Headline
+
+
+class Near(Part):
+    """A real row that lies near a sample."""
+
+    text: str
+    label: str
+    distance: FiniteFloat
+
+
+class Look(Part):
+    """`headline.json`: what one looks at of the headline's first set (see `headline.look`)."""
+
+    encoder: str
+    near: list[list[Near]] = Field(default_factory=list)
+    picture: Picture | None = None
+    shown: list[str] = Field(default_factory=list)
+    confusion: list[list[int]] | None = None
+    soft: list[list[FiniteFloat]] | None = None
+    soft_of: str | None = None
+    texts: dict[str, Any] = Field(default_factory=dict)
+
+
+class ModelStep(Part):
+    """A line of `language-model.jsonl`."""
+
+    step: int
+    loss: float | None = None
+    perplexity: float | None = None
+
+
+@dataclass(frozen=True)
+class TextFolder:
+    """Everything that a report may tell."""
+
+    folder: Path
+    metrics: TextMetrics
+    manifest: TextManifest
+    samples: TextSet | None
+    look: Look | None
+    steps: list[Step]
+    model_steps: list[ModelStep]
+    references: str | None
+
+    @property
+    def classes(self) -> list[str]:
+        """Names of the classes, in the order of the labels."""
+        return [str(name) for name in self.manifest.data.get("classes", [])]
+
+
+def kind_of(folder: Path) -> str | None:
+    """`texts` or `evaluation` where the folder's manifest says so; `None` for any other folder."""
+    try:
+        found = json.loads((Path(folder) / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
+    kind = found.get("kind") if isinstance(found, dict) else None
+    return kind if kind in KINDS else None
+
+
+def read_folder(folder: Path) -> TextFolder:
+    """Read and check a folder; raises `ArtifactError` for what is missing or malformed."""
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise ArtifactError(f"{folder}: no such folder; give the folder of a finished run")
+    for name in (METRICS, MANIFEST, LOOK, SAMPLES, STEPS, MODEL_STEPS, BIBTEX):
+        if not (folder / name).resolve().is_relative_to(folder.resolve()):
+            raise ArtifactError(f"{folder / name}: leads outside the folder; copy the real file there")
+    metrics = required(folder / METRICS, "judge the sets, which writes it: textdistill evaluate", TextMetrics)
+    manifest = required(folder / MANIFEST, "run it again, or copy it from the run's machine", TextManifest)
+    classes = manifest.data.get("classes")
+    samples = read_text_set(folder, classes) if (folder / SAMPLES).is_file() else None
+    look = optional(folder / LOOK, AGAIN, Look)
+    lines = (text_of(folder / MODEL_STEPS, AGAIN) or "").splitlines()
+    remedy = "delete the faulty line, or the file to leave the curves out"
+    try:
+        model_steps = [ModelStep.model_validate_json(line) for line in lines if line.strip()]
+    except ValueError:
+        raise ArtifactError(f"{folder / MODEL_STEPS}: a line is no step of training; {remedy}") from None
+    return TextFolder(
+        folder=folder,
+        metrics=metrics,
+        manifest=manifest,
+        samples=samples,
+        look=None if look is None else _fitting(look, samples, manifest, folder),
+        steps=steps_of(folder / STEPS),
+        model_steps=model_steps,
+        references=text_of(folder / BIBTEX, "delete the file to leave it out"),
+    )
+
+
+def _fitting(look: Look, samples: TextSet | None, manifest: TextManifest, folder: Path) -> Look:
+    """What was seen must be of the samples and classes that lie beside it."""
+    classes = len(manifest.data.get("classes", []))
+    n = 0 if samples is None else len(samples)
+    faults = []
+    if look.near and len(look.near) != n:
+        faults.append(f"near: {len(look.near)} samples; samples.jsonl has {n}")
+    if look.soft is not None and (len(look.soft) != n or any(len(row) != classes for row in look.soft)):
+        faults.append(f"soft: one value of each of {classes} classes for each of {n} samples is needed")
+    if look.confusion is not None and {len(look.confusion), *map(len, look.confusion)} != {classes}:
+        faults.append(f"confusion: {classes} rows of {classes} counts are needed")
+    if look.picture is not None and (len(look.picture.distilled) != n or len(look.shown) != len(look.picture.real)):
+        faults.append("picture: a point for every sample, and a text for every real row, is needed")
+    if faults:
+        raise ArtifactError(f"{folder / LOOK}: {'; '.join(faults)}; {AGAIN}")
+    return look

@@ -1,0 +1,1 @@
+"""Real data as tensors: words, word pieces, texts and pixels, each answering for itself."""

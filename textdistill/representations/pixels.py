@@ -1,0 +1,79 @@
+"""Images: the representation `pixels`, and the splits as tensors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from textdistill.core.batch import RealData
+from textdistill.core.learner import Learner
+from textdistill.data import DataSettings, ImageTable, Splits, load_images
+from textdistill.representations.image_rows import ImageRows
+from textdistill.representations.rows import Rows
+from textdistill.representations.scaling import PixelSettings, Scaling
+from textdistill.representations.task import Task
+
+
+@dataclass
+class PixelTask(Task):
+    """Images: beside the rows, the tables they came from and the scaling, which pictures are taken back by."""
+
+    splits: Splits[ImageTable]
+    settings: PixelSettings
+    scaling: Scaling
+
+    @cached_property
+    def _features(self) -> Tensor:
+        parts = [batch.inputs.flatten(1).float() for _, batch in self.train.batches(512)]
+        return torch.cat(parts)
+
+    def features(self) -> Tensor:
+        """The pixels of every training image, (n, f)."""
+        return self._features
+
+    def shaped(self, length: int | None) -> tuple[int, ...]:
+        """Channels, height and width: those of the data."""
+        return self.shape
+
+    def fitted(self, inputs: Tensor, shape: tuple[int, ...]) -> Tensor:
+        """Images as they are."""
+        return inputs
+
+    def seen_by(self, learner: Learner, device: torch.device) -> RealData:
+        """The training images."""
+        rows: Rows = self.train.to(device)
+        return rows
+
+    def summary(self, inputs: Tensor) -> Tensor:
+        """The pixels."""
+        return inputs.flatten(1)
+
+    def beside(self, data: DataSettings) -> PixelTask:
+        """Images of another data set, scaled by their own training images, as the paper normalises each set."""
+        return prepare_pixels(data, self.settings)
+
+    def readable(self, rows: list[int]) -> list[dict[str, Any]]:
+        """The number and the class of each image in the training split."""
+        return [{"row": row, "source_label": self.classes[int(self.train.labels[row])]} for row in rows]
+
+
+def prepare_pixels(data: DataSettings, representation: PixelSettings, seed: int = 0) -> PixelTask:
+    """Load, split, scale by the training images."""
+    splits = load_images(data, representation.size)
+    scaling = Scaling.fit(representation, splits.train)
+    rows = {name: ImageRows(getattr(splits, name), scaling) for name in ("train", "validation", "test")}
+    return PixelTask(
+        train=rows["train"],
+        validation=rows["validation"],
+        test=rows["test"],
+        metrics=tuple(splits.metrics),
+        facts={"kind": representation.kind, "fingerprint": scaling.fingerprint, "scale": representation.scale},
+        data=splits.facts(data.name),
+        splits=splits,
+        settings=representation,
+        scaling=scaling,
+    )

@@ -1,0 +1,208 @@
+"""From pixels to a network's inputs and back: unit range, standardised channels, or whitened (ZCA)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from textdistill.core.errors import DataError
+from textdistill.data.images.table import ImageTable, side_faults
+
+SCALES = ("standard", "unit", "zca", "raw")
+LARGEST_ZCA = 2**13  # inputs; the matrix has their square, and its eigenvectors take their cube
+_ROWS_AT_ONCE = 1024
+_FLAT = 1e-6  # a channel with a smaller deviation is constant: it is only centred
+
+
+@dataclass(frozen=True)
+class PixelSettings:
+    """How images become inputs.
+
+    `scale` is `standard` (each channel with mean 0 and variance 1 over the training pixels), `unit` (0 to 1), `zca`
+    (standardised, then whitened) or `raw` (0 to 255). `size` resizes every image to a square of that side.
+    `zca_regularisation` times the mean eigenvalue is added to every eigenvalue before whitening (KIP: 0.1).
+    """
+
+    scale: str = "standard"
+    size: int | None = None
+    zca_regularisation: float = 0.1
+
+    kind: ClassVar[str] = "pixels"
+    choices: ClassVar[Mapping[str, Sequence[str]]] = {"scale": SCALES}
+
+    def faults(self) -> list[str]:
+        """What is wrong with the values, one line each: the key, the value found, what is allowed."""
+        found = []
+        if self.scale not in SCALES:
+            found.append(f"scale: {self.scale!r}; allowed: {', '.join(SCALES)}")
+        found += side_faults(self.size)
+        if not 0 < self.zca_regularisation < float("inf"):
+            found.append(f"zca_regularisation: {self.zca_regularisation}; allowed: above 0")
+        return found
+
+
+@dataclass(frozen=True, eq=False)
+class Scaling:
+    """The fitted map from pixels u in [0, 1] to inputs x, and back.
+
+    First x = (u - mean) / deviation in each channel, with mean 0 and deviation 1 for `unit` and 1/255 for `raw`. With
+    `zca` then, over all d = channels * height * width values, x W with
+
+        W = (C + r (tr C / d) I)^(-1/2),
+
+    C the covariance of the standardised training images about their mean, which is subtracted, and r the
+    regularisation.
+    """
+
+    scale: str
+    shape: tuple[int, int, int]
+    mean: tuple[float, ...]
+    deviation: tuple[float, ...]
+    zca_mean: Float[Tensor, " d"] | None = field(default=None, repr=False)
+    zca_matrix: Float[Tensor, "d d"] | None = field(default=None, repr=False)
+
+    @classmethod
+    def fit(cls, settings: PixelSettings, table: ImageTable) -> Scaling:
+        """The scaling of these training images; `DataError` for bad settings, or images too large to whiten."""
+        if faults := settings.faults():
+            raise DataError("representation: " + "; ".join(faults))
+        channels = table.shape[0]
+        if settings.scale in ("unit", "raw"):
+            each = 1.0 if settings.scale == "unit" else 1 / 255
+            return cls(settings.scale, table.shape, (0.0,) * channels, (each,) * channels)
+        if not len(table):
+            raise DataError(f"{table.name}: no images to fit the scale {settings.scale!r} on")
+        mean, deviation = _moments(table)
+        if settings.scale == "standard":
+            return cls("standard", table.shape, mean, deviation)
+        size = int(np.prod(table.shape))
+        if size > LARGEST_ZCA:
+            raise DataError(
+                f"{table.name}: images of {size:,} values are too large to whiten (at most {LARGEST_ZCA:,}); "
+                "give a smaller size, or scale: standard"
+            )
+        plain = cls("standard", table.shape, mean, deviation)
+        centre, matrix = _whitening(plain, table, settings.zca_regularisation)
+        return cls("zca", table.shape, mean, deviation, centre, matrix)
+
+    @classmethod
+    def from_dict(cls, facts: Mapping[str, Any], tensors: Mapping[str, Tensor] | None = None) -> Scaling:
+        """The scaling that `as_dict` and, for `zca`, `tensors` describe; `DataError` if they do not."""
+        tensors = tensors or {}
+        try:
+            scale, shape = str(facts["scale"]), tuple(int(side) for side in facts["shape"])
+            mean, deviation = (tuple(float(value) for value in facts[key]) for key in ("mean", "deviation"))
+        except (KeyError, TypeError, ValueError) as error:
+            raise DataError(f"scaling: not as it was written ({error!r}); write it again") from None
+        size = int(np.prod(shape))
+        fine = scale in SCALES and len(shape) == 3 and min(shape) > 0 and len(mean) == len(deviation) == shape[0]
+        fine = fine and bool(np.isfinite([*mean, *deviation]).all()) and min(deviation) > 0
+        centre, matrix = tensors.get("zca_mean"), tensors.get("zca_matrix")
+        if scale == "zca":
+            fine = fine and centre is not None and matrix is not None
+            fine = fine and tuple(centre.shape) == (size,) and tuple(matrix.shape) == (size, size)  # type: ignore[union-attr]
+        else:
+            centre = matrix = None
+        if not fine:
+            raise DataError(f"scaling: {scale!r} for images of shape {shape} has wrong values; write it again")
+        made = cls(scale, (shape[0], shape[1], shape[2]), mean, deviation, centre, matrix)
+        if facts.get("fingerprint", made.fingerprint) != made.fingerprint:
+            raise DataError("scaling: its values are not those it was written with; write it again")
+        return made
+
+    def as_dict(self) -> dict[str, Any]:
+        """What JSON can hold: all of it, but for `zca`'s tensors."""
+        return {
+            "scale": self.scale,
+            "shape": list(self.shape),
+            "mean": list(self.mean),
+            "deviation": list(self.deviation),
+            "fingerprint": self.fingerprint,
+        }
+
+    def tensors(self) -> dict[str, Tensor]:
+        """`zca_mean` (d,) and `zca_matrix` (d, d) of a `zca` scaling, else nothing."""
+        if self.zca_mean is None or self.zca_matrix is None:
+            return {}
+        return {"zca_mean": self.zca_mean, "zca_matrix": self.zca_matrix}
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 in hex over all numbers of the scaling."""
+        digest = hashlib.sha256(json.dumps([self.scale, self.shape, self.mean, self.deviation]).encode())
+        for tensor in self.tensors().values():
+            digest.update(np.ascontiguousarray(tensor.cpu().numpy()).data)
+        return digest.hexdigest()
+
+    def apply(self, pixels: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
+        """Inputs from pixels in [0, 1]."""
+        inputs = (pixels - self._each(self.mean, pixels)) / self._each(self.deviation, pixels)
+        if self.zca_mean is None or self.zca_matrix is None:
+            return inputs
+        flat = inputs.flatten(1) - self.zca_mean.to(inputs)
+        return (flat @ self.zca_matrix.to(inputs)).view_as(inputs)
+
+    def invert(self, inputs: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
+        """Pixels from inputs, for pictures; those of synthetic images may lie outside [0, 1]."""
+        if self.zca_mean is not None and self.zca_matrix is not None:
+            flat = torch.linalg.solve(self.zca_matrix.to(inputs), inputs.flatten(1), left=False)
+            inputs = (flat + self.zca_mean.to(inputs)).view_as(inputs)
+        return inputs * self._each(self.deviation, inputs) + self._each(self.mean, inputs)
+
+    def _each(self, values: tuple[float, ...], like: Tensor) -> Tensor:
+        return like.new_tensor(values)[:, None, None]
+
+
+def unit_pixels(pixels: np.ndarray | Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+    """Pixels of a table as numbers from 0 to 1."""
+    values = torch.as_tensor(pixels)
+    return values.to(dtype) / 255 if values.dtype == torch.uint8 else values.to(dtype)
+
+
+def _moments(table: ImageTable) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation of each channel over all images."""
+    count = len(table) * table.shape[1] * table.shape[2]
+    total = torch.zeros(table.shape[0], dtype=torch.float64)
+    for part in _parts(table):
+        total += part.sum((0, 2, 3))
+    mean = total / count
+    squares = torch.zeros_like(mean)
+    for part in _parts(table):
+        squares += (part - mean[:, None, None]).square().sum((0, 2, 3))
+    deviation = (squares / count).sqrt()
+    deviation = torch.where(deviation < _FLAT, 1.0, deviation)
+    return tuple(mean.tolist()), tuple(deviation.tolist())
+
+
+def _whitening(plain: Scaling, table: ImageTable, regularisation: float) -> tuple[Tensor, Tensor]:
+    size = int(np.prod(table.shape))
+    total = torch.zeros(size, dtype=torch.float64)
+    products = torch.zeros(size, size, dtype=torch.float64)
+    for part in _parts(table):
+        flat = plain.apply(part).flatten(1)
+        total += flat.sum(0)
+        products += flat.T @ flat
+    centre = total / len(table)
+    values, vectors = torch.linalg.eigh(products / len(table) - torch.outer(centre, centre))
+    values = values.clamp(min=0)
+    added = regularisation * float(values.mean())
+    if not added:
+        raise DataError(f"{table.name}: all images are equal and cannot be whitened; take scale: unit")
+    matrix = (vectors * (values + added).rsqrt()) @ vectors.T
+    return centre.float(), matrix.float()
+
+
+def _parts(table: ImageTable) -> list[Tensor]:
+    return [
+        unit_pixels(table.pixels[start : start + _ROWS_AT_ONCE], torch.float64)
+        for start in range(0, len(table), _ROWS_AT_ONCE)
+    ]

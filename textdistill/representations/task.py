@@ -1,0 +1,69 @@
+"""What a distillation works on: the three splits as tensors, and what depends on the kind of data."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from textdistill.core.batch import RealData
+from textdistill.core.learner import Learner
+from textdistill.data import DataSettings
+from textdistill.representations.rows import Rows
+
+
+@dataclass
+class Task(ABC):
+    """Everything real. `facts` tell of the representation (its fingerprint among them), `data` of the rows."""
+
+    train: Rows
+    validation: Rows
+    test: Rows
+    metrics: tuple[str, ...]
+    facts: dict[str, Any]
+    data: dict[str, Any]
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The class names, in the order of the labels."""
+        return self.train.classes
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of one real input."""
+        return self.train.shape
+
+    @abstractmethod
+    def features(self) -> Tensor:
+        """One vector for each training row, (n, f): by these rows are selected."""
+
+    @abstractmethod
+    def shaped(self, length: int | None) -> tuple[int, ...]:
+        """The shape of one sample of the distilled set."""
+
+    @abstractmethod
+    def fitted(self, inputs: Tensor, shape: tuple[int, ...]) -> Tensor:
+        """Real inputs brought to the shape of the distilled set's samples."""
+
+    def read_by(self, learner: Learner) -> Task:
+        """The task with the inputs that this learner takes: of vectors and pixels, all learners take the same."""
+        return self
+
+    @abstractmethod
+    def seen_by(self, learner: Learner, device: torch.device) -> RealData:
+        """The training rows as the outer loop wants them."""
+
+    @abstractmethod
+    def summary(self, inputs: Tensor) -> Tensor:
+        """Inputs (n, *shape) as points of the space of `features`, (n, f)."""
+
+    @abstractmethod
+    def beside(self, data: DataSettings) -> Task:
+        """Another data set in this task's representation."""
+
+    @abstractmethod
+    def readable(self, rows: list[int]) -> list[dict[str, Any]]:
+        """Training rows as a person reads them, with their label."""

@@ -1,0 +1,96 @@
+"""A finished text-level run judged again: its sets as they lie in the folder, fresh learners, the report anew."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from textdistill.runs.artifact import commit
+from textdistill.core.checkpoint import write_atomic
+from textdistill.core.streams import Streams
+from textdistill.core.errors import ArtifactError, RecipeError
+from textdistill.reports.text_folder import METRICS, read_folder
+from textdistill.runs.progress import Reporter
+from textdistill.recipe.read import Recipe, resolve
+from textdistill.runs.readable.judge import Sets, judged, with_variants
+from textdistill.runs.readable.report import look_at, write_text_report
+from textdistill.runs.readable.run import SETS, TextRun
+from textdistill.data.sets.text_set import TextSet
+from textdistill.data.sets.text_sets import read_text_sets
+from textdistill.recipe.text_settings import RELEASED, TextLevel
+from textdistill.representations.texts import prepare_texts
+
+
+def judge_again(
+    folder: str | Path,
+    *,
+    overrides: Sequence[str] = (),
+    data_dir: str | None = None,
+    reporter: Reporter | None = None,
+) -> TextRun:
+    """Judge the sets of a run's folder again and rewrite its metrics.json, headline.json and report.
+
+    `overrides` are `judge.KEY=VALUE`. What the run itself cost and found stays as it was told.
+    """
+    folder, reporter = Path(folder), reporter or Reporter(quiet=True)
+    found = read_folder(folder)
+    other = [one for one in overrides if not one.startswith("judge.")]
+    if other:
+        told = [
+            f"{one}: of a finished text-level run the judges alone can be changed (judge.KEY=VALUE)" for one in other
+        ]
+        raise RecipeError(told)
+    if found.manifest.kind != "texts":
+        raise ArtifactError(f"{folder}: the judgement of a set; judge that again: textdistill evaluate --set …")
+    recipe = resolve(found.manifest.recipe, overrides, None, data_dir=data_dir, custom=False)
+    settings = _settings(recipe, folder)
+    with reporter.stage(f"reading {recipe.data.name}", None):
+        task = prepare_texts(recipe.data, recipe.representation)
+    if found.classes != list(task.splits.train.classes):
+        raise ArtifactError(
+            f"{folder}: its classes are {', '.join(found.classes)}, those of {recipe.data.name} "
+            f"{', '.join(task.splits.train.classes)}; give the data that it was made from"
+        )
+    sets = _sets(folder, settings, task.splits.train.classes)
+    seed, began = found.manifest.seed or 0, time.perf_counter()
+    with reporter.stage("judging", None) as bar:
+        metrics = judged(
+            sets, task.splits, settings.choose, settings.judge, task.metrics,
+            Streams(seed, ("text",)).child("judge"), bar.advance,
+        )  # fmt: skip
+    before: dict[str, Any] = json.loads((folder / METRICS).read_text(encoding="utf-8"))
+    kept = ("cost", "language_model", "matching", "generation")
+    metrics = {**metrics, **{key: before[key] for key in kept if key in before}}
+    metrics.setdefault("cost", {})["judging_seconds"] = round(time.perf_counter() - began, 1)
+    metrics["protocol"] |= {"seed": seed, "seeds": [seed], "train_rows": len(task.splits.train)}
+    metrics = with_variants(metrics)
+    write_atomic(folder / METRICS, json.dumps(metrics, indent=1) + "\n")
+    look_at(folder, sets, task.splits, settings)
+    write_text_report(folder)
+    headline: TextSet = sets[settings.choose.headline, settings.choose.size][0]
+    return TextRun(folder, metrics, headline, commit())
+
+
+def _settings(recipe: Recipe, folder: Path) -> TextLevel:
+    if recipe.text is None:
+        raise ArtifactError(f"{folder}: its recipe has no generator, so it is no text-level run; run it again")
+    return recipe.text
+
+
+def _sets(folder: Path, settings: TextLevel, classes: tuple[str, ...]) -> Sets:
+    """All sets of all methods and sizes that the folder has."""
+    choose, sets = settings.choose, {}
+    for method in choose.methods:
+        for size in choose.sizes:
+            place = folder / SETS / method / str(size)
+            if method != RELEASED and place.is_dir():
+                sets[method, size] = read_text_sets(place, classes)
+    if (choose.headline, choose.size) not in sets:
+        raise ArtifactError(
+            f"{folder / SETS / choose.headline / str(choose.size)}: missing, so there is nothing to judge; "
+            "run it with --resume"
+        )
+    return sets

@@ -1,0 +1,168 @@
+"""The figures of a text-level run: every set by every learner, tests of significance, and what the texts are like."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from textdistill.core.streams import Streams
+from textdistill.data import Splits, TextTable
+from textdistill.core.errors import DataError
+from textdistill.evaluation.copies import CopyIndex
+from textdistill.evaluation.fluency import fluency
+from textdistill.evaluation.scores import score
+from textdistill.evaluation.statistics import ratio
+from textdistill.evaluation.text_learners import FineTuned, Frozen, TextLearner, WordNet
+from textdistill.evaluation.text_scores import Table, judge
+from textdistill.learners.pretrained.language_models import load_causal
+from textdistill.learners.pretrained.frozen_encoder import Encoder
+from textdistill.learners.linear_head import fit_head
+from textdistill.data.sets.text_set import TextSet
+from textdistill.data.sets.text_sets import read_text_sets
+from textdistill.recipe.text_settings import RELEASED, SOFT, Choose, Judge, Judgement
+
+Sets = dict[tuple[str, int], list[TextSet]]  # by method and samples per class
+Tick = Callable[[str], None]
+# What every method is tested against, and the generator's own opponents.
+OPPONENTS = ("k_centers", "vanilla_lm", "search_real", RELEASED)
+FULL_PENALTY = 1e-5  # the ridge of the head on all training rows: thousands of rows need less of it than ten
+
+
+def judged(
+    sets: Sets,
+    splits: Splits[TextTable],
+    choose: Choose,
+    settings: Judge,
+    metrics: Sequence[str],
+    streams: Streams,
+    tick: Tick = lambda what: None,
+) -> dict[str, Any]:
+    """`variants`: for every judge and size (`frozen@10`) the full data's score, the headline's, and all other methods'.
+
+    Every block has each metric's mean, sd and n over sets; `comparisons` has Welch's test and a bootstrap interval of
+    the headline (and of all generated methods) against K-centres and the generator's own opponents.
+    """
+    metrics = list(dict.fromkeys(["accuracy", *metrics]))
+    released = _released(settings.released, choose.sizes, splits.train.classes)
+    full = {}
+    variants: dict[str, Any] = {}
+    for one in settings.by:
+        learner = learner_of(one, settings)
+        for size in one.sizes or choose.sizes:
+            chosen = {method: found[: one.sets] for (method, n), found in {**sets, **released}.items() if n == size}
+            chosen = {method: found for method, found in chosen.items() if one.methods is None or method in one.methods}
+            table = judge(
+                chosen, [learner], splits.test, nets=one.nets, metrics=metrics, streams=streams.child(size), tick=tick
+            )
+            if learner.name not in full and one.kind == "frozen":
+                full[learner.name] = full_score(splits, settings, metrics)
+            variants[f"{one.kind}@{size}"] = _variant(table, learner, choose, one, full.get(learner.name), streams)
+    protocol = {"test_rows": len(splits.test), "test_fingerprint": splits.test.fingerprint}
+    texts = _texts({**sets, **released}, splits, choose.size, settings.fluency_model, tick)
+    return {"variants": variants, "texts": texts, "protocol": {**protocol, "sets": choose.sets, "start": "fresh"}}
+
+
+def with_variants(metrics: dict[str, Any]) -> dict[str, Any]:
+    """The figures with every variant a whole: the run's cost and protocol stand in each of them."""
+    shared = {"cost": metrics["cost"], "protocol": metrics["protocol"]}
+    for name, block in metrics["variants"].items():
+        metrics["variants"][name] = {**block, **shared, "protocol": {**shared["protocol"], **block["protocol"]}}
+    return metrics
+
+
+def _variant(
+    table: Table, learner: TextLearner, choose: Choose, one: Judgement, full: dict[str, Any] | None, streams: Streams
+) -> dict[str, Any]:
+    blocks = {method: score_block(table, method, learner) for method in table.cells}
+    headline = choose.headline if choose.headline in blocks else next(iter(blocks))
+    own = blocks.pop(headline)
+    scores = table.cell(headline, learner.name).per_set().tolist()
+    out: dict[str, Any] = {
+        "learner": learner.name,
+        "headline": headline,
+        "distilled": own,
+        "baselines": blocks,
+        "samples": table.samples[headline],
+        "comparisons": {
+            f"{a} - {b}": table.compare(a, b, learner.name, streams=streams).as_dict()
+            for a in table.cells
+            for b in OPPONENTS
+            if a != b and b in table.cells and a not in ("random_real", "herding")
+        },
+        "protocol": {
+            **{"nets": one.nets, "distillations": len(scores), "draws": len(scores)},
+            "learner": learner_facts(learner),
+        },
+    }
+    if full is not None:
+        out["full"] = full
+        out["ratio"] = ratio(scores, full["accuracy"]["mean"]).as_dict()
+    return out
+
+
+def _texts(sets: Sets, splits: Splits[TextTable], size: int, model: str | None, tick: Tick) -> dict[str, Any]:
+    """What the texts of every method are like, at the size that the run is remembered by."""
+    known, index, found = None if model is None else load_causal(model), CopyIndex(splits.train), {}
+    for (method, of_size), several in sets.items():
+        if of_size == size and method not in SOFT:  # soft labels stand on the same texts
+            tick(f"texts of {method}")
+            found[method] = fluency(several, splits.train, model=known, index=index)
+    return found
+
+
+def score_block(table: Table, method: str, learner: TextLearner) -> dict[str, Any]:
+    """A method's metrics: mean, sd and n over sets, networks a set, and the score of every set."""
+    cell = table.cell(method, learner.name)
+    return {
+        metric: {
+            **{key: value[key] for key in ("mean", "sd", "n", "nets")},
+            "scores": [round(one, 4) for one in cell.per_set(metric).tolist()],
+        }
+        for metric, value in cell.as_dict().items()
+    }
+
+
+def learner_facts(learner: Any) -> dict[str, Any]:
+    """The settings that a learner's scores depend on, as JSON can hold them."""
+    hidden = ("device", "determined")
+    told = [one.name for one in fields(learner) if one.init and one.name not in hidden]
+    return {"name": learner.name, **{name: getattr(learner, name) for name in told}}
+
+
+def learner_of(one: Judgement, settings: Judge) -> TextLearner:
+    """The learner that a judgement asks for."""
+    if one.kind == "frozen":
+        return Frozen(settings.encoder, settings.penalty)
+    if one.kind == "finetuned":
+        quick = FineTuned.quick(settings.encoder)
+        return FineTuned(
+            settings.encoder, steps=one.steps or quick.steps, lr=quick.lr, pool=one.pool, precision=settings.precision
+        )
+    return WordNet(one.kind) if one.steps is None else WordNet(one.kind, steps=one.steps)
+
+
+def full_score(splits: Splits[TextTable], settings: Judge, metrics: Sequence[str]) -> dict[str, Any]:
+    """The same encoder with a linear head on all training rows."""
+    encoder, train, test = Encoder(settings.encoder), splits.train, splits.test
+    targets = torch.eye(len(train.classes))[torch.from_numpy(train.labels)]
+    head = fit_head(encoder.features(train.texts, train.pairs), targets, FULL_PENALTY)
+    found = score(metrics, head.predict(encoder.features(test.texts, test.pairs)), test.labels)
+    return {name: {"mean": round(value, 4), "sd": 0.0, "n": 1} for name, value in found.items()}
+
+
+def _released(folder: str | None, sizes: Sequence[int], classes: tuple[str, ...]) -> Sets:
+    """Sets of other authors, in `FOLDER_SIZE` for each size that is there."""
+    if folder is None:
+        return {}
+    found: Sets = {}
+    for size in sizes:
+        place = Path(f"{folder}_{size}").expanduser()
+        if place.is_dir():
+            found[RELEASED, size] = read_text_sets(place, classes)
+    if not found:
+        raise DataError(f"judge.released: no folder {folder}_SIZE for the sizes {list(sizes)}; give the part before it")
+    return found

@@ -1,0 +1,218 @@
+"""Anybody's readable set judged as ours are: against real rows of equal budget and labels, by several learners."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from textdistill.core.distill import peak_rss_mib
+from textdistill.core.streams import Streams
+from textdistill.data import Splits, TextTable
+from textdistill.core.errors import DataError, UserError, did_you_mean
+from textdistill.evaluation.compression import compression
+from textdistill.evaluation.robust import (hard_label_recovery, improvement_over_random, robust_score)
+from textdistill.evaluation.statistics import ratio
+from textdistill.evaluation.text_augment import augmented
+from textdistill.evaluation.text_baselines import baseline_sets
+from textdistill.evaluation.text_learners import Frozen, TextLearner
+from textdistill.evaluation.text_scores import Table, judge
+from textdistill.learners.pretrained.encoder_files import PACKAGED
+from textdistill.learners.pretrained.frozen_encoder import Encoder
+from textdistill.runs.readable.judge import (FULL_PENALTY, full_score, learner_facts, learner_of, score_block)
+from textdistill.runs.readable.labelled import RECIPES, Labeller
+from textdistill.data.sets.text_set import TextSet
+from textdistill.recipe.text_settings import JUDGES, Judge, Judgement
+
+SET = "set"  # what the judged set is called beside the baselines
+BASELINES = ("random", "herding", "k_centers", "nearest_real")
+LEAST_SETS = 5  # of every baseline
+Tick = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """How a set is judged: by which learners with `nets` networks a set, under which recipes of labels.
+
+    `recipes` of none are `hard` and `teacher`, and `distilled` where the set has soft labels.
+    """
+
+    learners: tuple[str, ...] = ("frozen",)
+    recipes: tuple[str, ...] | None = None
+    encoder: str = PACKAGED
+    penalty: float = Judge.penalty
+    nets: int = 5
+    baseline_sets: int | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for option, given, allowed in (("learners", self.learners, JUDGES), ("labels", self.recipes or (), RECIPES)):
+            for one in given:
+                if one not in allowed:
+                    raise UserError(f"--{option}: {one!r}; allowed: {', '.join(allowed)}{did_you_mean(one, allowed)}")
+        if not self.learners or self.nets < 1 or (self.baseline_sets is not None and self.baseline_sets < 1):
+            raise UserError(f"{self}: at least one learner, one network and one set of each baseline are needed")
+
+
+def judge_outside(
+    sets: Sequence[TextSet],
+    splits: Splits[TextTable],
+    asked: Asked,
+    *,
+    rates: int = 0,
+    tick: Tick = lambda what: None,
+) -> dict[str, Any]:
+    """The figures, as in metrics.json: `variants` (`LEARNER/RECIPE@SIZE`), `robust`, `compression`, cost, protocol.
+
+    `sets` are of one size and of the classes of `splits`; `rates` the number of learning rates that come with a set.
+    Every baseline has as many samples as a set (rounded to whole classes), at least five sets of them, and the same
+    recipe of labels. Raises `DataError` for sets of several sizes, and `UserError` for a recipe that no set can have.
+    """
+    began = time.perf_counter()
+    streams, train = Streams(asked.seed, ("evaluate",)), splits.train
+    per_class, soft = _size(sets, train), all(one.soft is not None for one in sets)
+    recipes = asked.recipes or (RECIPES if soft else RECIPES[:2])
+    if "distilled" in recipes and not soft:
+        raise UserError("--labels: 'distilled', but the set has hard labels; leave it out")
+    settings = Judge(encoder=asked.encoder, penalty=asked.penalty)
+    learners = {kind: learner_of(Judgement(kind, nets=asked.nets), settings) for kind in asked.learners}
+    frozen = learners.get("frozen") or Frozen(asked.encoder, asked.penalty)
+    assert isinstance(frozen, Frozen)
+    tick("reading the training rows")
+    features = Encoder(asked.encoder).features(train.texts, train.pairs)
+    methods = {SET: list(sets), **_baselines(sets, train, features, frozen, per_class, asked, streams, tick)}
+    labeller = Labeller(train, features, frozen, FULL_PENALTY, streams)
+    metrics = list(dict.fromkeys(["accuracy", *splits.metrics]))
+    tick("all training rows")
+    full = full_score(splits, settings, metrics)
+    tables: dict[str, Table] = {}
+    variants: dict[str, Any] = {}
+    for recipe in recipes:
+        labelled = {
+            method: [labeller.label(one, recipe, number) for number, one in enumerate(found)]
+            for method, found in methods.items()
+        }
+        tables[recipe] = judge(
+            labelled,
+            list(learners.values()),
+            splits.test,
+            nets=asked.nets,
+            metrics=metrics,
+            streams=streams.child("nets"),
+            tick=tick,
+        )
+        for kind, learner in learners.items():
+            known = full if kind == "frozen" else None
+            name = f"{kind}/{recipe}@{per_class}"
+            variants[name] = _variant(tables[recipe], learner, recipe, known, asked, streams)
+    robust = {}
+    if "frozen" in learners and "hard" in tables:
+        own = "distilled" if "distilled" in tables else "hard"
+        robust["frozen"] = _robust(methods, tables, own, full, frozen, splits.test, streams)
+    return {
+        "variants": variants,
+        "robust": robust,
+        "compression": compression(sets[0], train, rates),
+        "cost": {
+            "evaluation_seconds": round(time.perf_counter() - began, 1),
+            "evaluation_peak_mib": round(peak_rss_mib(), 1),
+            "threads": torch.get_num_threads(),
+        },
+        "protocol": {
+            **{"test_rows": len(splits.test), "test_fingerprint": splits.test.fingerprint},
+            **{"train_rows": len(train), "sets": len(sets), "seed": asked.seed, "start": "fresh"},
+            **{"samples_a_set": len(sets[0]), "baseline_samples": len(methods["random"][0])},
+            **{"baseline_sets": len(methods["random"]), "labels": list(recipes)},
+        },
+    }
+
+
+def _size(sets: Sequence[TextSet], train: TextTable) -> int:
+    sizes = sorted({len(one) for one in sets})
+    if not sizes or not sizes[0]:
+        raise DataError("no samples to judge; give sets with at least one")
+    if len(sizes) > 1:
+        raise DataError(f"sets of {', '.join(map(str, sizes))} samples; judge those of one size at a time")
+    if any((one.pairs is None) != (train.pairs is None) for one in sets):
+        held, given = ("texts", "pairs") if train.pairs is None else ("pairs", "single texts")
+        raise DataError(f"the real rows are {held}, the samples {given}; give data of the same task")
+    return max(1, round(sizes[0] / len(train.classes)))
+
+
+def _baselines(
+    sets: Sequence[TextSet],
+    train: TextTable,
+    features: torch.Tensor,
+    frozen: Frozen,
+    per_class: int,
+    asked: Asked,
+    streams: Streams,
+    tick: Tick,
+) -> dict[str, list[TextSet]]:
+    count = asked.baseline_sets or max(LEAST_SETS, len(sets))
+    frozen.prepare(sets)
+    near = [frozen.features(one) for one in sets]
+    return {
+        name: baseline_sets(
+            name, train, features, per_class, count, streams, synthetic=sets, synthetic_features=near, tick=tick
+        )
+        for name in BASELINES
+    }
+
+
+def _variant(
+    table: Table, learner: TextLearner, recipe: str, full: dict[str, Any] | None, asked: Asked, streams: Streams
+) -> dict[str, Any]:
+    blocks = {method: score_block(table, method, learner) for method in table.cells}
+    own = blocks.pop(SET)
+    scores = own["accuracy"]["scores"]
+    out: dict[str, Any] = {
+        "learner": learner.name,
+        "headline": SET,
+        "distilled": own,
+        "baselines": blocks,
+        "samples": table.samples[SET],
+        "comparisons": {
+            f"{SET} - {other}": table.compare(SET, other, learner.name, streams=streams).as_dict() for other in blocks
+        },
+        "protocol": {
+            **{"nets": 1 if learner.determined else asked.nets, "distillations": len(scores), "draws": len(scores)},
+            **{"labels": recipe, "learner": learner_facts(learner)},
+        },
+    }
+    if full is not None:
+        out["full"] = full
+        out["ratio"] = ratio(scores, full["accuracy"]["mean"]).as_dict()
+    return out
+
+
+def _robust(
+    methods: dict[str, list[TextSet]],
+    tables: dict[str, Table],
+    own: str,
+    full: dict[str, Any],
+    frozen: Frozen,
+    test: TextTable,
+    streams: Streams,
+) -> dict[str, float]:
+    """HLR, IOR and LRS by the tables; AIOR and ARS with hard labels and augmented copies."""
+
+    def mean(table: Table, method: str) -> float:
+        return table.cell(method, frozen.name).summary().mean
+
+    varied = {
+        method: [
+            augmented(TextSet(one.texts, one.labels, one.classes, one.pairs), streams.child("augment", method, number))
+            for number, one in enumerate(methods[method])
+        ]
+        for method in (SET, "random")
+    }
+    table = judge(varied, [frozen], test, streams=streams)
+    hlr = hard_label_recovery(full["accuracy"]["mean"], mean(tables["hard"], SET))
+    ior = improvement_over_random(mean(tables[own], SET), mean(tables[own], "random"))
+    aior = improvement_over_random(mean(table, SET), mean(table, "random"))
+    found = {"hlr": hlr, "ior": ior, "lrs": robust_score(ior, hlr), "aior": aior, "ars": robust_score(aior, hlr)}
+    return {name: round(value, 4) for name, value in found.items()}

@@ -1,0 +1,63 @@
+"""What a person reads first in the folder of a text-level run: the page, the table of figures, the samples."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from textdistill.core.checkpoint import write_atomic
+from textdistill.data import Splits, TextTable
+from textdistill.reports.headline import look, write_look
+from textdistill.reports.run_folder import Score
+from textdistill.reports.templates import markdown, score
+from textdistill.reports.text_folder import LOOK, MODEL_STEPS, TextFolder, read_folder
+from textdistill.evaluation.text_learners import Frozen
+from textdistill.reports.text_report import write_text_page
+from textdistill.runs.readable.judge import Sets
+from textdistill.recipe.text_settings import TextLevel
+
+
+def write_text_report(folder: Path) -> Path:
+    """Write `report.html` and `README.md` from the files in `folder`; returns the page's path."""
+    page = write_text_page(folder)
+    write_atomic(folder / "README.md", _readme(read_folder(folder)))
+    return page
+
+
+def look_at(folder: Path, sets: Sets, splits: Splits[TextTable], settings: TextLevel) -> Path:
+    """Write `headline.json`: what one looks at of the headline's sets (`evaluation.headline.look`)."""
+    choose, judge = settings.choose, settings.judge
+    soft_of = f"{choose.headline}_soft"
+    soft = sets.get((soft_of, choose.size))
+    seen = look(
+        sets[choose.headline, choose.size],
+        splits,
+        Frozen(judge.encoder, judge.penalty),
+        soft=None if soft is None else soft[0],
+        soft_of=soft_of,
+    )
+    return write_look(folder / LOOK, seen)
+
+
+def write_history(folder: Path, history: Sequence[dict[str, Any]]) -> None:
+    """Write the looks at the language model's training as `language-model.jsonl`."""
+    write_atomic(folder / MODEL_STEPS, "".join(json.dumps(one) + "\n" for one in history))
+
+
+def _readme(found: TextFolder) -> str:
+    lines = [f"# {markdown(found.manifest.title)}", ""]
+    for name, block in found.metrics.variants.items():
+        lines += [f"## {markdown(name)}", "", "| method | accuracy | sets |", "|---|---|---|"]
+        methods: list[tuple[str, Score]] = [(method, one.accuracy) for method, one in block.methods().items()]
+        for method, told in sorted(methods, key=lambda item: -item[1].mean):
+            lines.append(f"| {markdown(method)} | {score(told)} | {told.n} |")
+        lines.append("")
+    headline, samples = found.manifest.headline, found.samples
+    if samples is not None:
+        lines += [f"## The first set of {markdown(headline.method)}, {headline.size} samples a class", ""]
+        for row, text in enumerate(samples.texts):
+            pair = "" if samples.pairs is None else f" / {samples.pairs[row]}"
+            lines.append(f"- {markdown(samples.classes[int(samples.labels[row])])}: {markdown(text + pair)}")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,282 @@
+"""A text-level run: language model → matching → generation → choice → judgement, each stage kept while it holds."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import embeddings
+from textdistill.runs.artifact import commit, versions
+from textdistill.core.checkpoint import write_atomic
+from textdistill.core.device import pick_device
+from textdistill.core.distill import Checkpoint, peak_rss_mib
+from textdistill.core.streams import Streams
+from textdistill.recipe.show import settings_of
+from textdistill.core.errors import RecipeError
+from textdistill.reports.text_folder import BIBTEX, MANIFEST, METRICS
+from textdistill.learners import make_learner
+from textdistill.learners.pretrained.frozen_encoder import Encoder
+from textdistill.runs.progress import Reporter
+from textdistill.recipe.read import Recipe, precisions
+from textdistill.recipe.references import references
+from textdistill.synthetic.generator import Generator, build_generator, train_language_model
+from textdistill.runs.readable.choose import Chooser, Tick
+from textdistill.runs.readable.judge import Sets, judged, with_variants
+from textdistill.runs.readable.matching import Matching
+from textdistill.runs.readable.pools import write_pool
+from textdistill.runs.readable.report import look_at, write_history, write_text_report
+from textdistill.runs.readable.stages import Stage, fingerprint
+from textdistill.data.sets.text_set import TextSet
+from textdistill.data.sets.text_sets import read_text_set, write_text_set
+from textdistill.recipe.text_settings import RELEASED, SEARCHED, SOFT, Choose, TextLevel
+from textdistill.representations.texts import prepare_texts
+
+GENERATOR, SETS = "generator", "sets"
+POOL_FILES = {"vanilla": "pool-vanilla.jsonl", "matched": "pool-matched.jsonl"}
+
+
+@dataclass(frozen=True)
+class TextRun:
+    """A finished text-level run: its folder, the figures as in metrics.json, and the set it is remembered by."""
+
+    folder: Path
+    metrics: dict[str, Any]
+    headline: TextSet
+    commit: str | None = None
+
+
+def run_texts(
+    recipe: Recipe,
+    out: str | Path,
+    *,
+    seed: int = 0,
+    resume: bool = False,
+    device: str | None = None,
+    reporter: Reporter | None = None,
+    cache: Path | None = None,
+) -> TextRun:
+    """Train, match, generate, choose and judge into the folder `out`.
+
+    The language model lies in `cache` (the usual one when `None`), by what it was trained from, so that recipes share
+    it. With `resume` a stage that was stopped goes on from its checkpoint, and one whose inputs are what they were is
+    not done again.
+    """
+    if recipe.text is None:
+        raise RecipeError(["generator: missing; a text-level run is a recipe with a generator"])
+    run = _Run(recipe, recipe.text, Path(out), seed, resume, device, reporter or Reporter(), cache)
+    return run.all()
+
+
+class _Run:
+    """The stages of one run, and what they share."""
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        settings: TextLevel,
+        out: Path,
+        seed: int,
+        resume: bool,
+        device: str | None,
+        reporter: Reporter,
+        cache: Path | None,
+    ):
+        self.recipe, self.settings, self.out, self.seed, self.resume = recipe, settings, out, seed, resume
+        self.where, self.reporter = pick_device(device), reporter
+        self.cache = (embeddings.default_cache_dir() if cache is None else cache) / "generators"
+        with reporter.stage(f"reading {recipe.data.name}", None):
+            task = prepare_texts(recipe.data, recipe.representation)
+        network, options = recipe.learner
+        self.learner = make_learner(network, network.Settings(**options), (), len(task.classes)).to(self.where)  # type: ignore[attr-defined]
+        self.task = task.read_by(self.learner)
+        self.train, self.validation = task.splits.train, task.splits.validation
+        self.streams = Streams(seed, ("text",))
+        self.data_print = task.data["fingerprint"]
+
+    def all(self) -> TextRun:
+        """Every stage in turn."""
+        self.out.mkdir(parents=True, exist_ok=True)
+        vanilla = self._language_model()
+        matched = self._matched(vanilla)
+        pools = {"vanilla": self._pool("vanilla", vanilla), "matched": self._pool("matched", matched)}
+        sets = self._chosen(pools)
+        metrics = self._judged(sets, vanilla, matched, pools)
+        choose = self.settings.choose
+        headline = sets[choose.headline, choose.size][0]
+        write_text_set(self.out, headline)
+        write_history(self.out, vanilla.record.get("history", []))
+        self._tell(metrics, sets)
+        return TextRun(self.out, metrics, headline, commit())
+
+    def _language_model(self) -> _Done:
+        """Stage 1: the generator learns to write like the training rows."""
+        settings = self.settings
+        facts = (self.data_print, settings.generator, settings.language_model, self.seed)
+        folder = self.cache / fingerprint(*facts)[:32]
+        stage = Stage(folder, "language-model", *facts)
+        record = stage.found()
+        if record is None:
+            generator = build_generator(settings.generator, self.train, self.streams.child("generator"))
+            checkpoint = folder / "checkpoint.safetensors"
+            with self.reporter.stage("language model", None) as bar:
+                record = train_language_model(
+                    generator.to(self.where),
+                    self.train,
+                    self.validation,
+                    settings.language_model,
+                    self.streams.child("language-model"),
+                    checkpoint=checkpoint,
+                    resume=True,  # the folder is named by all that it depends on
+                    on_step=lambda step, told: bar.record(step, told, _note(told)),
+                )
+            generator.save(folder / GENERATOR)
+            stage.finish(record)
+            checkpoint.unlink(missing_ok=True)
+        return _Done(stage.identity, record, folder / GENERATOR)
+
+    def _matched(self, vanilla: _Done) -> _Done:
+        """Stage 2: gradient matching moves the generator (Algorithm 1)."""
+        recipe, settings = self.recipe, self.settings
+        parts = [[part.__qualname__, options] for part, options in (recipe.learner, recipe.objective, recipe.starts)]
+        read = recipe.representation  # by whose encoder the teacher's sets are drawn
+        facts = (vanilla.identity, settings.sampling, settings.pool, settings.teacher, parts, read, recipe.outer)
+        stage = Stage(self.out, "matching", *facts)
+        record = stage.found()
+        if record is None:
+            generator = Generator.load(vanilla.place).to(self.where)
+            matching = Matching(recipe, settings, self.task, self.learner, self.streams)
+            checkpoint = Checkpoint(self.out, recipe.checkpoint.every, self.resume, stage.identity)
+            with self.reporter.stage("matching", recipe.outer.steps) as bar:
+                record = matching.run(
+                    generator, checkpoint, self.seed, lambda step, told: bar.record(step, told, _note(told))
+                )
+            generator.save(self.out / GENERATOR)
+            stage.finish(record)
+        return _Done(stage.identity, record, self.out / GENERATOR)
+
+    def _pool(self, name: str, source: _Done) -> _Done:
+        """Stage 3: the samples that sets are chosen from, copies of training rows left out."""
+        choose, file = self.settings.choose, self.out / POOL_FILES[name]
+        stage = Stage(
+            self.out, f"pool-{name}", source.identity, self.settings.sampling, choose.pool, choose.near_copies
+        )
+        record = stage.found()
+        if record is None or not file.is_file():
+            generator = Generator.load(source.place).to(self.where)
+            with self.reporter.stage(f"generating ({name})", len(self.train.classes)) as bar:
+                record = write_pool(
+                    generator,
+                    self.train,
+                    choose.pool,
+                    self.settings.sampling,
+                    self.streams.child("pool"),
+                    file,
+                    choose.near_copies,
+                    bar,
+                )
+            stage.finish(record)
+        return _Done(stage.identity, record, file)
+
+    def _chosen(self, pools: dict[str, _Done]) -> Sets:
+        """Stage 4: sets of every size by every method."""
+        choose = self.settings.choose
+        sets: Sets = {}
+        chooser = None
+        with self.reporter.stage("choosing", None) as bar:
+            for method in choose.methods:
+                if method == RELEASED:
+                    continue
+                for size in choose.sizes:
+                    folder = self.out / SETS / method / str(size)
+                    facts = (choose_facts(choose, method), method, size, self.data_print, self.seed)
+                    stage = Stage(folder, "choice", *facts, *(done.identity for done in pools.values()))
+                    if stage.found() is None:
+                        chooser = chooser or self._chooser(pools, bar.advance)
+                        for number, one in enumerate(chooser.sets(method, size)):
+                            write_text_set(folder / f"{number:02d}.jsonl", one)
+                        stage.finish({"sets": choose.sets})
+                    sets[method, size] = [
+                        read_text_set(folder / f"{number:02d}.jsonl", self.train.classes)
+                        for number in range(choose.sets)
+                    ]
+        return sets
+
+    def _chooser(self, pools: dict[str, _Done], tick: Tick) -> Chooser:
+        read = {name: read_text_set(done.place, self.train.classes) for name, done in pools.items()}
+        return Chooser(self.train, read, self.settings.choose, _encode, self.streams.child("choose"), tick)
+
+    def _judged(self, sets: Sets, vanilla: _Done, matched: _Done, pools: dict[str, _Done]) -> dict[str, Any]:
+        """Stage 5: learners of several kinds learn from the sets, and are scored on the test rows."""
+        began = time.perf_counter()
+        with self.reporter.stage("judging", None) as bar:
+            metrics = judged(
+                sets, self.task.splits, self.settings.choose, self.settings.judge, self.task.metrics,
+                self.streams.child("judge"), bar.advance,
+            )  # fmt: skip
+        seconds = float(vanilla.record["seconds"]) + float(matched.record["seconds"])
+        metrics["cost"] = {
+            "distill_seconds": round(seconds, 1),
+            "language_model_seconds": round(float(vanilla.record["seconds"]), 1),
+            "judging_seconds": round(time.perf_counter() - began, 1),
+            "outer_steps": matched.record["outer_steps"],
+            "peak_rss_mib": round(peak_rss_mib(), 1),
+            "threads": torch.get_num_threads(),
+            # the language model may have been trained before, and elsewhere
+            "precision": precisions(self.recipe, self.where) | {"language_model": vanilla.record["precision"]},
+        }
+        metrics["language_model"] = {key: value for key, value in vanilla.record.items() if key != "history"}
+        metrics["matching"] = matched.record
+        metrics["generation"] = {name: done.record for name, done in pools.items()}
+        metrics["protocol"] |= {"seed": self.seed, "seeds": [self.seed], "train_rows": len(self.train)}
+        return with_variants(metrics)
+
+    def _tell(self, metrics: dict[str, Any], sets: Sets) -> None:
+        """The figures, where everything comes from, the papers, and the report."""
+        manifest = {
+            "kind": "texts",
+            "name": self.recipe.name,
+            "title": self.recipe.title,
+            "recipe": settings_of(self.recipe),
+            "seed": self.seed,
+            "precision": metrics["cost"]["precision"],
+            "commit": commit(),
+            "versions": versions(),
+            "data": {**self.task.data, "classes": list(self.train.classes)},
+            "headline": {"method": self.settings.choose.headline, "size": self.settings.choose.size},
+        }
+        write_atomic(self.out / MANIFEST, json.dumps(manifest, indent=1, default=str) + "\n")
+        write_atomic(self.out / METRICS, json.dumps(metrics, indent=1) + "\n")
+        write_atomic(self.out / BIBTEX, references(self.recipe))
+        with self.reporter.stage("looking", None):
+            look_at(self.out, sets, self.task.splits, self.settings)
+        write_text_report(self.out)
+
+
+@dataclass(frozen=True)
+class _Done:
+    """A finished stage: what it was made from, what it found, and where its work lies."""
+
+    identity: str
+    record: dict[str, Any]
+    place: Path
+
+
+def choose_facts(choose: Choose, method: str) -> dict[str, Any]:
+    """What the choice of one set depends on: neither the other sizes nor the other methods."""
+    told, hard = asdict(choose), SOFT.get(method, method)
+    own = ("search", "consistent") if hard in SEARCHED else ()
+    return {key: told[key] for key in ("sets", "over", "views", *own)}
+
+
+def _encode(name: str, texts: list[str], pairs: list[str] | None) -> torch.Tensor:
+    return Encoder(name).features(texts, pairs)
+
+
+def _note(record: dict[str, float]) -> str:
+    seen = f", perplexity {record['perplexity']:.1f}" if "perplexity" in record else ""
+    return f"loss {record['loss']:.3f}{seen}"

@@ -1,0 +1,66 @@
+"""Which files of a folder are a run's own, and who may begin a run there: nobody's other files are ever touched."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from textdistill.core.errors import UserError
+
+OWN = frozenset(
+    {
+        *("distilled.safetensors", "manifest.json", "cost.json", "checkpoint.safetensors"),
+        *("metrics.json", "metrics.jsonl", "metrics.jsonl.tmp", "decoded.json", "picture.json", "references.bib"),
+        *("report.html", "README.md", "error.log", "size.json", "images.json", "grid.png", "samples.jsonl"),
+        *("pool-vanilla.jsonl", "pool-matched.jsonl", "stage-matching.json"),
+        *("stage-pool-vanilla.json", "stage-pool-matched.json", "headline.json", "language-model.jsonl"),
+    }
+)
+# Every run writes one of these before anything else.
+SIGNS = ("metrics.jsonl", "manifest.json", "checkpoint.safetensors")
+
+
+def is_own(path: Path) -> bool:
+    """Whether a run writes files of this name."""
+    return path.is_file() and (path.name in OWN or _temporary(path))
+
+
+def _temporary(path: Path) -> bool:
+    """Whether a kill may have left the file before a run had anything to keep."""
+    return path.name.endswith(".tmp") and (path.name.startswith(".") or path.name in OWN)
+
+
+def claim(folder: Path, resume: bool = False, force: bool = False) -> None:
+    """Make `folder` ready for a run, or say why not (`UserError`).
+
+    A folder that holds a run is left alone unless `resume` (go on) or `force` (the run's own files are removed, and
+    no others). A folder with files but without a run is never written to.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        inside = sorted(folder.iterdir())
+    except OSError as error:
+        raise UserError(f"--out: {folder} cannot be used as a folder ({error.strerror}); choose another") from None
+    if all(path.name == "error.log" or _temporary(path) for path in inside):
+        return
+    if not any((folder / name).is_file() for name in SIGNS):
+        raise UserError(f"--out: {folder} holds other files, such as {inside[0].name}; choose a new or empty folder")
+    if resume:
+        for path in (*folder.glob(".*.tmp"), *folder.glob("repeats/*/.*.tmp")):  # what a kill left half-written
+            path.unlink()
+        return
+    if not force:
+        state = "a finished run" if (folder / "metrics.json").is_file() else "a run that is not finished"
+        raise UserError(
+            f"--out: {folder} holds {state}; go on with --resume, start anew with --force, or choose another"
+        )
+    repeats = folder / "repeats"
+    for place in (folder, *(sorted(repeats.iterdir()) if repeats.is_dir() else ())):
+        for path in place.iterdir() if place.is_dir() else ():
+            if is_own(path):
+                path.unlink()
+    for path in (*(folder / "generator").glob("*"), *(folder / "sets").glob("*/*/*")):  # a text-level run's
+        if path.is_file() and path.suffix in (".json", ".jsonl", ".safetensors"):
+            path.unlink()
+    for path in (folder / "analysis").glob("*"):  # what was found out about a set that is no more
+        if path.is_file() and path.suffix in (".json", ".png"):
+            path.unlink()
