@@ -1,1 +1,1 @@
-"""The commands of the command line, three files of them: what makes, what scores, what looks."""
+"""The command line, a file for each group of commands."""

@@ -1,1 +1,1 @@
-"""The protocol: fresh learners against equal-budget baselines, scores, tests of significance and the report."""
+"""Scores only: the protocol, fresh learners against equal-budget baselines, tests of significance, robust scores."""

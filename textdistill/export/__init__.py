@@ -1,4 +1,4 @@
-"""Finished sets for other people's tools: which samples, in which words, and one file for each format."""
+"""A readable set in other people's formats, one file for each: which samples, in which words."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The networks that distilled data train: one visible dict of parts."""
+"""The networks that distilled data train, one visible dict of parts, and everything that comes with weights."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a distillation minimises: one visible dict of parts."""
+"""What is minimised: unrolled training, gradient and distribution matching, CAFE, KIP and label solve, ridge labels."""
 
 from textdistill.objectives.cafe import CAFE
 from textdistill.objectives.distribution_matching import DistributionMatching

@@ -1,4 +1,4 @@
-"""Choosing or making a few points that stand for each class, for baselines, teachers and initial values alike.
+"""Real samples chosen or averaged, for baselines and for initial values; the search for whole sets.
 
 Every function takes `(features, labels, counts, rng)`: features (n, *shape) as a NumPy array or a tensor, labels
 (n,), how many for each class, and a NumPy generator; the same stream gives the same choice. `search_set` alone looks

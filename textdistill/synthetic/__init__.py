@@ -1,1 +1,1 @@
-"""Distilled sets in the making: tensors, and how they are initialised and projected."""
+"""The tensors that are learned, how they begin and are kept valid; the generator, its data and its pool."""
