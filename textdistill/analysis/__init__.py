@@ -1,4 +1,4 @@
-"""Questions asked of a finished run (Bohdal et al. 2020, section 4 and appendices C to E), each a table and a picture."""
+"""Questions asked of a finished run (Bohdal et al. 2020, section 4, appendices C to E), each a table and a picture."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ def did_you_mean(word: str, allowed: Iterable[str]) -> str:
     return f" (did you mean {near[0]!r}?)" if near else ""
 
 
-def too_small(settings: object, least: Mapping[str, float]) -> list[str]:
+def too_small(settings: object, least: Mapping[str, int | float]) -> list[str]:
     """One line for each setting of `least` (or each number of a list of them) that is below it; `None` is no number."""
     found = []
     for key, low in least.items():
