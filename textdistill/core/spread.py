@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 import torch
+from threadpoolctl import threadpool_limits
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -22,11 +23,18 @@ def over_cores(work: Callable[[Item], Result], items: Sequence[Item]) -> list[Re
     threads = torch.get_num_threads()
     if threads == 1 or len(items) < 2:
         return [work(item) for item in items]
-    # A thread's number of threads is its own, but the number that new threads begin with is everybody's.
     count = min(threads, len(items))
-    pool = ThreadPoolExecutor(count, initializer=torch.set_num_threads, initargs=(threads // count,))
+    share = threads // count
+
+    def begin() -> None:
+        torch.set_num_threads(share)
+        threadpool_limits(limits=share, user_api="openmp")  # scikit-learn's loops, a number of this thread's own
+
+    pool = ThreadPoolExecutor(count, initializer=begin)
     try:
-        return list(pool.map(work, items))
+        # NumPy's products have one pool of threads for all: two pieces that both want it wait for each other, spinning.
+        with threadpool_limits(limits=share, user_api="blas"):
+            return list(pool.map(work, items))
     finally:
         pool.shutdown(cancel_futures=True)
-        torch.set_num_threads(threads)
+        torch.set_num_threads(threads)  # what new threads begin with is everybody's, unlike a thread's own number
