@@ -88,7 +88,7 @@ def matmul_rate() -> float:
 
 @pytest.mark.parametrize("which", ["questions", "reviews"])
 def test_texts_a_second(which: str, tmp_path: Path) -> None:
-    texts = questions() if which == "questions" else reviews("imdb", 60)
+    texts = questions() if which == "questions" else reviews("imdb", 32)
     folders = iter(range(99))
 
     def ours() -> Tensor:
