@@ -12,11 +12,11 @@ from textdistill.evaluation.decode import Decoded, Metric
 from textdistill.recipe.read import Recipe, resolve
 from textdistill.recipe.read import load_recipe as _load_recipe
 from textdistill.reports.text_folder import kind_of, read_folder
-from textdistill.runs import pipeline, trackers
+from textdistill.runs import pipeline
 from textdistill.runs.artifact import Artifact, load
 from textdistill.runs.progress import Reporter
-from textdistill.runs.readable.run import TextRun, run_texts
-from textdistill.runs.run_files import claim
+from textdistill.runs.readable.run import TextRun
+from textdistill.runs.run import run as run_recipe
 
 if TYPE_CHECKING:
     from textdistill.data import DataSettings
@@ -75,17 +75,9 @@ def run(
         recipe = load_recipe(recipe, overrides=overrides, variant=variant, data_dir=data_dir)
     elif overrides or variant is not None or data_dir is not None:
         raise RecipeError(["overrides, variant and data_dir belong to `load_recipe`, not to a recipe that is loaded"])
-    trackers.check(track)
-    claim(Path(out), resume, force)
-    with trackers.opened(track, Path(out), recipe.raw) as told:
-        reporter = Reporter(quiet=not progress, trackers=told)
-        done: Run | TextRun
-        if recipe.text is not None:
-            done = run_texts(recipe, out, seed=seed, resume=resume, device=device, reporter=reporter)
-        else:
-            done = pipeline.run(recipe, out, seed=seed, resume=resume, device=device, reporter=reporter)
-        reporter.track("result", 0, trackers.results(done.metrics))
-    return done
+    return run_recipe(
+        recipe, out, seed=seed, resume=resume, force=force, device=device, quiet=not progress, track=track
+    )
 
 
 def stored_recipe(artifact: Artifact, overrides: Sequence[str] = (), data_dir: str | Path | None = None) -> Recipe:

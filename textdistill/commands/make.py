@@ -87,15 +87,11 @@ def run(
     """See RUN_HELP."""
     from textdistill.commands.tables import show_run, show_texts
     from textdistill.core.device import pick_device
-    from textdistill.core.processes import end_processes, rank, start_processes
-    from textdistill.recipe.record import check_recordable, entry, variant_name
+    from textdistill.recipe.record import check_recordable, entry
     from textdistill.recipe.record import record as write_record
-    from textdistill.runs import pipeline, trackers
-    from textdistill.runs.artifact import commit
-    from textdistill.runs.assist import assist
-    from textdistill.runs.progress import Reporter
-    from textdistill.runs.readable.run import run_texts
-    from textdistill.runs.run_files import claim
+    from textdistill.runs import trackers
+    from textdistill.runs.pipeline import METRICS, Run
+    from textdistill.runs.run import made_by, run_in_processes, variants
 
     name, overrides = split_words(words or [])
     changes = [*table_overrides(text, text_pair, label, per_class, samples), *overrides]
@@ -105,35 +101,24 @@ def run(
     trackers.check(track or ())
     set_threads(threads)
     out = out or _folder(recipe)
-    start_processes()
-    if rank():
-        assist(recipe, out, seed=seed, resume=resume, device=device)
-        end_processes()
+    state = context.ensure_object(dict)
+    again = "the same command with --resume goes on from the last checkpoint"
+    done = run_in_processes(
+        recipe, out, seed=seed, resume=resume, force=force, device=device, track=track or (),
+        claimed=lambda: state.update(folder=out, again=again),
+    )  # fmt: skip
+    if done is None:
         return
-    claim(out, resume, force)
-    context.ensure_object(dict).update(
-        folder=out, again="the same command with --resume goes on from the last checkpoint"
-    )
-    with trackers.opened(track or (), out, recipe.raw) as told:
-        reporter = Reporter(trackers=told)
-        if recipe.text is not None:
-            texts = run_texts(recipe, out, seed=seed, resume=resume, device=device, reporter=reporter)
-            metrics, variants, made = texts.metrics, texts.metrics["variants"], texts.commit
-        else:
-            result = pipeline.run(recipe, out, seed=seed, resume=resume, device=device, reporter=reporter)
-            metrics, variants = result.metrics, {variant_name(recipe, result.metrics): result.metrics}
-            made = result.artifact.manifest["commit"] or commit()
-        reporter.track("result", 0, trackers.results(metrics))
-    end_processes()
     if file is not None:
-        for found, block in variants.items():
+        made = made_by(done)
+        for found, block in variants(recipe, done).items():
             write_record(file, found, entry(block, made))
         if made is None or made.endswith("+"):
             typer.echo(f"recorded with commit {made}: the code is not committed as it is", err=True)
     if json:
-        sys.stdout.write((out / pipeline.METRICS).read_text(encoding="utf-8"))
+        sys.stdout.write((out / METRICS).read_text(encoding="utf-8"))
     else:
-        show_run(result) if recipe.text is None else show_texts(texts)
+        show_run(done) if isinstance(done, Run) else show_texts(done)
         if file is not None:
             typer.echo(f"recorded: {file}")
 
