@@ -18,15 +18,15 @@ from safetensors.torch import save as save_tensors
 
 from textdistill.core.checkpoint import write_atomic
 from textdistill.core.distill import Objective
+from textdistill.core.errors import ArtifactError
 from textdistill.core.learner import Learner, Params
 from textdistill.core.schedule import DistilledSet
 from textdistill.core.streams import Streams
 from textdistill.core.unroll import Inner
-from textdistill.recipe.show import settings_of
-from textdistill.core.errors import ArtifactError
 from textdistill.evaluation.training import train_by_schedule
 from textdistill.learners import make_learner
 from textdistill.recipe.read import Recipe, resolve
+from textdistill.recipe.show import settings_of
 
 FORMAT = 1
 TENSORS, MANIFEST = "distilled.safetensors", "manifest.json"

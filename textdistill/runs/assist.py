@@ -6,8 +6,8 @@ import shutil
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from textdistill.runs.pipeline import distill_into, prepare_task
 from textdistill.recipe.read import Recipe
+from textdistill.runs.pipeline import distill_into, prepare_task
 
 
 def assist(recipe: Recipe, out: Path, *, seed: int = 0, resume: bool = False, device: str | None = None) -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import torch
 
+from textdistill.core.errors import RecipeError
 from textdistill.core.streams import Streams
 from textdistill.data import DataSettings
-from textdistill.core.errors import RecipeError
 from textdistill.evaluation.baselines import averages, centroids_of
 from textdistill.recipe.read import Recipe
+from textdistill.representations.task import Task
 from textdistill.selection import k_centers, random_rows
 from textdistill.synthetic.initial import Found, Source
-from textdistill.representations.task import Task
 
 
 def base_task(recipe: Recipe, task: Task) -> Task:

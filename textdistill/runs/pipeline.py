@@ -14,7 +14,6 @@ import torch
 from torch import Tensor
 
 import embeddings
-from textdistill.runs.artifact import Artifact, fitting, learner_of, load, save, training_of
 from textdistill.core.checkpoint import write_atomic
 from textdistill.core.device import pick_device
 from textdistill.core.distill import Checkpoint, distill
@@ -25,20 +24,21 @@ from textdistill.core.streams import Streams
 from textdistill.evaluation.baselines import run_baselines
 from textdistill.evaluation.decode import Decoded, snap
 from textdistill.evaluation.labels import to_train_for
-from textdistill.evaluation.protocol import (Bench, FullData, Predictor, block, full_rows, headline, validator)
-from textdistill.reports.report import write_readme, write_report
+from textdistill.evaluation.protocol import Bench, FullData, Predictor, block, full_rows, headline, validator
 from textdistill.evaluation.traditional import logistic, word_counts
 from textdistill.evaluation.training import scheduled
-from textdistill.runs.initial_rows import base_task, owners_of, source_of
-from textdistill.runs.progress import Reporter
-from textdistill.runs.readable_set import read_set, write_samples
 from textdistill.recipe.read import Recipe, precisions
 from textdistill.recipe.references import references
+from textdistill.reports.report import write_readme, write_report
 from textdistill.representations.kinds import prepare
-from textdistill.synthetic.initial import make_tensors
 from textdistill.representations.task import Task
 from textdistill.representations.texts import TextTask
 from textdistill.representations.words import WordTask
+from textdistill.runs.artifact import Artifact, fitting, learner_of, load, save, training_of
+from textdistill.runs.initial_rows import base_task, owners_of, source_of
+from textdistill.runs.progress import Reporter
+from textdistill.runs.readable_set import read_set, write_samples
+from textdistill.synthetic.initial import make_tensors
 
 METRICS, BIBTEX = "metrics.json", "references.bib"
 

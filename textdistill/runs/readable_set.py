@@ -10,7 +10,6 @@ from typing import Any
 
 from torch import Tensor
 
-from textdistill.runs.artifact import Artifact, load
 from textdistill.core.checkpoint import write_atomic
 from textdistill.evaluation.decode import Decoded, decode, nearest_sentences
 from textdistill.reports.grid import write_grid
@@ -19,6 +18,7 @@ from textdistill.representations.pixels import PixelTask
 from textdistill.representations.task import Task
 from textdistill.representations.texts import TextTask
 from textdistill.representations.words import WordTask
+from textdistill.runs.artifact import Artifact, load
 
 DECODED, PICTURE, SAMPLES = "decoded.json", "picture.json", "samples.jsonl"
 

@@ -8,20 +8,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from textdistill.runs.artifact import commit
 from textdistill.core.checkpoint import write_atomic
-from textdistill.core.streams import Streams
 from textdistill.core.errors import ArtifactError, RecipeError
-from textdistill.reports.text_folder import METRICS, read_folder
-from textdistill.runs.progress import Reporter
+from textdistill.core.streams import Streams
+from textdistill.data.sets.text_set import TextSet
+from textdistill.data.sets.text_sets import read_text_sets
 from textdistill.recipe.read import Recipe, resolve
+from textdistill.recipe.text_settings import RELEASED, TextLevel
+from textdistill.reports.text_folder import METRICS, read_folder
+from textdistill.representations.texts import prepare_texts
+from textdistill.runs.artifact import commit
+from textdistill.runs.progress import Reporter
 from textdistill.runs.readable.judge import Sets, judged, with_variants
 from textdistill.runs.readable.report import look_at, write_text_report
 from textdistill.runs.readable.run import SETS, TextRun
-from textdistill.data.sets.text_set import TextSet
-from textdistill.data.sets.text_sets import read_text_sets
-from textdistill.recipe.text_settings import RELEASED, TextLevel
-from textdistill.representations.texts import prepare_texts
 
 
 def judge_again(

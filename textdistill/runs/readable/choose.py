@@ -11,15 +11,15 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from textdistill.core.errors import DataError
 from textdistill.core.streams import Streams
 from textdistill.data import TextTable
-from textdistill.core.errors import DataError
+from textdistill.data.sets.text_set import TextSet
 from textdistill.evaluation.text_baselines import baseline_sets
 from textdistill.learners.linear_head import LinearHead, fit_head
-from textdistill.selection import View, k_centers, random_rows, search_set
-from textdistill.runs.readable.soft import FeatureRows, distilled_labels
-from textdistill.data.sets.text_set import TextSet
 from textdistill.recipe.text_settings import SEARCHED, SOFT, Choose
+from textdistill.runs.readable.soft import FeatureRows, distilled_labels
+from textdistill.selection import View, k_centers, random_rows, search_set
 
 Encode = Callable[[str, list[str], list[str] | None], Float[Tensor, "n f"]]  # by the encoder of that name
 Tick = Callable[[str], None]

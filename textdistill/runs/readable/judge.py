@@ -9,20 +9,20 @@ from typing import Any
 
 import torch
 
+from textdistill.core.errors import DataError
 from textdistill.core.streams import Streams
 from textdistill.data import Splits, TextTable
-from textdistill.core.errors import DataError
+from textdistill.data.sets.text_set import TextSet
+from textdistill.data.sets.text_sets import read_text_sets
 from textdistill.evaluation.copies import CopyIndex
 from textdistill.evaluation.fluency import fluency
 from textdistill.evaluation.scores import score
 from textdistill.evaluation.statistics import ratio
 from textdistill.evaluation.text_learners import FineTuned, Frozen, TextLearner, WordNet
 from textdistill.evaluation.text_scores import Table, judge
-from textdistill.learners.pretrained.language_models import load_causal
-from textdistill.learners.pretrained.frozen_encoder import Encoder
 from textdistill.learners.linear_head import fit_head
-from textdistill.data.sets.text_set import TextSet
-from textdistill.data.sets.text_sets import read_text_sets
+from textdistill.learners.pretrained.frozen_encoder import Encoder
+from textdistill.learners.pretrained.language_models import load_causal
 from textdistill.recipe.text_settings import RELEASED, SOFT, Choose, Judge, Judgement
 
 Sets = dict[tuple[str, int], list[TextSet]]  # by method and samples per class

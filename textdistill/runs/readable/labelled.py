@@ -10,13 +10,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from textdistill.core.errors import UserError, did_you_mean
 from textdistill.core.streams import Streams
 from textdistill.data import TextTable
-from textdistill.core.errors import UserError, did_you_mean
+from textdistill.data.sets.text_set import TextSet
 from textdistill.evaluation.text_learners import Frozen
 from textdistill.learners.linear_head import LinearHead, fit_head
 from textdistill.runs.readable.soft import FeatureRows, distilled_labels
-from textdistill.data.sets.text_set import TextSet
 
 RECIPES = ("hard", "teacher", "distilled")
 

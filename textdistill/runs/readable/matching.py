@@ -16,11 +16,11 @@ from textdistill.core.streams import Streams
 from textdistill.learners.linear_head import fit_head
 from textdistill.objectives.teacher import RepresentativeRows
 from textdistill.recipe.read import Recipe
+from textdistill.recipe.text_settings import TextLevel
+from textdistill.representations.texts import TextTask
 from textdistill.selection import clusters, k_centers
 from textdistill.synthetic.generator import Generator
 from textdistill.synthetic.generator_data import GeneratorData
-from textdistill.recipe.text_settings import TextLevel
-from textdistill.representations.texts import TextTask
 
 FEATURES_AT_ONCE = 64
 

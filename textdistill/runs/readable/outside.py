@@ -10,11 +10,12 @@ from typing import Any
 import torch
 
 from textdistill.core.distill import peak_rss_mib
+from textdistill.core.errors import DataError, UserError, did_you_mean
 from textdistill.core.streams import Streams
 from textdistill.data import Splits, TextTable
-from textdistill.core.errors import DataError, UserError, did_you_mean
+from textdistill.data.sets.text_set import TextSet
 from textdistill.evaluation.compression import compression
-from textdistill.evaluation.robust import (hard_label_recovery, improvement_over_random, robust_score)
+from textdistill.evaluation.robust import hard_label_recovery, improvement_over_random, robust_score
 from textdistill.evaluation.statistics import ratio
 from textdistill.evaluation.text_augment import augmented
 from textdistill.evaluation.text_baselines import baseline_sets
@@ -22,10 +23,9 @@ from textdistill.evaluation.text_learners import Frozen, TextLearner
 from textdistill.evaluation.text_scores import Table, judge
 from textdistill.learners.pretrained.encoder_files import PACKAGED
 from textdistill.learners.pretrained.frozen_encoder import Encoder
-from textdistill.runs.readable.judge import (FULL_PENALTY, full_score, learner_facts, learner_of, score_block)
-from textdistill.runs.readable.labelled import RECIPES, Labeller
-from textdistill.data.sets.text_set import TextSet
 from textdistill.recipe.text_settings import JUDGES, Judge, Judgement
+from textdistill.runs.readable.judge import FULL_PENALTY, full_score, learner_facts, learner_of, score_block
+from textdistill.runs.readable.labelled import RECIPES, Labeller
 
 SET = "set"  # what the judged set is called beside the baselines
 BASELINES = ("random", "herding", "k_centers", "nearest_real")

@@ -9,11 +9,11 @@ import numpy as np
 
 from textdistill.core.streams import Streams
 from textdistill.data import TextTable
+from textdistill.data.sets.text_set import TextSet
+from textdistill.data.sets.text_sets import write_text_set
 from textdistill.evaluation.copies import copies
 from textdistill.runs.progress import Stage as Bar
 from textdistill.synthetic.generator import Generator, Sampling, sample
-from textdistill.data.sets.text_set import TextSet
-from textdistill.data.sets.text_sets import write_text_set
 
 
 def write_pool(

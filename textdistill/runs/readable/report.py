@@ -9,14 +9,14 @@ from typing import Any
 
 from textdistill.core.checkpoint import write_atomic
 from textdistill.data import Splits, TextTable
+from textdistill.evaluation.text_learners import Frozen
+from textdistill.recipe.text_settings import TextLevel
 from textdistill.reports.headline import look, write_look
 from textdistill.reports.run_folder import Score
 from textdistill.reports.templates import markdown, score
 from textdistill.reports.text_folder import LOOK, MODEL_STEPS, TextFolder, read_folder
-from textdistill.evaluation.text_learners import Frozen
 from textdistill.reports.text_report import write_text_page
 from textdistill.runs.readable.judge import Sets
-from textdistill.recipe.text_settings import TextLevel
 
 
 def write_text_report(folder: Path) -> Path:

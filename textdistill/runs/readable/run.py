@@ -11,30 +11,30 @@ from typing import Any
 import torch
 
 import embeddings
-from textdistill.runs.artifact import commit, versions
 from textdistill.core.checkpoint import write_atomic
 from textdistill.core.device import pick_device
 from textdistill.core.distill import Checkpoint, peak_rss_mib
-from textdistill.core.streams import Streams
-from textdistill.recipe.show import settings_of
 from textdistill.core.errors import RecipeError
-from textdistill.reports.text_folder import BIBTEX, MANIFEST, METRICS
+from textdistill.core.streams import Streams
+from textdistill.data.sets.text_set import TextSet
+from textdistill.data.sets.text_sets import read_text_set, write_text_set
 from textdistill.learners import make_learner
 from textdistill.learners.pretrained.frozen_encoder import Encoder
-from textdistill.runs.progress import Reporter
 from textdistill.recipe.read import Recipe, precisions
 from textdistill.recipe.references import references
-from textdistill.synthetic.generator import Generator, build_generator, train_language_model
+from textdistill.recipe.show import settings_of
+from textdistill.recipe.text_settings import RELEASED, SEARCHED, SOFT, Choose, TextLevel
+from textdistill.reports.text_folder import BIBTEX, MANIFEST, METRICS
+from textdistill.representations.texts import prepare_texts
+from textdistill.runs.artifact import commit, versions
+from textdistill.runs.progress import Reporter
 from textdistill.runs.readable.choose import Chooser, Tick
 from textdistill.runs.readable.judge import Sets, judged, with_variants
 from textdistill.runs.readable.matching import Matching
 from textdistill.runs.readable.pools import write_pool
 from textdistill.runs.readable.report import look_at, write_history, write_text_report
 from textdistill.runs.readable.stages import Stage, fingerprint
-from textdistill.data.sets.text_set import TextSet
-from textdistill.data.sets.text_sets import read_text_set, write_text_set
-from textdistill.recipe.text_settings import RELEASED, SEARCHED, SOFT, Choose, TextLevel
-from textdistill.representations.texts import prepare_texts
+from textdistill.synthetic.generator import Generator, build_generator, train_language_model
 
 GENERATOR, SETS = "generator", "sets"
 POOL_FILES = {"vanilla": "pool-vanilla.jsonl", "matched": "pool-matched.jsonl"}
