@@ -2,34 +2,24 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from textdistill.core.errors import ArtifactError, RecipeError, UserError
-from textdistill.evaluation.decode import Decoded, Metric
+from textdistill.core.errors import RecipeError, UserError
 from textdistill.recipe.read import Recipe, resolve
 from textdistill.recipe.read import load_recipe as _load_recipe
-from textdistill.reports.text_folder import kind_of, read_folder
+from textdistill.representations.decode import Decoded, Metric
 from textdistill.runs import pipeline
 from textdistill.runs.artifact import Artifact, load
 from textdistill.runs.progress import Reporter
 from textdistill.runs.readable.run import TextRun
 from textdistill.runs.run import run as run_recipe
-
-if TYPE_CHECKING:
-    from textdistill.data import DataSettings
+from textdistill.runs.stored import data_folder, stored_recipe
 
 __all__ = ["Artifact", "Run", "TextRun", "decode", "evaluate", "load", "load_recipe", "run"]
 
 Run = pipeline.Run
-DATA_DIR = "TEXTDISTILL_DATA_DIR"
-
-
-def data_folder(given: str | Path | None) -> str | None:
-    """The folder of local data sets: the one given, else that of the environment variable `TEXTDISTILL_DATA_DIR`."""
-    return str(given) if given is not None else os.environ.get(DATA_DIR) or None
 
 
 def load_recipe(
@@ -78,25 +68,6 @@ def run(
     return run_recipe(
         recipe, out, seed=seed, resume=resume, force=force, device=device, quiet=not progress, track=track
     )
-
-
-def stored_recipe(artifact: Artifact, overrides: Sequence[str] = (), data_dir: str | Path | None = None) -> Recipe:
-    """The recipe of a stored set, with other evaluation settings or another folder of data if wished."""
-    other = [one for one in overrides if not one.startswith("evaluate.")]
-    if other:
-        told = [f"{one}: of a stored set the evaluation alone can be changed (evaluate.KEY=VALUE)" for one in other]
-        raise RecipeError(told)
-    return artifact.recipe(overrides, data_folder(data_dir))
-
-
-def data_of(folder: str | Path, data_dir: str | Path | None = None) -> DataSettings:
-    """Which real data a finished run, of texts or not, was made from."""
-    if kind_of(Path(folder)) is None:
-        return stored_recipe(load(folder), data_dir=data_dir).data
-    manifest = read_folder(Path(folder)).manifest
-    if manifest.kind != "texts":
-        raise ArtifactError(f"{folder}: the judgement of a set, not a run; name the real data instead")
-    return resolve(manifest.recipe, (), None, data_dir=data_folder(data_dir), custom=False).data
 
 
 def evaluate(

@@ -14,9 +14,9 @@ import pytest
 import torch
 
 from textdistill.core.errors import ArtifactError
-from textdistill.evaluation.decode import RealSentence, decode
 from textdistill.reports import pictures
 from textdistill.reports.report import write_readme, write_report
+from textdistill.representations.decode import RealSentence, decode
 
 VOID = {"meta", "link", "br", "hr", "img", "input"}
 HOSTILE = '<script>alert("x")</script><img src=https://evil.example/x onerror=alert(1)>'

@@ -18,12 +18,12 @@ import textdistill
 from embeddings import default_cache_dir
 from tests import tiny
 from tests.text_level import runs
-from textdistill.api import data_of
 from textdistill.core.errors import RecipeError
 from textdistill.data import load
 from textdistill.data.sets.text_sets import read_text_set, read_text_sets
 from textdistill.recipe.read import resolve
 from textdistill.recipe.show import settings_of
+from textdistill.runs.stored import data_of
 
 
 @pytest.fixture(scope="module")

@@ -20,8 +20,7 @@ from textdistill.evaluation.protocol import Bench
 from textdistill.evaluation.settings import Train
 from textdistill.learners import LEARNERS, make_learner
 from textdistill.recipe.read import Recipe
-from textdistill.representations.task import Task
-from textdistill.representations.words import WordTask
+from textdistill.representations.task import PlainTexts, Task
 from textdistill.runs.artifact import Artifact, learner_of, load
 from textdistill.runs.pipeline import make_bench, prepare_task
 from textdistill.runs.progress import Reporter
@@ -174,8 +173,9 @@ class Study:
             predictor=bench.predictor if optimizer is None and learner is None else None,
         )
 
-    def texts(self, name: str) -> WordTask:
+    def texts(self, name: str) -> PlainTexts:
         """The data as texts; `UserError` for images."""
-        if not isinstance(self.task, WordTask):
+        texts = self.task.plain_texts()
+        if texts is None:
             raise UserError(f"{name} reads text, and the samples of {self.folder} are images; leave it out")
-        return self.task
+        return texts

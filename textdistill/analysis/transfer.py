@@ -127,11 +127,11 @@ def _encoder(study: Study, name: str | None) -> Encoder | None:
 
 
 def _by_encoder(study: Study, encoder: Encoder, kinds: dict[str, DistilledSet], penalty: float) -> list[dict[str, Any]]:
-    samples, task = study.samples() or [], study.texts("the encoder")
+    samples, texts = study.samples() or [], study.texts("the encoder")
     told = f"{encoder.name}: encoding"
     pairs = [one["text_pair"] for one in samples] if "text_pair" in samples[0] else None
     features = encoder.features([one["text"] for one in samples], pairs)
-    table = task.splits.test
+    table = texts.test
     with study.reporter.stage(told, len(table.texts)) as bar:
         done = 0
 
@@ -144,6 +144,6 @@ def _by_encoder(study: Study, encoder: Encoder, kinds: dict[str, DistilledSet], 
     rows = []
     for kind, labelled in kinds.items():
         head = fit_head(features, labelled.targets.flatten(0, 1), penalty)
-        found = score(["accuracy"], head.predict(test), task.test.labels)["accuracy"]
+        found = score(["accuracy"], head.predict(test), study.task.test.labels)["accuracy"]
         rows.append({"network": f"{encoder.name}, frozen", "labels": kind, "steps": None, ACCURACY: summary([found])})
     return rows

@@ -53,8 +53,8 @@ def carry_out(
 ) -> None:
     """Prepare the run, analyse it and show the result. `again` is for analyses that distil anew."""
     from textdistill.analysis.study import Study
-    from textdistill.api import data_folder
     from textdistill.runs.progress import Reporter
+    from textdistill.runs.stored import data_folder
 
     name, overrides = split_words(list(words or []))
     if name is not None:

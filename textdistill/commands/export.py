@@ -186,10 +186,9 @@ def _decoded(source: Path, classes: Sequence[str] | None) -> TextSet:
     import numpy as np
 
     from textdistill.data.sets.text_set import TextSet
-    from textdistill.evaluation.decode import Decoded
-    from textdistill.reports.run_folder import facts_in
+    from textdistill.reports.run_folder import decoded_in
 
-    sentences = Decoded.from_dict(facts_in(source, DECODED)).sentences
+    sentences = decoded_in(source).sentences
     if not sentences:
         raise ArtifactError(f"{source / DECODED}: no sentences; decode the run again: textdistill decode {source}")
     names = tuple(classes or sentences[0].label)
@@ -240,8 +239,8 @@ def _rows(option: str, why: str, file: Path | None, source: Path, samples: TextS
     if file is not None:
         rows = read_text_set(file, samples.classes)
     elif (source / "manifest.json").is_file():
-        from textdistill.api import data_of
         from textdistill.data import load
+        from textdistill.runs.stored import data_of
 
         splits = load(data_of(source, data_dir))
         table = splits.test if option == "--test" else splits.validation

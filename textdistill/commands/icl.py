@@ -176,7 +176,7 @@ def _settings(
     for one in sets:
         run = Path(one.rpartition("=")[2])
         if (run / "manifest.json").is_file():
-            from textdistill.api import data_of
+            from textdistill.runs.stored import data_of
 
             return data_of(run, place)
     raise UserError("--data: name the real data whose rows are asked about, such as sst2 or a file of labelled texts")

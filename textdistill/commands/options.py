@@ -70,8 +70,9 @@ def is_run(name: str) -> bool:
 
 def stored_or_recipe(name: str, overrides: Sequence[str] = (), variant: str | None = None) -> Recipe:
     """The recipe of a finished run's folder, or the recipe of this name or path."""
-    from textdistill.api import load_recipe, stored_recipe
+    from textdistill.api import load_recipe
     from textdistill.runs.artifact import load
+    from textdistill.runs.stored import stored_recipe
 
     if is_run(name):
         return stored_recipe(load(name), overrides)

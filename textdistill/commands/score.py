@@ -91,8 +91,8 @@ def evaluate(
             if folder is not None
             else "--real: missing; the data that the set stands for: a known name, a hub id, a file or a folder"
         )
-    from textdistill.api import data_folder
     from textdistill.commands.judge_set import Request, evaluate_set
+    from textdistill.runs.stored import data_folder
 
     set_threads(threads)
     asked = Request(
@@ -112,7 +112,6 @@ def _evaluate_run(
     json: bool,
 ) -> None:
     """A finished run, scored again."""
-    from textdistill.api import stored_recipe
     from textdistill.commands.tables import show_run
     from textdistill.core.device import pick_device
     from textdistill.core.errors import UserError
@@ -120,6 +119,7 @@ def _evaluate_run(
     from textdistill.runs import pipeline
     from textdistill.runs.artifact import load
     from textdistill.runs.progress import Reporter
+    from textdistill.runs.stored import stored_recipe
 
     name, overrides = split_words(words)
     if name is not None:
@@ -142,10 +142,10 @@ def _judge_again(
     context: typer.Context, folder: Path, overrides: list[str], data_dir: Path | None, threads: int | None, json: bool
 ) -> None:
     """A text-level run's sets, judged again."""
-    from textdistill.api import data_folder
     from textdistill.commands.tables import show_texts
     from textdistill.runs.progress import Reporter
     from textdistill.runs.readable.again import judge_again
+    from textdistill.runs.stored import data_folder
 
     set_threads(threads)
     context.ensure_object(dict).update(folder=folder)
@@ -168,7 +168,7 @@ def decode(
     one_of("--metric", metric, ("cosine", "euclidean"))
     from textdistill import api
     from textdistill.commands.tables import screen
-    from textdistill.evaluation.decode import show
+    from textdistill.reports.decoded_text import show
 
     decoded = api.decode(folder, k=k, metric=metric, data_dir=data_dir)  # type: ignore[arg-type]
     if json:

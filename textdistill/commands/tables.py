@@ -172,7 +172,7 @@ def _tests(told: Mapping[str, Any] | None) -> tuple[str, str, str]:
 
 def show_run(run: Run, sentences: int = 3) -> None:
     """The end of a run on standard output."""
-    from textdistill.evaluation.decode import show
+    from textdistill.reports.decoded_text import show
 
     console = screen()
     console.print(accuracies(run.metrics))

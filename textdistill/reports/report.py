@@ -16,12 +16,12 @@ from typing import Any
 import torch
 import yaml
 
-from textdistill.evaluation.decode import Decoded, DecodedSentence, label_shares
 from textdistill.reports import pictures
 from textdistill.reports.grid import number
 from textdistill.reports.heatmap import label_heatmap
 from textdistill.reports.run_folder import FinishedRun, Manifest, Score, Scored, read_run
 from textdistill.reports.templates import PLAIN, minus, of_rows, render, write_page
+from textdistill.representations.decode import Decoded, DecodedSentence, label_shares
 
 SENTENCES = 40  # decoded sentences shown; decoded.json has them all
 OPEN_SENTENCES = 8  # of those, shown without unfolding

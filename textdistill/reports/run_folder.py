@@ -28,7 +28,7 @@ from pydantic import (
 )
 
 from textdistill.core.errors import ArtifactError
-from textdistill.evaluation.decode import Decoded
+from textdistill.representations.decode import Decoded
 
 T = TypeVar("T")
 MOST_BYTES = 2**26
@@ -230,6 +230,11 @@ def read_run(folder: Path) -> FinishedRun:
         picture=optional(folder / "picture.json", again, Picture),
         references=text_of(folder / "references.bib", "delete the file to leave it out"),
     )
+
+
+def decoded_in(folder: Path) -> Decoded:
+    """The decoded sentences of a run's folder. Errors: `ArtifactError` where there are none, or damaged ones."""
+    return Decoded.from_dict(facts_in(folder, "decoded.json"))
 
 
 def facts_in(folder: Path, name: str) -> dict[str, Any]:

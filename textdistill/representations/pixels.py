@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -55,6 +56,10 @@ class PixelTask(Task):
     def beside(self, data: DataSettings) -> PixelTask:
         """Images of another data set, scaled by their own training images, as the paper normalises each set."""
         return prepare_pixels(data, self.settings)
+
+    def pictures(self) -> Callable[[Tensor], Tensor]:
+        """The scaling backwards."""
+        return self.scaling.invert
 
     def readable(self, rows: list[int]) -> list[dict[str, Any]]:
         """The number and the class of each image in the training split."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,8 +12,12 @@ from torch import Tensor
 
 from textdistill.core.batch import RealData
 from textdistill.core.learner import Learner
-from textdistill.data import DataSettings
+from textdistill.core.schedule import DistilledSet
+from textdistill.data import DataSettings, Splits, TextTable
+from textdistill.representations.decode import Decoded
 from textdistill.representations.rows import Rows
+
+PlainTexts = Splits[TextTable]
 
 
 @dataclass
@@ -63,6 +68,26 @@ class Task(ABC):
     @abstractmethod
     def beside(self, data: DataSettings) -> Task:
         """Another data set in this task's representation."""
+
+    def points(self, inputs: Tensor, samples: list[dict[str, Any]] | None) -> Tensor:
+        """Samples as points of the space of `features`, (n, f): their inputs (n, *shape), or what they read as."""
+        return self.summary(inputs)
+
+    def snap(self) -> Callable[[Tensor], Tensor] | None:
+        """What replaces each vector of a sample by its nearest word's; `None` where samples are no vectors of words."""
+        return None
+
+    def decode(self, distilled: DistilledSet, k: int, metric: str) -> Decoded | None:
+        """A set as the `k` nearest words of every vector; `None` where samples are no vectors of words."""
+        return None
+
+    def pictures(self) -> Callable[[Tensor], Tensor] | None:
+        """What takes inputs back to pixels from 0 to 1; `None` where samples are no images."""
+        return None
+
+    def plain_texts(self) -> PlainTexts | None:
+        """The rows as the texts they came from; `None` where they came from images."""
+        return None
 
     @abstractmethod
     def readable(self, rows: list[int]) -> list[dict[str, Any]]:

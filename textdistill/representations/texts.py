@@ -92,6 +92,17 @@ class TextTask(Task):
         """Refused: a network's own inputs are no points of the space of `features`; `encoded` takes the texts."""
         raise DataError("texts: token ids are no points among the encoder's features; encode the texts themselves")
 
+    def points(self, inputs: Tensor, samples: list[dict[str, Any]] | None) -> Tensor:
+        """The samples' own texts among the features."""
+        if samples is None:
+            return self.summary(inputs)
+        pairs = [one["text_pair"] for one in samples] if "text_pair" in samples[0] else None
+        return self.encoded([one["text"] for one in samples], pairs)
+
+    def plain_texts(self) -> Splits[TextTable]:
+        """The tables that were read."""
+        return self.splits
+
     def beside(self, data: DataSettings) -> TextTask:
         """Another data set, read by the same network."""
         other = prepare_texts(data, self.settings)

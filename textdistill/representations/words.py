@@ -16,7 +16,9 @@ import embeddings
 from textdistill.core.batch import RealData
 from textdistill.core.errors import RecipeError
 from textdistill.core.learner import Learner
+from textdistill.core.schedule import DistilledSet
 from textdistill.data import DataSettings, Splits, TextTable, count_words, load, table_tokens
+from textdistill.representations.decode import Decoded, decode, nearest_sentences, snap
 from textdistill.representations.embedded_text import EmbeddedText, Trimmed
 from textdistill.representations.rows import Rows
 from textdistill.representations.task import Task
@@ -107,6 +109,22 @@ class WordTask(Task):
         """Texts of another data set with the same vectors, moved and scaled in the same way."""
         splits = load(data)
         return _assemble(splits, data, self.settings, self.vectors, self.rescale)
+
+    def snap(self) -> Callable[[Tensor], Tensor]:
+        """Each vector replaced by its nearest word's."""
+        return lambda inputs: snap(inputs, self.matrix)
+
+    def decode(self, distilled: DistilledSet, k: int, metric: str) -> Decoded:
+        """The nearest words, and the real sentences nearest to each sample."""
+        inputs, classes = distilled.inputs, self.classes
+        found = decode(inputs, distilled.targets, classes, self.words, self.matrix, metric=metric, k=k)  # type: ignore[arg-type]
+        labels = [classes[label] for label in self.train.labels.tolist()]
+        near = nearest_sentences(inputs, self.features(), self.splits.train.texts, labels)
+        return found.without_padding(inputs).with_nearest_real(near)
+
+    def plain_texts(self) -> Splits[TextTable]:
+        """The tables that were embedded."""
+        return self.splits
 
     def readable(self, rows: list[int]) -> list[dict[str, Any]]:
         """Training rows as a person reads them, with their label."""

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 import embeddings
 from textdistill.core.checkpoint import write_atomic
@@ -21,8 +20,8 @@ from textdistill.core.learner import Learner
 from textdistill.core.processes import meet
 from textdistill.core.schedule import DistilledSet
 from textdistill.core.streams import Streams
+from textdistill.data import Splits, TextTable
 from textdistill.evaluation.baselines import run_baselines
-from textdistill.evaluation.decode import Decoded, snap
 from textdistill.evaluation.labels import to_train_for
 from textdistill.evaluation.protocol import Bench, FullData, Predictor, block, full_rows, headline, validator
 from textdistill.evaluation.traditional import logistic, word_counts
@@ -30,10 +29,9 @@ from textdistill.evaluation.training import scheduled
 from textdistill.recipe.read import Recipe, precisions
 from textdistill.recipe.references import references
 from textdistill.reports.report import write_readme, write_report
+from textdistill.representations.decode import Decoded
 from textdistill.representations.kinds import prepare
 from textdistill.representations.task import Task
-from textdistill.representations.texts import TextTask
-from textdistill.representations.words import WordTask
 from textdistill.runs.artifact import Artifact, fitting, learner_of, load, save, training_of
 from textdistill.runs.initial_rows import base_task, owners_of, source_of
 from textdistill.runs.progress import Reporter
@@ -191,7 +189,7 @@ def evaluate(
             _full_key(recipe, task),
             embeddings.default_cache_dir() if cache is None else cache,
         )
-        snapper = _snapper(task) if settings.snapped and "inputs" in recipe.synthetic.learn else None
+        snapper = task.snap() if settings.snapped and "inputs" in recipe.synthetic.learn else None
         trained = [to_train_for(bench, one) for one in sets]
 
         def piece(own: Bench, name: str) -> Any:
@@ -202,9 +200,10 @@ def evaluate(
         full, (baselines, notes) = [found for names in together for found in bench.each(piece, names)]
         metrics = headline(bench, trained, full, snapper)
         metrics["baselines"] = baselines
-        if settings.traditional and isinstance(task, WordTask | TextTask):
+        texts = task.plain_texts()
+        if settings.traditional and texts is not None:
             bar.advance("TF-IDF")
-            metrics["traditional"] = _traditional(task, notes.pop("random_rows"), seed)
+            metrics["traditional"] = _traditional(texts, notes.pop("random_rows"), seed, task.metrics)
     costs = [one.meta.get("cost", {}) for one in sets]
     metrics["samples"] = sets[0].samples
     metrics["cost"] = {
@@ -306,11 +305,6 @@ def _full_key(recipe: Recipe, task: Task) -> dict[str, Any]:
     }
 
 
-def _snapper(task: Task) -> Callable[[Tensor], Tensor] | None:
-    """For word vectors: each replaced by that of the nearest word."""
-    return (lambda inputs: snap(inputs, task.matrix)) if isinstance(task, WordTask) else None
-
-
 def _with_cost(folder: Path) -> DistilledSet:
     stored = load(folder).distilled
     try:
@@ -320,13 +314,13 @@ def _with_cost(folder: Path) -> DistilledSet:
     return replace(stored, meta={**stored.meta, "cost": cost})
 
 
-def _traditional(task: WordTask | TextTask, rows: list[int], seed: int) -> dict[str, Any]:
-    train, test = task.splits.train, task.splits.test
+def _traditional(texts: Splits[TextTable], rows: list[int], seed: int, metrics: Sequence[str]) -> dict[str, Any]:
+    train, test = texts.train, texts.test
     joined = [
         [text if table.pairs is None else f"{text} {table.pairs[k]}" for k, text in enumerate(table.texts)]
         for table in (train, test)
     ]
-    names = list(dict.fromkeys(["accuracy", *task.metrics]))
+    names = list(dict.fromkeys(["accuracy", *metrics]))
     counts, asked = [word_counts(texts) for texts in joined]
     labels, out = np.asarray(train.labels), {}
     for name, which in {"tfidf_full": np.arange(len(labels)), "tfidf_random_real": np.array(rows)}.items():

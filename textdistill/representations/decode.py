@@ -8,7 +8,6 @@ the words really stand for, so that their accuracy can be measured too.
 from __future__ import annotations
 
 import dataclasses
-import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -17,8 +16,6 @@ from typing import Any, Literal
 import torch
 from jaxtyping import Float
 from pydantic import TypeAdapter, ValidationError
-from rich.console import Group, RenderableType
-from rich.text import Text
 from torch import Tensor
 
 from embeddings import nearest
@@ -104,6 +101,16 @@ class Decoded:
         except ValidationError as error:
             faults = [f"{'.'.join(map(str, fault['loc'])) or 'all'}: {fault['msg']}" for fault in error.errors()[:5]]
             raise ArtifactError("decoded sentences: " + "; ".join(faults)) from None
+
+    def without_padding(self, inputs: Tensor) -> Decoded:
+        """The same without what is nearest to the zero vectors behind a padded real row of `inputs` (S, m, l, d)."""
+        filled = inputs.flatten(0, 1).abs().sum(-1) > 0
+        lengths = [max(1, int(row.nonzero().max()) + 1) if bool(row.any()) else 1 for row in filled]
+        kept = [
+            replace(one, words=one.words[:n], distances=one.distances[:n], alternatives=one.alternatives[:n])
+            for one, n in zip(self.sentences, lengths, strict=True)
+        ]
+        return replace(self, sentences=kept)
 
     def with_nearest_real(self, found: Sequence[Sequence[RealSentence]]) -> Decoded:
         """The same with the real sentences of `nearest_sentences`, one list for each distilled sentence."""
@@ -232,32 +239,6 @@ def nearest_sentences(
         [RealSentence(texts[row], str(labels[row]), _short(1 - value)) for value, row in zip(near, which, strict=True)]
         for near, which in zip(values[:, :k].tolist(), rows[:, :k].tolist(), strict=True)
     ]
-
-
-def show(decoded: Decoded, limit: int = 3, words: int = 40) -> RenderableType:
-    """The first `limit` sentences for a terminal: label with its top classes, the words, the mean distance.
-
-    Words farther than the set's median are dim.
-    """
-    parts: list[RenderableType] = []
-    for one in decoded.sentences[:limit]:
-        ranked = one.ranked()[:3]
-        head = Text(f"step {one.step + 1}, sample {one.sample + 1}  ", style="dim")
-        head.append("  ".join(f"{name} {share:.2f}" for name, share in ranked), style="bold")
-        body = Text()
-        for word, gap in list(zip(one.words, one.distances, strict=True))[:words]:
-            body.append(word, style="dim" if gap > decoded.summary.median else "").append(" ")
-        if len(one.words) > words:
-            body.append(f"… {len(one.words) - words} more")
-        mean = statistics.fmean(one.distances) if one.distances else math.nan
-        tail = Text(
-            f"mean {decoded.summary.metric} distance {mean:.3f} (real words: {decoded.summary.real_word_distance:.3f})",
-            style="dim",
-        )
-        parts += [head, body, tail, Text()]
-    if len(decoded.sentences) > limit:
-        parts.append(Text(f"{len(decoded.sentences) - limit} more sentences", style="dim"))
-    return Group(*parts)
 
 
 def _check(inputs: Tensor, targets: Tensor, classes: Sequence[str], words: Sequence[str], matrix: Tensor) -> None:

@@ -14,7 +14,7 @@ from rich.console import Console
 from torch import Tensor
 
 from textdistill.core.errors import ArtifactError, DataError
-from textdistill.evaluation.decode import (
+from textdistill.representations.decode import (
     Decoded,
     Metric,
     RealSentence,

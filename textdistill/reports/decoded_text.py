@@ -1,0 +1,37 @@
+"""Decoded sentences for a terminal."""
+
+from __future__ import annotations
+
+import math
+import statistics
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from textdistill.representations.decode import Decoded
+
+
+def show(decoded: Decoded, limit: int = 3, words: int = 40) -> RenderableType:
+    """The first `limit` sentences for a terminal: label with its top classes, the words, the mean distance.
+
+    Words farther than the set's median are dim.
+    """
+    parts: list[RenderableType] = []
+    for one in decoded.sentences[:limit]:
+        ranked = one.ranked()[:3]
+        head = Text(f"step {one.step + 1}, sample {one.sample + 1}  ", style="dim")
+        head.append("  ".join(f"{name} {share:.2f}" for name, share in ranked), style="bold")
+        body = Text()
+        for word, gap in list(zip(one.words, one.distances, strict=True))[:words]:
+            body.append(word, style="dim" if gap > decoded.summary.median else "").append(" ")
+        if len(one.words) > words:
+            body.append(f"… {len(one.words) - words} more")
+        mean = statistics.fmean(one.distances) if one.distances else math.nan
+        tail = Text(
+            f"mean {decoded.summary.metric} distance {mean:.3f} (real words: {decoded.summary.real_word_distance:.3f})",
+            style="dim",
+        )
+        parts += [head, body, tail, Text()]
+    if len(decoded.sentences) > limit:
+        parts.append(Text(f"{len(decoded.sentences) - limit} more sentences", style="dim"))
+    return Group(*parts)
