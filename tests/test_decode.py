@@ -14,6 +14,7 @@ from rich.console import Console
 from torch import Tensor
 
 from textdistill.core.errors import ArtifactError, DataError
+from textdistill.reports.decoded_text import show
 from textdistill.representations.decode import (
     Decoded,
     Metric,
@@ -21,7 +22,6 @@ from textdistill.representations.decode import (
     decode,
     label_shares,
     nearest_sentences,
-    show,
     snap,
 )
 
