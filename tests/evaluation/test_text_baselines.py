@@ -12,7 +12,7 @@ from textdistill.core.streams import Streams
 from textdistill.data.sets.text_set import TextSet
 from textdistill.data.table import TextTable
 from textdistill.evaluation import text_baselines
-from textdistill.evaluation.text_baselines import BASELINES, baseline_sets, nearest_real_sets
+from textdistill.evaluation.text_baselines import TEXT_BASELINES, baseline_sets, nearest_real_sets
 from textdistill.selection import herding
 
 CLASSES = ("negative", "positive")
@@ -35,7 +35,7 @@ def rows_of(one: TextSet) -> list[int]:
     return rows
 
 
-@pytest.mark.parametrize("name", [name for name in BASELINES if name != "nearest_real"])
+@pytest.mark.parametrize("name", [name for name in TEXT_BASELINES if name != "nearest_real"])
 def test_sets_are_balanced_rows_that_another_seed_or_set_changes(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(text_baselines, "CANDIDATES", 2)
     sets = baseline_sets(name, TRAIN, POINTS, 2, 3, Streams(3))

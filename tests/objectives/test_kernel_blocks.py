@@ -8,25 +8,25 @@ from torch import Tensor
 
 from tests.core.cases import KERNEL_CASES, generator, learner_of, randn
 from textdistill.objectives.kernels import NTK, ConvNTK, Kernel
-from textdistill.objectives.kernels.blocks import Blocks, Rows
+from textdistill.objectives.kernels.blocks import Blocks, Inputs
 
 LEARNER = learner_of("mlp")
 MASK = torch.arange(5) < torch.tensor([5, 3, 1, 4, 2, 5, 5])[:, None]
 BUDGETS = (1e-9, 1e-3, 512.0)  # one pair, some pairs, all at once
 
 
-def sides(kernel: Kernel) -> tuple[Rows, Rows]:
+def sides(kernel: Kernel) -> tuple[Inputs, Inputs]:
     """Seven rows against three, of a kind that the kernel takes."""
     shape = (5, 3) if "words" in kernel.takes else (2, 4, 4)
-    left = Rows(randn(7, *shape), MASK if "words" in kernel.takes else None)
-    return left, Rows(randn(3, *shape, seed=1).requires_grad_())
+    left = Inputs(randn(7, *shape), MASK if "words" in kernel.takes else None)
+    return left, Inputs(randn(3, *shape, seed=1).requires_grad_())
 
 
 def kernel_of(case: str) -> Kernel:
     return KERNEL_CASES[case].prepare(randn(3, 5, 3), LEARNER, LEARNER.init(generator()))
 
 
-def whole(kernel: Kernel, left: Rows, right: Rows, adjoint: Tensor) -> tuple[Tensor, Tensor]:
+def whole(kernel: Kernel, left: Inputs, right: Inputs, adjoint: Tensor) -> tuple[Tensor, Tensor]:
     values = kernel(left.inputs, right.inputs, left.mask, right.mask)
     return values.detach(), torch.autograd.grad(values, right.inputs, adjoint)[0]
 
@@ -66,10 +66,10 @@ def test_the_stream_shows_every_row_of_the_kernel_once(budget: float, wanted: bo
 def test_rows_that_stand_on_both_sides_send_back_both_ways() -> None:
     x, adjoint = randn(4, 5, 3).requires_grad_(), randn(4, 4, seed=2)
     (wanted,) = torch.autograd.grad(NTK()(x, x), x, adjoint)
-    (found,) = Blocks(NTK(), 1e-4).pullback(Rows(x), Rows(x), adjoint, [x])
+    (found,) = Blocks(NTK(), 1e-4).pullback(Inputs(x), Inputs(x), adjoint, [x])
     torch.testing.assert_close(found, wanted)
     halves = [
-        Blocks(NTK()).pullback(Rows(x).part(part), Rows(x), adjoint[part], [x])[0]
+        Blocks(NTK()).pullback(Inputs(x).part(part), Inputs(x), adjoint[part], [x])[0]
         for part in (slice(0, 1), slice(1, 4))
     ]
     torch.testing.assert_close(halves[0] + halves[1], wanted)
@@ -77,7 +77,7 @@ def test_rows_that_stand_on_both_sides_send_back_both_ways() -> None:
 
 @pytest.mark.parametrize(("mib", "rows", "columns"), [(1e-9, 1, 1), (0.5, 1, 7), (4.0, 5, 10), (1000.0, 11, 10)])
 def test_a_block_keeps_to_its_budget(mib: float, rows: int, columns: int) -> None:
-    kernel, left, right = ConvNTK(depth=1), Rows(randn(40, 1, 5, 6)), Rows(randn(10, 1, 5, 6))
+    kernel, left, right = ConvNTK(depth=1), Inputs(randn(40, 1, 5, 6)), Inputs(randn(10, 1, 5, 6))
     each = kernel.floats((1, 5, 6), (1, 5, 6))
     assert each == 10 * 30**2
     found = Blocks(kernel, mib).cut(left, right)
@@ -86,5 +86,5 @@ def test_a_block_keeps_to_its_budget(mib: float, rows: int, columns: int) -> Non
 
 
 def test_a_block_is_no_larger_than_a_cache_where_rows_can_be_cut_further() -> None:
-    left, right = Rows(randn(1000, 1, 2, 2)), Rows(randn(100, 1, 2, 2))
+    left, right = Inputs(randn(1000, 1, 2, 2)), Inputs(randn(100, 1, 2, 2))
     assert Blocks(NTK(), 4096.0).cut(left, right) == (2**20 // (12 * 100), 100)

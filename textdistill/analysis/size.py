@@ -16,12 +16,12 @@ from typing import Any
 
 from textdistill.core.checkpoint import write_atomic
 from textdistill.core.errors import ArtifactError, UserError
+from textdistill.core.file_names import LEDGER
 from textdistill.recipe.read import Recipe
 from textdistill.runs import pipeline
 from textdistill.runs.progress import Reporter
 from textdistill.runs.run_files import claim
 
-LEDGER = "size.json"
 # A try is scored by few networks and nothing else: what is looked for is r_M alone.
 FEW = ("evaluate.nets=5", "evaluate.baselines=[]", "evaluate.traditional=false", "evaluate.snapped=false")
 

@@ -13,6 +13,7 @@ import torch
 
 from textdistill.core.device import pick_device
 from textdistill.core.errors import UserError, did_you_mean
+from textdistill.core.file_names import SAMPLES
 from textdistill.core.inner import InnerOptimizer
 from textdistill.core.learner import Learner
 from textdistill.core.schedule import DistilledSet
@@ -24,7 +25,6 @@ from textdistill.representations.task import PlainTexts, Task
 from textdistill.runs.artifact import Artifact, learner_of, load
 from textdistill.runs.pipeline import make_bench, prepare_task
 from textdistill.runs.progress import Reporter
-from textdistill.runs.readable_set import SAMPLES
 
 FOLDER = "analysis"
 # Networks that a set is tried on unless others are named, and the settings by which they are kept small.

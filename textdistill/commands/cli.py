@@ -12,6 +12,7 @@ from rich.console import Console
 from typer.core import TyperGroup
 
 from textdistill.core.errors import UserError
+from textdistill.core.file_names import ERROR_LOG
 
 REPORT_TO = "please report it, with that file, to the project's issue tracker"
 FAULT, MISTAKE, STOPPED = 1, 2, 130
@@ -68,8 +69,8 @@ def _keep(text: str, folder: Path | None) -> Path:
 
     if folder is not None and folder.is_dir():
         try:
-            (folder / "error.log").write_text(text, encoding="utf-8")
-            return folder / "error.log"
+            (folder / ERROR_LOG).write_text(text, encoding="utf-8")
+            return folder / ERROR_LOG
         except OSError:
             pass  # the temporary file below will do
     with tempfile.NamedTemporaryFile("w", prefix="textdistill-", suffix=".log", delete=False, encoding="utf-8") as file:

@@ -22,6 +22,7 @@ from textdistill.commands.wording import (
     words_of,
 )
 from textdistill.core.errors import ArtifactError, UserError
+from textdistill.core.file_names import DECODED, MANIFEST, METRICS, SAMPLES
 
 if TYPE_CHECKING:
     from textdistill.data.sets.text_set import TextSet
@@ -44,7 +45,6 @@ NAMES = (
     *("prompt", "openai", "lm-eval", "dspy", "langchain", "promptfoo"),
     *("llama-factory", "huggingface", "csv", "jsonl"),
 )
-DECODED, SAMPLES = "decoded.json", "samples.jsonl"
 ORDER_HELP = "as_selected, interleaved, shuffled, or best: by --model on labelled rows."
 MODEL_HELP = "best: a causal language model (a hub id, a folder, a .gguf file or smollm2)."
 VALIDATION_HELP = "best: a file of labelled rows, none of which is tested on; else the run's own."
@@ -111,7 +111,7 @@ def export(
     _refuse_idle(format, chosen, wished)
     shots = Shots(k=k, order=order, seed=seed, labels=labels, **wished)  # type: ignore[arg-type]
     _refuse_labels(format, chosen, shots)
-    manifest, metrics = (facts_in(source, file) for file in ("manifest.json", "metrics.json"))
+    manifest, metrics = (facts_in(source, file) for file in (MANIFEST, METRICS))
     samples = _samples(source, manifest, metrics, None if classes is None else classes.split(","))
     scorer = _scorer(order, model, validation, source, samples, seed, data_dir)
     picked = arrange(samples, shots, None if tokenizer is None else _counter(tokenizer), scorer)
@@ -238,7 +238,7 @@ def _rows(option: str, why: str, file: Path | None, source: Path, samples: TextS
 
     if file is not None:
         rows = read_text_set(file, samples.classes)
-    elif (source / "manifest.json").is_file():
+    elif (source / MANIFEST).is_file():
         from textdistill.data import load
         from textdistill.runs.stored import data_of
 

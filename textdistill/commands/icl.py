@@ -22,6 +22,7 @@ from textdistill.commands.wording import (
     words_of,
 )
 from textdistill.core.errors import UserError
+from textdistill.core.file_names import MANIFEST
 
 if TYPE_CHECKING:
     from textdistill.data import DataSettings, TextTable
@@ -175,7 +176,7 @@ def _settings(
         raise UserError("--text, --text-pair and --label name columns of --data; give it too")
     for one in sets:
         run = Path(one.rpartition("=")[2])
-        if (run / "manifest.json").is_file():
+        if (run / MANIFEST).is_file():
             from textdistill.runs.stored import data_of
 
             return data_of(run, place)

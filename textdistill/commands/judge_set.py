@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from textdistill.core.errors import UserError
+from textdistill.core.file_names import LOOK, MANIFEST, METRICS
 
 if TYPE_CHECKING:
     from textdistill.data import Splits, TextTable
@@ -104,7 +105,7 @@ def _sets(path: Path, classes: Sequence[str]) -> tuple[list[TextSet], dict[str, 
     from textdistill.reports.run_folder import facts_in
     from textdistill.reports.text_folder import kind_of
 
-    manifest, metrics = facts_in(path, "manifest.json"), facts_in(path, "metrics.json")
+    manifest, metrics = facts_in(path, MANIFEST), facts_in(path, METRICS)
     place = path
     if kind_of(path) == "texts":  # of a run, all sets that it is remembered by
         headline = manifest.get("headline")
@@ -135,7 +136,6 @@ def _write(
     from textdistill.core.checkpoint import write_atomic
     from textdistill.data.sets.text_sets import write_text_set
     from textdistill.reports.headline import write_look
-    from textdistill.reports.text_folder import LOOK, MANIFEST, METRICS
     from textdistill.reports.text_report import write_text_page
     from textdistill.runs.artifact import commit, versions
     from textdistill.runs.readable.outside import SET

@@ -21,6 +21,7 @@ from textdistill.commands.options import (
     table_overrides,
 )
 from textdistill.core.errors import UserError
+from textdistill.core.file_names import METRICS
 
 if TYPE_CHECKING:
     from textdistill.recipe.read import Recipe
@@ -90,7 +91,7 @@ def run(
     from textdistill.recipe.record import check_recordable, entry
     from textdistill.recipe.record import record as write_record
     from textdistill.runs import trackers
-    from textdistill.runs.pipeline import METRICS, Run
+    from textdistill.runs.pipeline import Run
     from textdistill.runs.run import made_by, run_in_processes, variants
 
     name, overrides = split_words(words or [])

@@ -11,6 +11,7 @@ import typer
 
 from textdistill.commands.compare import COMPARE_HELP, compare
 from textdistill.commands.options import DataDir, Device, Json, Threads, one_of, set_threads, split_words
+from textdistill.core.file_names import METRICS
 
 EVALUATE_HELP = """Train networks on a stored set again and score them against full data and baselines.
 
@@ -133,7 +134,7 @@ def _evaluate_run(
     context.ensure_object(dict).update(folder=folder)
     result = pipeline.evaluate(folder, recipe=recipe, device=device, reporter=Reporter())
     if json:
-        sys.stdout.write((folder / pipeline.METRICS).read_text(encoding="utf-8"))
+        sys.stdout.write((folder / METRICS).read_text(encoding="utf-8"))
     else:
         show_run(result)
 
@@ -151,7 +152,7 @@ def _judge_again(
     context.ensure_object(dict).update(folder=folder)
     result = judge_again(folder, overrides=overrides, data_dir=data_folder(data_dir), reporter=Reporter())
     if json:
-        sys.stdout.write((folder / "metrics.json").read_text(encoding="utf-8"))
+        sys.stdout.write((folder / METRICS).read_text(encoding="utf-8"))
     else:
         show_texts(result)
 

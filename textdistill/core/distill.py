@@ -18,6 +18,7 @@ from torch import Tensor
 from textdistill.core.batch import RealData
 from textdistill.core.checkpoint import load_checkpoint, save_checkpoint, write_atomic
 from textdistill.core.errors import ArtifactError, DivergenceError, RecipeError
+from textdistill.core.file_names import CHECKPOINT, STEPS
 from textdistill.core.learner import Learner
 from textdistill.core.outer import Outer, learning_rate, make_optimizer
 from textdistill.core.schedule import DistilledSet, Outcome, Remembers, Synthetic
@@ -74,12 +75,12 @@ class Checkpoint:
     @property
     def file(self) -> Path:
         """The newest state."""
-        return self.folder / "checkpoint.safetensors"
+        return self.folder / CHECKPOINT
 
     @property
     def log(self) -> Path:
         """The metrics, one JSON object a line."""
-        return self.folder / "metrics.jsonl"
+        return self.folder / STEPS
 
 
 @dataclass

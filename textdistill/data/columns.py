@@ -18,7 +18,7 @@ _REGRESSION_VALUES = 20  # more different fractions than this are a quantity, no
 
 
 @dataclass(frozen=True)
-class Rows:
+class Records:
     """Columns as a source has them.
 
     `source` is what messages call it; `read` gives a column's values; row i is called `{unit} {numbers[i]}`, as a
@@ -60,7 +60,7 @@ class Columns:
 
 
 def to_table(
-    rows: Rows, columns: Columns, name: str, classes: tuple[str, ...] | None, drop_empty: bool = False
+    rows: Records, columns: Columns, name: str, classes: tuple[str, ...] | None, drop_empty: bool = False
 ) -> tuple[TextTable, list[str]] | None:
     """The table and its notes, or `None` when no row has a label (GLUE's public test splits).
 
@@ -92,7 +92,7 @@ def to_table(
     return table.take(kept), [f"{rows.source}: {len(empty)} rows with an empty text dropped"]
 
 
-def _texts(rows: Rows, column: str) -> list[str]:
+def _texts(rows: Records, column: str) -> list[str]:
     texts = ["" if value is None else value for value in rows.column(column)]
     for place, value in enumerate(texts):
         if not isinstance(value, str):
@@ -124,7 +124,7 @@ def _is_missing(value: Any, class_names: Sequence[str] | None) -> bool:
 
 
 def _labels(
-    rows: Rows, columns: Columns, values: list[Any], listed: tuple[str, ...] | None, classes: tuple[str, ...] | None
+    rows: Records, columns: Columns, values: list[Any], listed: tuple[str, ...] | None, classes: tuple[str, ...] | None
 ) -> tuple[np.ndarray, tuple[str, ...]]:
     """Label indices and the classes that they index."""
     written = _as_names(rows, columns.label, values)
@@ -159,7 +159,7 @@ def _labels(
     return labels, final
 
 
-def _as_names(rows: Rows, column: str, values: list[Any]) -> list[str]:
+def _as_names(rows: Records, column: str, values: list[Any]) -> list[str]:
     """Every label as a string; one kind of value in a column, and no quantity."""
     kinds: dict[str, int] = {}
     for place, value in enumerate(values):
@@ -196,7 +196,7 @@ def _kind(value: Any) -> str:
     return "string" if isinstance(value, str) else "other"
 
 
-def _refuse_quantity(rows: Rows, column: str, written: list[str]) -> None:
+def _refuse_quantity(rows: Records, column: str, written: list[str]) -> None:
     distinct = set(written)
     try:
         numbers = [float(label) for label in distinct]

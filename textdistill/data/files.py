@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from textdistill.core.errors import DataError
-from textdistill.data.columns import Rows
+from textdistill.data.columns import Records
 from textdistill.data.settings import FORMATS
 
 MAX_LINE = 64 * 2**20  # bytes; a longer line is a broken or a hostile file
@@ -44,7 +44,7 @@ def format_of(path: Path) -> str | None:
     return _SUFFIXES.get(Path(name).suffix)
 
 
-def read_file(path: str | Path, *, format: str | None = None, encoding: str = "utf-8") -> Rows:
+def read_file(path: str | Path, *, format: str | None = None, encoding: str = "utf-8") -> Records:
     """The columns of a file; `.gz` text is unpacked on the way.
 
     Raises `DataError` for a file that is missing, empty, of an unknown format, undecodable, ragged, or has a line of
@@ -65,7 +65,7 @@ def read_file(path: str | Path, *, format: str | None = None, encoding: str = "u
     return read_json_lines(text, str(path)) if format == "jsonl" else read_csv(text, str(path), format)
 
 
-def read_csv(text: str, source: str, format: str = "csv") -> Rows:
+def read_csv(text: str, source: str, format: str = "csv") -> Records:
     """The columns of comma (or tab) separated text with a header line and `"` quotes; a row is called by its line."""
     if not text.strip():
         raise DataError(f"{source}: empty file")
@@ -99,10 +99,10 @@ def read_csv(text: str, source: str, format: str = "csv") -> Rows:
             csv.field_size_limit(before)
     names = _unique(header or [], source)
     places = {name: place for place, name in enumerate(names)}
-    return Rows(source, names, lambda name: [record[places[name]] for record in records], "line", numbers)
+    return Records(source, names, lambda name: [record[places[name]] for record in records], "line", numbers)
 
 
-def read_json_lines(text: str, source: str) -> Rows:
+def read_json_lines(text: str, source: str) -> Records:
     """The columns of one JSON object a line; a key that a line lacks is a missing value."""
     if not text.strip():
         raise DataError(f"{source}: empty file")
@@ -128,10 +128,10 @@ def read_json_lines(text: str, source: str) -> Rows:
         records.append(record)
         numbers.append(number)
         names.update(dict.fromkeys(record))
-    return Rows(source, tuple(names), lambda name: [record.get(name) for record in records], "line", numbers)
+    return Records(source, tuple(names), lambda name: [record.get(name) for record in records], "line", numbers)
 
 
-def _read_parquet(path: Path) -> Rows:
+def _read_parquet(path: Path) -> Records:
     try:
         file = pq.ParquetFile(path)
         names = _unique(file.schema_arrow.names, str(path))
@@ -146,7 +146,7 @@ def _read_parquet(path: Path) -> Rows:
         except (pa.ArrowException, OSError, ValueError, IndexError) as error:
             raise DataError(f"{path}: column {name!r} cannot be read: {_first_line(error)}") from None
 
-    return Rows(str(path), names, read, "row", range(1, count + 1), classes)
+    return Records(str(path), names, read, "row", range(1, count + 1), classes)
 
 
 def _class_names(metadata: dict[bytes, bytes]) -> dict[str, tuple[str, ...]]:

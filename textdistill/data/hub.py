@@ -9,13 +9,13 @@ from typing import Any
 
 from textdistill.core.errors import DataError, OfflineError
 from textdistill.data import files
-from textdistill.data.columns import Rows
+from textdistill.data.columns import Records
 
 PROBE_SECONDS = 5.0
 _CONVERTED = "refs/convert/parquet"  # where the hub keeps a plain copy of data that need a loading script
 
 
-def read_mirror(folder: Path, split_names: Mapping[str, tuple[str, ...]], **reading: Any) -> dict[str, Rows]:
+def read_mirror(folder: Path, split_names: Mapping[str, tuple[str, ...]], **reading: Any) -> dict[str, Records]:
     """The splits of a folder that holds `train`, `validation` and `test` files; train must be there."""
     found = {}
     for split, names in split_names.items():
@@ -43,7 +43,7 @@ def mirror_folder(data_dir: str, names: tuple[str, ...]) -> tuple[Path | None, s
 
 def read_hub(
     hub_id: str, config: str | None, split_names: Mapping[str, tuple[str, ...]], remedy: str
-) -> dict[str, Rows]:
+) -> dict[str, Records]:
     """The splits of a data set of the hub, from its cache if the hub cannot be reached.
 
     Code of a data set is never run. Raises `OfflineError` within seconds when the hub cannot be reached and the cache
@@ -76,7 +76,7 @@ def read_hub(
     return found
 
 
-def _rows(split: Any, source: str) -> Rows:
+def _rows(split: Any, source: str) -> Records:
     classes = {
         column: tuple(feature.names) for column, feature in split.features.items() if hasattr(feature, "str2int")
     }
@@ -84,7 +84,7 @@ def _rows(split: Any, source: str) -> Rows:
     def read(column: str) -> list[Any]:
         return list(split.with_format(None)[column])
 
-    return Rows(source, tuple(split.column_names), read, "row", range(1, len(split) + 1), classes)
+    return Records(source, tuple(split.column_names), read, "row", range(1, len(split) + 1), classes)
 
 
 @contextmanager

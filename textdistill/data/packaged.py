@@ -7,7 +7,7 @@ from itertools import compress
 from pathlib import Path
 
 from textdistill.core.errors import DataError
-from textdistill.data.columns import Rows
+from textdistill.data.columns import Records
 from textdistill.data.distributions import PackagedFile
 from textdistill.data.files import read_csv
 
@@ -37,7 +37,7 @@ def is_packaged(name: str) -> bool:
         return False
 
 
-def read_packaged(name: str) -> Rows:
+def read_packaged(name: str) -> Records:
     """`imdb` (25,000 reviews, the public train split) or `rotten_tomatoes` (8,530 sentences); label 1 is positive.
 
     Raises `DataError` when the package is missing or its file is not the one with the known SHA-256.

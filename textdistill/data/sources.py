@@ -9,7 +9,7 @@ from typing import Any
 
 from textdistill.core.errors import DataError
 from textdistill.data import files, hub, packaged
-from textdistill.data.columns import Columns, Rows, to_table
+from textdistill.data.columns import Columns, Records, to_table
 from textdistill.data.cuts import Source
 from textdistill.data.known import KnownData, find_known, names_help
 from textdistill.data.settings import DataSettings
@@ -71,7 +71,7 @@ def _named(settings: DataSettings, name: str, known: KnownData | None) -> Source
     return _assemble(settings, name, known, f"hub {hub_id}" + (f":{config}" if config else ""), found, notes)
 
 
-def _mirror(settings: DataSettings, folder: Path, splits: Mapping[str, tuple[str, ...]]) -> dict[str, Rows]:
+def _mirror(settings: DataSettings, folder: Path, splits: Mapping[str, tuple[str, ...]]) -> dict[str, Records]:
     reading: dict[str, Any] = {"encoding": settings.encoding, "format": settings.format}
     return hub.read_mirror(folder, splits, **reading)
 
@@ -91,7 +91,7 @@ def _assemble(
     name: str,
     known: KnownData | None,
     description: str,
-    parts: dict[str, Rows],
+    parts: dict[str, Records],
     notes: list[str],
     test_rows: int | None = None,
     public: bool = True,
@@ -126,7 +126,7 @@ def _assemble(
     return Source(description, train, others["validation"], others["test"], metrics, sorted(notes), test_rows, public)
 
 
-def _columns(settings: DataSettings, known: KnownData | None, rows: Rows) -> Columns:
+def _columns(settings: DataSettings, known: KnownData | None, rows: Records) -> Columns:
     pair: tuple[str, str | None] = ("text", None)
     if known is not None:
         present = (pair for pair in known.columns if set(pair) - {None} <= set(rows.names))

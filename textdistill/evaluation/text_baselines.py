@@ -19,7 +19,7 @@ from textdistill.evaluation.training import accuracy
 from textdistill.learners.linear_head import fit_head
 from textdistill.selection import KMeansSettings, herding, k_centers
 
-BASELINES = ("random", "herding", "k_centers", "best_k_centers", "nearest_real")
+TEXT_BASELINES = ("random", "herding", "k_centers", "best_k_centers", "nearest_real")
 HERDED_SHARE = 0.5  # of a class's rows, drawn anew for each set
 CANDIDATES = 10
 HELD_OUT_SHARE, HELD_OUT_MOST = 0.1, 1000  # of a class's rows
@@ -54,8 +54,10 @@ def baseline_sets(
     - `nearest_real`: for every sample of the sets in `synthetic` the nearest row of its class by `synthetic_features`
       (one (m, f) table for each set), no row twice: see `nearest_real_sets`.
     """
-    if name not in BASELINES:
-        raise UserError(f"baseline {name!r} is unknown{did_you_mean(name, BASELINES)}; known: {', '.join(BASELINES)}")
+    if name not in TEXT_BASELINES:
+        raise UserError(
+            f"baseline {name!r} is unknown{did_you_mean(name, TEXT_BASELINES)}; known: {', '.join(TEXT_BASELINES)}"
+        )
     if len(features) != len(train):
         raise DataError(f"{len(features)} feature rows for {len(train)} training rows; one for each is needed")
     if name == "nearest_real":

@@ -34,7 +34,7 @@ from textdistill.representations.embedded_text import EmbeddedText
 QUICK_STEPS, QUICK_LR = 60, 1e-4
 WORD_NETWORKS = ("text_conv", "bi_lstm", "bi_rnn", "mlp")
 VECTORS = "glove-6b-50d"
-Rows = TextSet | TextTable
+LabelledTexts = TextSet | TextTable
 
 
 class TextLearner(Protocol):
@@ -199,7 +199,7 @@ class FineTuned:
                 waiting = [order[at : at + self.batch] for at in range(0, n, self.batch)]
             yield waiting.pop(0)
 
-    def _tokens(self, tokenizer: Any, rows: Rows, places: Sequence[int]) -> dict[str, Tensor]:
+    def _tokens(self, tokenizer: Any, rows: LabelledTexts, places: Sequence[int]) -> dict[str, Tensor]:
         second = None if rows.pairs is None else [rows.pairs[place] for place in places]
         longest = min(self.length, _longest(self.model))
         told = {"padding": True, "truncation": True, "max_length": longest, "return_tensors": "pt"}
@@ -288,7 +288,7 @@ class WordNet:
             self._tests[test.fingerprint] = self._embedded(test)
         return score(metrics, predict(learner, params, self._tests[test.fingerprint]), test.labels)
 
-    def _embedded(self, rows: Rows) -> EmbeddedText:
+    def _embedded(self, rows: LabelledTexts) -> EmbeddedText:
         table = TextTable("", rows.classes, rows.texts, rows.pairs, rows.labels)
         tokens, vectors = table_tokens(table), _vectors(self.vectors)
         words = [word for word in dict.fromkeys(chain.from_iterable(tokens)) if word in vectors.index]

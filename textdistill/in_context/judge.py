@@ -24,7 +24,7 @@ from textdistill.in_context.opponents import ZERO_SHOT
 
 Order = Literal["shuffled", "interleaved", "best"]
 ORDERS: tuple[str, ...] = get_args(Order)
-METRICS = ("accuracy", "macro_f1")
+SCORED = ("accuracy", "macro_f1")
 SETS_FOR_WORDING = 2  # of a method, by which its wording is chosen
 Tick = Callable[[str], None]
 
@@ -88,7 +88,7 @@ class InContext:
         out = {}
         for method, cell in self.cells.items():
             told: dict[str, Any] = {"shots": self.shots[method], "template": self.templates[method]}
-            for metric in METRICS:
+            for metric in SCORED:
                 raw = [[round(one[metric], 4) for one in orders] for orders in cell.scores]
                 spread = {"orders": len(raw[0]), "sd_orders": round(cell.within(metric), 4)}
                 told[metric] = {**cell.summary(metric).as_dict(), **spread, "scores": raw}
@@ -136,7 +136,7 @@ def judge_prompts(
             for shown in _orders(one, prompting, wording, scorer, luck):
                 tick(method)
                 likely = likelihood.in_words(wording, shown, rows, calibrate=prompting.calibrate)
-                several.append(score(METRICS, likely.argmax(1), rows.labels))
+                several.append(score(SCORED, likely.argmax(1), rows.labels))
             scored.append(tuple(several))
         cells[method], templates[method] = Cell(tuple(scored)), str(wording.template)
         shots[method] = max(map(len, found))

@@ -23,7 +23,7 @@ from textdistill.core.streams import Streams
 from textdistill.core.unroll import Inner
 from textdistill.objectives.kernels.analytic import NTK
 from textdistill.objectives.kernels.base import Kernel
-from textdistill.objectives.kernels.blocks import Blocks, Rows
+from textdistill.objectives.kernels.blocks import Blocks, Inputs
 from textdistill.objectives.moments import whole_set
 
 # Numbers of a kernel, over its pairs and what each pair keeps, that a full-data score may cost: a minute of one core
@@ -90,7 +90,7 @@ class KIP:
         Takes as much memory as three square matrices of the set's samples in float64, and time cubic in them.
         """
         pooled = distilled.pooled()
-        support = Rows(pooled.inputs.detach().double())
+        support = Inputs(pooled.inputs.detach().double())
         blocks = self.blocks(support, learner, params if params is not None else distilled.theta0)
         centre = 1.0 / pooled.targets.shape[1]
         dual = self.dual(blocks.values(support, support), pooled.targets.detach().double() - centre)
@@ -102,7 +102,7 @@ class KIP:
                 torch.matmul(cross, dual, out=found[rows])
                 return cross
 
-            blocks.stream(Rows(batch.inputs, batch.mask), support, [], fill)  # a test split's kernel is never whole
+            blocks.stream(Inputs(batch.inputs, batch.mask), support, [], fill)  # a test split's kernel is never whole
             return found + centre
 
         return scores
@@ -118,7 +118,7 @@ class KIP:
         by_work = int((math.sqrt(tests**2 + 4 * WORK / each) - tests) / 2)
         return max(1, min(by_memory, by_work))
 
-    def blocks(self, support: Rows, learner: Learner | None, params: Params | None) -> Blocks:
+    def blocks(self, support: Inputs, learner: Learner | None, params: Params | None) -> Blocks:
         """The kernel as it stands for this support and network, in blocks."""
         return Blocks(self.kernel.prepare(support.inputs.detach(), learner, params), self.memory_mib)
 
@@ -138,7 +138,7 @@ class KIP:
         targets = (torch.cat([draw.batch.targets for draw in draws]).detach().double() - centre).requires_grad_()
         taught = draws[0].leaves().keys() & self.trains
         leaves = [inputs.requires_grad_()] if "inputs" in taught else []
-        support, blocks = Rows(inputs), self.blocks(Rows(inputs), learner, params)
+        support, blocks = Inputs(inputs), self.blocks(Inputs(inputs), learner, params)
 
         share = own_share(len(support))
         within = torch.zeros(len(support), len(support), dtype=torch.float64, device=inputs.device)
@@ -158,7 +158,7 @@ class KIP:
         found = [torch.zeros_like(leaf) for leaf in leaves]
         if batch is not None:
             wanted = batch.targets.double()
-            found = blocks.stream(Rows(batch.inputs, batch.mask), support, leaves, adjoint)
+            found = blocks.stream(Inputs(batch.inputs, batch.mask), support, leaves, adjoint)
         loss, of_dual = sum_over_processes([loss, of_dual])
         of_within, of_targets = torch.autograd.grad(graph, (within, targets), of_dual)
         if leaves:

@@ -16,7 +16,7 @@ from textdistill.core.processes import own_share, rows_of_processes
 from textdistill.core.ridge import penalised_factor
 from textdistill.core.schedule import Synthetic
 from textdistill.core.streams import Streams
-from textdistill.objectives.kernels.blocks import Rows
+from textdistill.objectives.kernels.blocks import Inputs
 from textdistill.objectives.kip import KIP
 from textdistill.objectives.moments import whole_set
 
@@ -45,7 +45,7 @@ class LabelSolve(KIP):
             raise RecipeError(["synthetic.labels: a closed form is for the labels themselves; choose unrestricted"])
         rows = self.real_rows(real, streams)
         share = own_share(len(rows))
-        support = Rows(torch.cat([draw.batch.inputs for draw in draws]).detach().double())
+        support = Inputs(torch.cat([draw.batch.inputs for draw in draws]).detach().double())
         centre = 1.0 / raw.shape[-1]
         blocks = self.blocks(support, learner, None)
         within = blocks.values(support, support)
@@ -60,7 +60,7 @@ class LabelSolve(KIP):
                 triangle.copy_(_triangle(torch.cat([triangle, torch.cat([design, wanted[some]], 1)])))
                 return cross
 
-            blocks.stream(Rows(batch.inputs, batch.mask), support, [], fold)
+            blocks.stream(Inputs(batch.inputs, batch.mask), support, [], fold)
         triangle = _triangle(rows_of_processes(triangle))
         size = len(support)
         # On the CPU, where a solver for systems without full rank can be had.

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from textdistill.core.errors import ArtifactError, UserError
+from textdistill.core.file_names import MANIFEST, METRICS
 from textdistill.core.streams import Streams
 from textdistill.evaluation.statistics import Comparison, bootstrap_difference, interval, welch, welch_of
 from textdistill.reports.run_folder import Metrics, Score, facts_in, required
-from textdistill.reports.text_folder import KINDS, METRICS, TextMetrics
+from textdistill.reports.text_folder import KINDS, TextMetrics
 from textdistill.reports.text_tables import summary_of
 
 SOFT = "_soft"  # how methods of a text-level run are called whose labels are soft
@@ -156,8 +157,8 @@ def _names(folders: Sequence[Path]) -> list[str]:
 def _read(folder: Path, name: str) -> Read:
     if not folder.is_dir():
         raise ArtifactError(f"{folder}: no such folder; give the folder of a finished run")
-    manifest, metrics = facts_in(folder, "manifest.json"), facts_in(folder, METRICS)
-    for file, found in (("manifest.json", manifest), (METRICS, metrics)):
+    manifest, metrics = facts_in(folder, MANIFEST), facts_in(folder, METRICS)
+    for file, found in ((MANIFEST, manifest), (METRICS, metrics)):
         if not found:
             raise ArtifactError(f"{folder / file}: missing, so this is no finished run; evaluate it first")
     if manifest.get("kind") in KINDS:

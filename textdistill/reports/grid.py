@@ -27,9 +27,9 @@ from torch import Tensor
 
 from textdistill.core.checkpoint import write_atomic
 from textdistill.core.errors import DataError
+from textdistill.core.file_names import GRID, IMAGES
 from textdistill.core.schedule import DistilledSet
 
-GRID, IMAGES = "grid.png", "images.json"
 MOST = 100  # images shown; the set itself holds them all
 TOP = 3  # labels told of each
 _TILE, _GAP, _LINE, _MARGIN = 104, 28, 15, 20  # pixels of the grid: least side of an image, between, of text, around

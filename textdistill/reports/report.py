@@ -16,6 +16,7 @@ from typing import Any
 import torch
 import yaml
 
+from textdistill.core.file_names import CARD, REPORT
 from textdistill.reports import pictures
 from textdistill.reports.grid import number
 from textdistill.reports.heatmap import label_heatmap
@@ -66,13 +67,13 @@ def write_report(folder: Path) -> Path:
     Raises `ArtifactError` for a file that is missing or malformed.
     """
     run = read_run(folder)
-    return write_page(run.folder / "report.html", render("report.html.j2", _view(run)))
+    return write_page(run.folder / REPORT, render("report.html.j2", _view(run)))
 
 
 def write_readme(folder: Path) -> Path:
     """Write `folder/README.md`: what the distilled set is, how well it does, how to load it, what to cite."""
     run = read_run(folder)
-    return write_page(run.folder / "README.md", render(PLAIN, _facts(run)))
+    return write_page(run.folder / CARD, render(PLAIN, _facts(run)))
 
 
 def _view(run: FinishedRun) -> dict[str, Any]:

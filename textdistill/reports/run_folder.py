@@ -28,6 +28,7 @@ from pydantic import (
 )
 
 from textdistill.core.errors import ArtifactError
+from textdistill.core.file_names import DECODED, IMAGES, MANIFEST, METRICS, PICTURE, REFERENCES, STEPS
 from textdistill.representations.decode import Decoded
 
 T = TypeVar("T")
@@ -217,24 +218,24 @@ def read_run(folder: Path) -> FinishedRun:
     if not folder.is_dir():
         raise ArtifactError(f"{folder}: no such folder; give the folder of a finished run")
     again = "evaluate the run again, or delete the file to leave it out"
-    metrics = required(folder / "metrics.json", "evaluate the run, which writes it", Metrics)
-    manifest = required(folder / "manifest.json", "distil again, or copy it from the run's machine", Manifest)
-    decoded = optional(folder / "decoded.json", again, dict[str, Any])
+    metrics = required(folder / METRICS, "evaluate the run, which writes it", Metrics)
+    manifest = required(folder / MANIFEST, "distil again, or copy it from the run's machine", Manifest)
+    decoded = optional(folder / DECODED, again, dict[str, Any])
     return FinishedRun(
         folder=folder,
         metrics=metrics,
         manifest=manifest,
-        steps=steps_of(folder / "metrics.jsonl"),
-        decoded=None if decoded is None else _decoded(folder / "decoded.json", decoded),
-        images=optional(folder / "images.json", again, Images),
-        picture=optional(folder / "picture.json", again, Picture),
-        references=text_of(folder / "references.bib", "delete the file to leave it out"),
+        steps=steps_of(folder / STEPS),
+        decoded=None if decoded is None else _decoded(folder / DECODED, decoded),
+        images=optional(folder / IMAGES, again, Images),
+        picture=optional(folder / PICTURE, again, Picture),
+        references=text_of(folder / REFERENCES, "delete the file to leave it out"),
     )
 
 
 def decoded_in(folder: Path) -> Decoded:
     """The decoded sentences of a run's folder. Errors: `ArtifactError` where there are none, or damaged ones."""
-    return Decoded.from_dict(facts_in(folder, "decoded.json"))
+    return Decoded.from_dict(facts_in(folder, DECODED))
 
 
 def facts_in(folder: Path, name: str) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from typing import Any
 from pydantic import Field, FiniteFloat, PositiveInt
 
 from textdistill.core.errors import ArtifactError
+from textdistill.core.file_names import LOOK, MANIFEST, METRICS, MODEL_STEPS, REFERENCES, SAMPLES, STEPS
 from textdistill.data.sets.text_set import TextSet
 from textdistill.data.sets.text_sets import read_text_set
 from textdistill.reports.run_folder import (
@@ -29,8 +30,6 @@ from textdistill.reports.run_folder import (
     text_of,
 )
 
-METRICS, MANIFEST, LOOK = "metrics.json", "manifest.json", "headline.json"
-SAMPLES, STEPS, MODEL_STEPS, BIBTEX = "samples.jsonl", "metrics.jsonl", "language-model.jsonl", "references.bib"
 KINDS = ("texts", "evaluation")  # a run's folder, and the judgement of a set
 AGAIN = "judge it again (textdistill evaluate), or delete the file to leave it out"
 
@@ -169,7 +168,7 @@ def read_folder(folder: Path) -> TextFolder:
     folder = Path(folder)
     if not folder.is_dir():
         raise ArtifactError(f"{folder}: no such folder; give the folder of a finished run")
-    for name in (METRICS, MANIFEST, LOOK, SAMPLES, STEPS, MODEL_STEPS, BIBTEX):
+    for name in (METRICS, MANIFEST, LOOK, SAMPLES, STEPS, MODEL_STEPS, REFERENCES):
         if not (folder / name).resolve().is_relative_to(folder.resolve()):
             raise ArtifactError(f"{folder / name}: leads outside the folder; copy the real file there")
     metrics = required(folder / METRICS, "judge the sets, which writes it: textdistill evaluate", TextMetrics)
@@ -191,7 +190,7 @@ def read_folder(folder: Path) -> TextFolder:
         look=None if look is None else _fitting(look, samples, manifest, folder),
         steps=steps_of(folder / STEPS),
         model_steps=model_steps,
-        references=text_of(folder / BIBTEX, "delete the file to leave it out"),
+        references=text_of(folder / REFERENCES, "delete the file to leave it out"),
     )
 
 

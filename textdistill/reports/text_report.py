@@ -14,6 +14,7 @@ from typing import Any
 import torch
 import yaml
 
+from textdistill.core.file_names import REPORT
 from textdistill.reports import pictures
 from textdistill.reports.grid import number
 from textdistill.reports.heatmap import label_heatmap
@@ -23,9 +24,8 @@ from textdistill.reports.text_folder import TextFolder, read_folder
 from textdistill.reports.text_map import hover_map, legend
 from textdistill.reports.text_tables import judge_tables, named
 
-SAMPLES = 200  # shown; samples.jsonl has them all
+SHOWN = 200  # shown; samples.jsonl has them all
 LABELS_WITH_NUMBERS = 16
-REPORT = "report.html"
 
 
 def write_text_page(folder: Path) -> Path:
@@ -98,7 +98,7 @@ def _samples(found: TextFolder) -> list[dict[str, Any]]:
         return []
     samples, look = found.samples, found.look
     out = []
-    for row, text in enumerate(samples.texts[:SAMPLES]):
+    for row, text in enumerate(samples.texts[:SHOWN]):
         near = look.near[row] if look is not None and look.near else []
         values = samples.soft[row].tolist() if samples.soft is not None else None
         if values is None and look is not None and look.soft is not None:
@@ -136,7 +136,7 @@ def _labels(found: TextFolder) -> dict[str, Any] | None:
         "of": None if found.samples.soft is not None or found.look is None else found.look.soft_of,
         "rows": [
             (place + 1, classes[owner], [(minus(number(value)), abs(value) / reach, value < 0) for value in row])
-            for place, (owner, row) in enumerate(zip(owners[:SAMPLES], soft[:SAMPLES], strict=True))
+            for place, (owner, row) in enumerate(zip(owners[:SHOWN], soft[:SHOWN], strict=True))
         ],
         "means": [
             (row.name, row.samples, [(minus(number(v)), abs(v) / heat.reach, v < 0) for v in row.values])

@@ -19,6 +19,7 @@ from safetensors.torch import save as save_tensors
 from textdistill.core.checkpoint import write_atomic
 from textdistill.core.distill import Objective
 from textdistill.core.errors import ArtifactError
+from textdistill.core.file_names import MANIFEST, TENSORS
 from textdistill.core.learner import Learner, Params
 from textdistill.core.schedule import DistilledSet
 from textdistill.core.streams import Streams
@@ -29,7 +30,6 @@ from textdistill.recipe.read import Recipe, resolve
 from textdistill.recipe.show import settings_of
 
 FORMAT = 1
-TENSORS, MANIFEST = "distilled.safetensors", "manifest.json"
 # A label table larger than this many numbers stays in the tensors alone.
 MANIFEST_LABELS = 20_000
 

@@ -16,6 +16,7 @@ import embeddings
 from textdistill.core.checkpoint import write_atomic
 from textdistill.core.device import pick_device
 from textdistill.core.distill import Checkpoint, distill
+from textdistill.core.file_names import COST, METRICS, REFERENCES
 from textdistill.core.learner import Learner
 from textdistill.core.processes import meet
 from textdistill.core.schedule import DistilledSet
@@ -37,8 +38,6 @@ from textdistill.runs.initial_rows import base_task, owners_of, source_of
 from textdistill.runs.progress import Reporter
 from textdistill.runs.readable_set import read_set, write_samples
 from textdistill.synthetic.initial import make_tensors
-
-METRICS, BIBTEX = "metrics.json", "references.bib"
 
 
 @dataclass(frozen=True)
@@ -105,7 +104,7 @@ def distill_into(
     # How networks train on the finished set is no matter to the steps towards it, unless validation chooses among them:
     # with other `train` settings a finished distillation is not begun anew.
     steps_identity = identity if watch else _identity(recipe, task, seed, base_seed, leaving=("train",))
-    cost_file = folder / "cost.json"
+    cost_file = folder / COST
     if resume and cost_file.exists():
         finished = json.loads(cost_file.read_text())
         if finished.get("identity") == identity:
@@ -251,7 +250,7 @@ def decode_run(
     folder = Path(folder)
     recipe = recipe or load(folder).recipe()
     task = task or prepare_task(recipe)
-    write_atomic(folder / BIBTEX, references(recipe))
+    write_atomic(folder / REFERENCES, references(recipe))
     return read_set(folder, task, k, metric)
 
 
@@ -308,7 +307,7 @@ def _full_key(recipe: Recipe, task: Task) -> dict[str, Any]:
 def _with_cost(folder: Path) -> DistilledSet:
     stored = load(folder).distilled
     try:
-        cost = json.loads((folder / "cost.json").read_text())["cost"]
+        cost = json.loads((folder / COST).read_text())["cost"]
     except (OSError, ValueError, KeyError):
         cost = {}
     return replace(stored, meta={**stored.meta, "cost": cost})

@@ -10,13 +10,12 @@ from typing import Any
 from torch import Tensor
 
 from textdistill.core.checkpoint import write_atomic
+from textdistill.core.file_names import DECODED, PICTURE, SAMPLES
 from textdistill.reports.grid import write_grid
 from textdistill.reports.pictures import embedding_picture
 from textdistill.representations.decode import Decoded
 from textdistill.representations.task import Task
 from textdistill.runs.artifact import load
-
-DECODED, PICTURE, SAMPLES = "decoded.json", "picture.json", "samples.jsonl"
 
 
 def read_set(folder: Path, task: Task, k: int = 1, metric: str = "cosine") -> Decoded | None:

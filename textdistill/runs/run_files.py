@@ -5,18 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from textdistill.core.errors import UserError
-
-OWN = frozenset(
-    {
-        *("distilled.safetensors", "manifest.json", "cost.json", "checkpoint.safetensors"),
-        *("metrics.json", "metrics.jsonl", "metrics.jsonl.tmp", "decoded.json", "picture.json", "references.bib"),
-        *("report.html", "README.md", "error.log", "size.json", "images.json", "grid.png", "samples.jsonl"),
-        *("pool-vanilla.jsonl", "pool-matched.jsonl", "stage-matching.json"),
-        *("stage-pool-vanilla.json", "stage-pool-matched.json", "headline.json", "language-model.jsonl"),
-    }
-)
-# Every run writes one of these before anything else.
-SIGNS = ("metrics.jsonl", "manifest.json", "checkpoint.safetensors")
+from textdistill.core.file_names import ERROR_LOG, METRICS, OWN, SIGNS
 
 
 def is_own(path: Path) -> bool:
@@ -40,7 +29,7 @@ def claim(folder: Path, resume: bool = False, force: bool = False) -> None:
         inside = sorted(folder.iterdir())
     except OSError as error:
         raise UserError(f"--out: {folder} cannot be used as a folder ({error.strerror}); choose another") from None
-    if all(path.name == "error.log" or _temporary(path) for path in inside):
+    if all(path.name == ERROR_LOG or _temporary(path) for path in inside):
         return
     if not any((folder / name).is_file() for name in SIGNS):
         raise UserError(f"--out: {folder} holds other files, such as {inside[0].name}; choose a new or empty folder")
@@ -49,7 +38,7 @@ def claim(folder: Path, resume: bool = False, force: bool = False) -> None:
             path.unlink()
         return
     if not force:
-        state = "a finished run" if (folder / "metrics.json").is_file() else "a run that is not finished"
+        state = "a finished run" if (folder / METRICS).is_file() else "a run that is not finished"
         raise UserError(
             f"--out: {folder} holds {state}; go on with --resume, start anew with --force, or choose another"
         )

@@ -11,7 +11,7 @@ from PIL import Image
 
 from textdistill.core.errors import DataError
 from textdistill.data import hub
-from textdistill.data.columns import Rows
+from textdistill.data.columns import Records
 from textdistill.data.images.decode import collect, decode
 from textdistill.data.images.formats import Decoded
 from textdistill.data.images.known import KnownImages
@@ -38,7 +38,7 @@ def read_image_hub(
     return parts
 
 
-def image_split(rows: Rows, known: KnownImages | None, label: str | None, size: int | None) -> Decoded | None:
+def image_split(rows: Records, known: KnownImages | None, label: str | None, size: int | None) -> Decoded | None:
     """The images and labels of one split, `None` if its labels are hidden (all of them -1)."""
     image = _column(rows, ((known.image,) if known else ()) + _IMAGE_COLUMNS, "images")
     label = label or _column(rows, ((known.label,) if known else ()) + _LABEL_COLUMNS, "labels")
@@ -73,7 +73,7 @@ def image_split(rows: Rows, known: KnownImages | None, label: str | None, size: 
     return Decoded(rows.source, pixels, np.array(labels, dtype=np.int64), names, listed)
 
 
-def _column(rows: Rows, usual: tuple[str, ...], what: str) -> str:
+def _column(rows: Records, usual: tuple[str, ...], what: str) -> str:
     found = next((name for name in usual if name in rows.names), None)
     if found is None:
         remedy = "; name it (data: {label: COLUMN})" if what == "labels" else ""

@@ -15,12 +15,10 @@ import pyarrow.parquet as pq
 import yaml
 
 from textdistill.core.errors import DataError
-from textdistill.data.columns import Rows
+from textdistill.core.file_names import CARD, SAMPLES, TENSORS
+from textdistill.data.columns import Records
 from textdistill.data.files import format_of, read_file, suffixes
 
-SAMPLES = "samples.jsonl"
-TENSORS = "distilled.safetensors"
-CARD = "README.md"
 MOST_BYTES = 256 * 2**20  # unpacked; a set for people to read is a thousandth of that
 MOST_CARD_BYTES = 2**20
 
@@ -50,7 +48,7 @@ def set_files(path: Path) -> list[Path]:
     return found
 
 
-def read_bounded(path: Path) -> Rows:
+def read_bounded(path: Path) -> Records:
     """The columns of a file of at most 256 MiB, unpacked; `DataError` for a larger one and for all of `read_file`'s."""
     if path.is_file():
         size = _size(path)

@@ -13,9 +13,10 @@ import numpy as np
 
 from textdistill.core.checkpoint import write_atomic
 from textdistill.core.errors import DataError, did_you_mean
-from textdistill.data.columns import Columns, Rows, to_table
+from textdistill.core.file_names import SAMPLES
+from textdistill.data.columns import Columns, Records, to_table
 from textdistill.data.files import format_of
-from textdistill.data.sets.set_files import SAMPLES, read_bounded, set_files
+from textdistill.data.sets.set_files import read_bounded, set_files
 from textdistill.data.sets.text_set import TextSet
 from textdistill.data.table import TextTable
 
@@ -131,14 +132,14 @@ def _read(path: Path, classes: Sequence[str] | None) -> TextSet:
     return TextSet(table.texts, table.labels, table.classes, table.pairs, None if hard else values, meta)
 
 
-def _table(rows: Rows, columns: Columns, classes: tuple[str, ...] | None) -> TextTable:
+def _table(rows: Records, columns: Columns, classes: tuple[str, ...] | None) -> TextTable:
     made = to_table(rows, columns, rows.source, classes)
     if made is None:
         raise DataError(f"{rows.source}: no sample has a label in column {columns.label!r}")
     return made[0]
 
 
-def _text_columns(rows: Rows) -> tuple[str, str | None]:
+def _text_columns(rows: Records) -> tuple[str, str | None]:
     for text, pair in TEXTS:
         if {text, pair} - {None} <= set(rows.names):
             return text, pair
@@ -146,7 +147,7 @@ def _text_columns(rows: Rows) -> tuple[str, str | None]:
     raise DataError(f"{rows.source}: no column of texts; columns: {', '.join(rows.names)}; known: {known}")
 
 
-def _soft(rows: Rows, classes: tuple[str, ...] | None) -> tuple[np.ndarray, tuple[str, ...]] | None:
+def _soft(rows: Records, classes: tuple[str, ...] | None) -> tuple[np.ndarray, tuple[str, ...]] | None:
     """Soft labels (n, c) and their classes; `None` where the labels are hard."""
     shares = [name for name in rows.names if name.startswith(SHARE) and name != SHARE]
     if shares:
@@ -168,7 +169,7 @@ def _soft(rows: Rows, classes: tuple[str, ...] | None) -> tuple[np.ndarray, tupl
     return _values(rows, told, classes, f"column {column!r}")
 
 
-def _unpacked(rows: Rows, place: int, value: Any, column: str) -> Any:
+def _unpacked(rows: Records, place: int, value: Any, column: str) -> Any:
     """A mapping or a list as such, also where it is the text of a cell or the pairs that Parquet makes of a map."""
     if isinstance(value, str) and value.strip()[:1] in ("{", "["):
         try:
@@ -183,7 +184,7 @@ def _unpacked(rows: Rows, place: int, value: Any, column: str) -> Any:
 
 
 def _values(
-    rows: Rows, told: list[Any], classes: tuple[str, ...] | None, where: str
+    rows: Records, told: list[Any], classes: tuple[str, ...] | None, where: str
 ) -> tuple[np.ndarray, tuple[str, ...]]:
     """The labels of all rows as one table of numbers."""
     shown = next(row for row, one in enumerate(told) if isinstance(one, dict | list))
@@ -232,7 +233,7 @@ def _number(value: Any) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def _agreeing(rows: Rows, values: np.ndarray, classes: tuple[str, ...]) -> np.ndarray:
+def _agreeing(rows: Records, values: np.ndarray, classes: tuple[str, ...]) -> np.ndarray:
     """The class of each row: that of its column `label`, if it has one, which must be among the highest of the soft."""
     labels: np.ndarray = values.argmax(1)
     if "label" not in rows.names:
@@ -253,7 +254,7 @@ def _agreeing(rows: Rows, values: np.ndarray, classes: tuple[str, ...]) -> np.nd
     return labels
 
 
-def _with_labels(rows: Rows, labels: list[str]) -> Rows:
+def _with_labels(rows: Records, labels: list[str]) -> Records:
     """The rows with the labels that were found, as one more column."""
 
     def read(name: str) -> list[Any]:

@@ -16,7 +16,7 @@ CACHED_FLOATS = 2**20
 
 
 @dataclass(frozen=True)
-class Rows:
+class Inputs:
     """Rows of inputs with their masks."""
 
     inputs: Tensor
@@ -25,10 +25,10 @@ class Rows:
     def __len__(self) -> int:
         return len(self.inputs)
 
-    def part(self, rows: range | slice) -> Rows:
+    def part(self, rows: range | slice) -> Inputs:
         """Some of them."""
         at = rows if isinstance(rows, slice) else slice(rows.start, rows.stop)
-        return Rows(self.inputs[at], None if self.mask is None else self.mask[at])
+        return Inputs(self.inputs[at], None if self.mask is None else self.mask[at])
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Blocks:
     kernel: Kernel
     memory_mib: float = 512.0
 
-    def cut(self, left: Rows, right: Rows) -> tuple[int, int]:
+    def cut(self, left: Inputs, right: Inputs) -> tuple[int, int]:
         """How many rows of the left and of the right make a block."""
         each = max(1, self.kernel.floats(left.inputs.shape[1:], right.inputs.shape[1:]))
         pairs = max(1, int(self.memory_mib * 2**20 / 8) // each)
@@ -51,7 +51,7 @@ class Blocks:
         return max(1, rows), columns
 
     @torch.no_grad()
-    def values(self, left: Rows, right: Rows) -> Float[Tensor, "n m"]:
+    def values(self, left: Inputs, right: Inputs) -> Float[Tensor, "n m"]:
         """The kernel without a graph."""
         out = torch.empty(len(left), len(right), dtype=torch.float64, device=left.inputs.device)
         for rows, columns in self._places(left, right):
@@ -59,7 +59,7 @@ class Blocks:
         return out
 
     def pullback(
-        self, left: Rows, right: Rows, adjoint: Float[Tensor, "n m"], wanted: Sequence[Tensor]
+        self, left: Inputs, right: Inputs, adjoint: Float[Tensor, "n m"], wanted: Sequence[Tensor]
     ) -> list[Tensor]:
         """Σ adjoint · ∂K/∂(each of `wanted`), which `left` and `right` are made of; every block computed anew."""
         totals = [torch.zeros_like(leaf) for leaf in wanted]
@@ -71,8 +71,8 @@ class Blocks:
 
     def stream(
         self,
-        left: Rows,
-        right: Rows,
+        left: Inputs,
+        right: Inputs,
         wanted: Sequence[Tensor],
         adjoint: Callable[[slice, Float[Tensor, "b m"]], Float[Tensor, "b m"]],
     ) -> list[Tensor]:
@@ -95,10 +95,10 @@ class Blocks:
             _add(totals, torch.autograd.grad(block, wanted, adjoint(rows, block.detach())))
         return totals
 
-    def _block(self, left: Rows, right: Rows) -> Tensor:
+    def _block(self, left: Inputs, right: Inputs) -> Tensor:
         return self.kernel(left.inputs, right.inputs, left.mask, right.mask)
 
-    def _places(self, left: Rows, right: Rows) -> Iterator[tuple[slice, slice]]:
+    def _places(self, left: Inputs, right: Inputs) -> Iterator[tuple[slice, slice]]:
         rows, columns = self.cut(left, right)
         for top in range(0, len(left), rows):
             for first in range(0, len(right), columns):

@@ -10,12 +10,13 @@ from typing import Any
 
 from textdistill.core.checkpoint import write_atomic
 from textdistill.core.errors import ArtifactError, RecipeError
+from textdistill.core.file_names import METRICS
 from textdistill.core.streams import Streams
 from textdistill.data.sets.text_set import TextSet
 from textdistill.data.sets.text_sets import read_text_sets
 from textdistill.recipe.read import Recipe, resolve
 from textdistill.recipe.text_settings import RELEASED, TextLevel
-from textdistill.reports.text_folder import METRICS, read_folder
+from textdistill.reports.text_folder import read_folder
 from textdistill.representations.texts import prepare_texts
 from textdistill.runs.artifact import commit
 from textdistill.runs.progress import Reporter

@@ -23,7 +23,7 @@ from textdistill.selection import View, k_centers, random_rows, search_set
 
 Encode = Callable[[str, list[str], list[str] | None], Float[Tensor, "n f"]]  # by the encoder of that name
 Tick = Callable[[str], None]
-BASELINES = {
+AMONG_REAL_ROWS = {
     "random_real": "random",
     "herding": "herding",
     "k_centers": "k_centers",
@@ -59,9 +59,9 @@ class Chooser:
             return [
                 self._softened(one, number, per_class) for number, one in enumerate(self.sets(SOFT[method], per_class))
             ]
-        if method in BASELINES:
+        if method in AMONG_REAL_ROWS:
             self.tick(f"{method} {per_class}")
-            name, streams = BASELINES[method], self.streams.child(method, per_class)
+            name, streams = AMONG_REAL_ROWS[method], self.streams.child(method, per_class)
             return baseline_sets(name, self.train, self.real[0], per_class, self.settings.sets, streams)
         if (method, per_class) not in self._made:
             self._made[method, per_class] = [self._one(method, counts, number) for number in range(self.settings.sets)]

@@ -28,7 +28,7 @@ from textdistill.runs.readable.judge import FULL_PENALTY, full_score, learner_fa
 from textdistill.runs.readable.labelled import RECIPES, Labeller
 
 SET = "set"  # what the judged set is called beside the baselines
-BASELINES = ("random", "herding", "k_centers", "nearest_real")
+BESIDE = ("random", "herding", "k_centers", "nearest_real")
 LEAST_SETS = 5  # of every baseline
 Tick = Callable[[str], None]
 
@@ -159,7 +159,7 @@ def _baselines(
         name: baseline_sets(
             name, train, features, per_class, count, streams, synthetic=sets, synthetic_features=near, tick=tick
         )
-        for name in BASELINES
+        for name in BESIDE
     }
 
 

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from textdistill.core.checkpoint import write_atomic
+from textdistill.core.file_names import CARD, LOOK, MODEL_STEPS
 from textdistill.data import Splits, TextTable
 from textdistill.evaluation.text_learners import Frozen
 from textdistill.recipe.text_settings import TextLevel
 from textdistill.reports.headline import look, write_look
 from textdistill.reports.run_folder import Score
 from textdistill.reports.templates import markdown, score
-from textdistill.reports.text_folder import LOOK, MODEL_STEPS, TextFolder, read_folder
+from textdistill.reports.text_folder import TextFolder, read_folder
 from textdistill.reports.text_report import write_text_page
 from textdistill.runs.readable.judge import Sets
 
@@ -22,7 +23,7 @@ from textdistill.runs.readable.judge import Sets
 def write_text_report(folder: Path) -> Path:
     """Write `report.html` and `README.md` from the files in `folder`; returns the page's path."""
     page = write_text_page(folder)
-    write_atomic(folder / "README.md", _readme(read_folder(folder)))
+    write_atomic(folder / CARD, _readme(read_folder(folder)))
     return page
 
 

@@ -15,6 +15,7 @@ from textdistill.core.checkpoint import write_atomic
 from textdistill.core.device import pick_device
 from textdistill.core.distill import Checkpoint, peak_rss_mib
 from textdistill.core.errors import RecipeError
+from textdistill.core.file_names import CHECKPOINT, MANIFEST, METRICS, POOL, REFERENCES
 from textdistill.core.streams import Streams
 from textdistill.data.sets.text_set import TextSet
 from textdistill.data.sets.text_sets import read_text_set, write_text_set
@@ -24,7 +25,6 @@ from textdistill.recipe.read import Recipe, precisions
 from textdistill.recipe.references import references
 from textdistill.recipe.show import settings_of
 from textdistill.recipe.text_settings import RELEASED, SEARCHED, SOFT, Choose, TextLevel
-from textdistill.reports.text_folder import BIBTEX, MANIFEST, METRICS
 from textdistill.representations.texts import prepare_texts
 from textdistill.runs.artifact import commit, versions
 from textdistill.runs.progress import Reporter
@@ -37,7 +37,6 @@ from textdistill.runs.readable.stages import Stage, fingerprint
 from textdistill.synthetic.generator import Generator, build_generator, train_language_model
 
 GENERATOR, SETS = "generator", "sets"
-POOL_FILES = {"vanilla": "pool-vanilla.jsonl", "matched": "pool-matched.jsonl"}
 
 
 @dataclass(frozen=True)
@@ -122,7 +121,7 @@ class _Run:
         record = stage.found()
         if record is None:
             generator = build_generator(settings.generator, self.train, self.streams.child("generator"))
-            checkpoint = folder / "checkpoint.safetensors"
+            checkpoint = folder / CHECKPOINT
             with self.reporter.stage("language model", None) as bar:
                 record = train_language_model(
                     generator.to(self.where),
@@ -161,7 +160,7 @@ class _Run:
 
     def _pool(self, name: str, source: _Done) -> _Done:
         """Stage 3: the samples that sets are chosen from, copies of training rows left out."""
-        choose, file = self.settings.choose, self.out / POOL_FILES[name]
+        choose, file = self.settings.choose, self.out / POOL.format(name=name)
         stage = Stage(
             self.out, f"pool-{name}", source.identity, self.settings.sampling, choose.pool, choose.near_copies
         )
@@ -251,7 +250,7 @@ class _Run:
         }
         write_atomic(self.out / MANIFEST, json.dumps(manifest, indent=1, default=str) + "\n")
         write_atomic(self.out / METRICS, json.dumps(metrics, indent=1) + "\n")
-        write_atomic(self.out / BIBTEX, references(self.recipe))
+        write_atomic(self.out / REFERENCES, references(self.recipe))
         with self.reporter.stage("looking", None):
             look_at(self.out, sets, self.task.splits, self.settings)
         write_text_report(self.out)
