@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from textdistill.core.checkpoint import write_atomic
+from textdistill.core.file_names import STAGE
 
 
 def fingerprint(*facts: Any) -> str:
@@ -22,7 +23,7 @@ class Stage:
 
     def __init__(self, folder: Path, name: str, *facts: Any):
         self.name, self.identity = name, fingerprint(name, *facts)
-        self.note = folder / f"stage-{name}.json"
+        self.note = folder / STAGE.format(name=name)
 
     def found(self) -> dict[str, Any] | None:
         """What the stage found when it was done with these inputs; `None` where it is still to be done."""
