@@ -31,6 +31,8 @@ def is_image_data(name: str, data_dir: str | None = None) -> bool:
     """
     try:
         plain = name.strip().lower()
+        if not plain:  # which as a path would be whatever folder one stands in
+            return False
         if plain == "emnist" or find_known_images(plain) or known_on_hub(name.partition(":")[0]):
             return True
         path = Path(name).expanduser()
