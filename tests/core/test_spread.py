@@ -25,6 +25,8 @@ def test_results_come_in_order_and_pieces_share_the_threads(threads: int) -> Non
     assert found == [(item, max(1, threads // 2)) for item in range(2)]
     assert torch.get_num_threads() == threads
     assert over_cores(lambda item: torch.get_num_threads(), range(1)) == [threads]
+    assert over_cores(lambda item: torch.get_num_threads(), range(1), alone=True) == [1]
+    assert over_cores(lambda item: torch.get_num_threads(), range(2), alone=True) == [1, 1]
     assert over_cores(lambda item: item, []) == []
 
 

@@ -31,7 +31,7 @@ def scores(folder: Path, threads: int) -> Any:
         return FullData(bench, {}, None).scores() if name == "full" else run_baselines(own, stored.distilled)
 
     try:
-        return bench.each(piece, ["full", "baselines"]), score_set(bench, stored.distilled, 3, "own")[0]
+        return bench.each(piece, ["full", "baselines"], alone=False), score_set(bench, stored.distilled, 3, "own")[0]
     finally:
         torch.set_num_threads(before)
 

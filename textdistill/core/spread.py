@@ -13,18 +13,20 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def over_cores(work: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
+def over_cores(work: Callable[[Item], Result], items: Sequence[Item], alone: bool = False) -> list[Result]:
     """`work` of every item, in order; as many at once as torch may use threads here, which they share.
 
     For pieces whose products are too small to be worth sharing: two pieces side by side keep two cores busy, where two
     threads of one product wait for each other. Within a piece it spreads over that piece's share of the threads.
+    `alone` gives a piece one thread even where more are free: on cores that others use as well, two threads of small
+    products took twenty times as long as one.
     The first fault is raised, and what has not begun by then never does.
     """
     threads = torch.get_num_threads()
-    if threads == 1 or len(items) < 2:
+    if threads == 1 or not items or (len(items) == 1 and not alone):
         return [work(item) for item in items]
     count = min(threads, len(items))
-    share = threads // count
+    share = 1 if alone else threads // count
 
     def begin() -> None:
         torch.set_num_threads(share)

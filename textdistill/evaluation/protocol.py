@@ -111,8 +111,10 @@ class Bench:
         parts = [scores(batch).argmax(1) for batch in self._in_order()]
         return self._scores(torch.cat(parts))
 
-    def each(self, work: Callable[[Bench, Item], Result], items: Sequence[Item]) -> list[Result]:
+    def each(self, work: Callable[[Bench, Item], Result], items: Sequence[Item], alone: bool = True) -> list[Result]:
         """`work(bench, item)` for every item, in order: networks that have nothing to do with each other.
+
+        `alone` is for single networks; larger pieces share the threads.
 
         Networks of words are small and spread over the cores, each with a bench of its own; larger ones fill the cores
         by themselves, and one after the other they need less memory.
@@ -120,7 +122,7 @@ class Bench:
         small = self.learner.device.type == "cpu" and isinstance(self.learner.module, ReadsWords)
         if not small or self.predictor is not None:
             return [work(self, item) for item in items]
-        return over_cores(lambda item: work(replace(self, learner=self.learner.apart()), item), items)
+        return over_cores(lambda item: work(replace(self, learner=self.learner.apart()), item), items, alone)
 
     def _in_order(self) -> Iterator[Batch]:
         for rows in torch.split(torch.arange(len(self.test)), PREDICTED_AT_ONCE):

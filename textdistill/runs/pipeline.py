@@ -196,7 +196,7 @@ def evaluate(
 
         # The two longest pieces stand side by side; kept scores take no time, and leave the baselines all cores.
         together = [["full"], ["baselines"]] if whole.kept() is not None else [["full", "baselines"]]
-        full, (baselines, notes) = [found for names in together for found in bench.each(piece, names)]
+        full, (baselines, notes) = [found for names in together for found in bench.each(piece, names, alone=False)]
         metrics = headline(bench, trained, full, snapper)
         metrics["baselines"] = baselines
         texts = task.plain_texts()
