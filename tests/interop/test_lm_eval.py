@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tests.export.samples import hostile, material, plain
@@ -49,7 +50,8 @@ def test_it_runs_on_smollm2_and_counts_right_answers(tmp_path: Path, monkeypatch
     from textdistill.learners.pretrained.language_models import load_causal
 
     shots = plain(4)
-    test = TextSet(["a wonderful film", "a terrible bore", "great fun", "dull and bad"], [1, 0, 1, 0], shots.classes)  # type: ignore[arg-type]
+    texts = ["a wonderful film", "a terrible bore", "great fun", "dull and bad"]
+    test = TextSet(texts, np.array([1, 0, 1, 0]), shots.classes)
     write(tmp_path / "task", FORMATS["lm-eval"](), material(shots, Shots(), test, name="tiny"))
     task = loaded(tmp_path / "task", "tiny", monkeypatch)
     loaded_model = load_causal("smollm2", dtype=torch.float32)
