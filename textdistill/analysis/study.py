@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -25,6 +24,7 @@ from textdistill.representations.task import PlainTexts, Task
 from textdistill.runs.artifact import Artifact, learner_of, load
 from textdistill.runs.pipeline import make_bench, prepare_task
 from textdistill.runs.progress import Reporter
+from textdistill.runs.readable_set import read_samples
 
 FOLDER = "analysis"
 # Networks that a set is tried on unless others are named, and the settings by which they are kept small.
@@ -123,13 +123,11 @@ class Study:
     def samples(self) -> list[dict[str, Any]] | None:
         """The real rows with their labels as in `samples.jsonl`, in the set's order; `None` where there are none."""
         path = self.folder / SAMPLES
-        if not path.is_file():
-            return None
         try:
-            rows: list[dict[str, Any]] = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+            rows = read_samples(self.folder)
         except (OSError, ValueError) as error:
             raise UserError(f"{path}: not readable ({error}); distil again") from None
-        if len(rows) != self.distilled.samples:
+        if rows is not None and len(rows) != self.distilled.samples:
             raise UserError(f"{path}: {len(rows)} samples, but the set has {self.distilled.samples}; distil again")
         return rows
 

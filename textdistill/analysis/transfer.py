@@ -133,14 +133,7 @@ def _by_encoder(study: Study, encoder: Encoder, kinds: dict[str, DistilledSet], 
     features = encoder.features([one["text"] for one in samples], pairs)
     table = texts.test
     with study.reporter.stage(told, len(table.texts)) as bar:
-        done = 0
-
-        def progress(so_far: int, _: int) -> None:
-            nonlocal done
-            bar.advance(steps=so_far - done)
-            done = so_far
-
-        test = encoder.features(table.texts, table.pairs, progress)
+        test = encoder.features(table.texts, table.pairs, bar.reach)
     rows = []
     for kind, labelled in kinds.items():
         head = fit_head(features, labelled.targets.flatten(0, 1), penalty)

@@ -30,15 +30,18 @@ def read_set(folder: Path, task: Task, k: int = 1, metric: str = "cosine") -> De
     picture = embedding_picture(
         task.features().numpy(),
         task.train.labels.numpy(),
-        task.points(distilled.inputs.flatten(0, 1), _samples(folder)).numpy(),
+        task.points(distilled.inputs.flatten(0, 1), read_samples(folder)).numpy(),
         distilled.targets.flatten(0, 1).argmax(1).numpy(),
     )
     write_atomic(folder / PICTURE, json.dumps(picture) + "\n")
     return decoded
 
 
-def _samples(folder: Path) -> list[dict[str, Any]] | None:
-    """The samples as they read, where they are real rows."""
+def read_samples(folder: Path) -> list[dict[str, Any]] | None:
+    """What `write_samples` wrote: the samples as they read; `None` where they are no real rows.
+
+    Errors: `OSError` and `ValueError` for a file that cannot be read, or not as JSON lines.
+    """
     if not (folder / SAMPLES).is_file():
         return None
     return [json.loads(line) for line in (folder / SAMPLES).read_text(encoding="utf-8").splitlines()]
