@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from textdistill.learners.pixel_products import Plan
+from textdistill.learners.pixel_products import Plan, Pooling
 
 # What may wait unused, in bytes: SLDD's thirty steps of ten digits keep 40 MB.
 WAITING = 2**28
@@ -37,10 +37,8 @@ class Convolution:
         # z, and then `chosen`: what is written where it was read is still in the cache
         self.values = like.new_empty(4 * filters, pooled)
         self._fours = self.values.view(4, -1)
-        self._left, self._right = self.values.view(2, 2, -1).unbind(1)
-        self._pairs = like.new_empty(2, filters * pooled)
-        self._upper, self._lower = self._pairs.unbind(0)
-        self.largest, self._positive = like.new_empty(2, filters * pooled).unbind(0)
+        self._pooling = Pooling(self.values, self.values)
+        self.largest = self._pooling.largest
         self._slopes = self.values  # ∂ℓ/∂z: in the same place, unless both are asked for
         # y as rows of numbers for a linear layer, (f · h2 · w2, n), and as images
         self.flat = self.largest.view(-1, count)
@@ -54,14 +52,7 @@ class Convolution:
 
     def pool(self) -> None:
         """The largest of each four of `values` or zero; in their places, ones where it stood (the first of equals)."""
-        torch.maximum(self._left, self._right, out=self._pairs)
-        torch.maximum(self._upper, self._lower, out=self.largest)
-        self.largest.clamp_min_(0.0)
-        torch.sign(self.largest, out=self._positive)
-        torch.ge(self._upper, self._lower, out=self._upper).mul_(self._positive)
-        torch.sub(self._positive, self._upper, out=self._lower)
-        torch.ge(self._left, self._right, out=self._left).mul_(self._pairs)
-        torch.sub(self._pairs, self._left, out=self._right)
+        self._pooling.choose()
 
     def place(self, slopes: Tensor, keep: bool) -> Tensor:
         """∂ℓ/∂z (4 · f, P): each slope of y at the chosen one of its four. Without `keep`, what was chosen is lost."""

@@ -195,22 +195,37 @@ def gathered(grad: Tensor, shape: Sequence[int]) -> tuple[Tensor, Tensor]:
     return left + right, grad[:, -1].view(4, -1).sum(0)
 
 
+class Pooling:
+    """The largest of each four `values` (4 · f, columns) or zero, and ones where it stands, with every view made once.
+
+    `chosen`, as many numbers, may be the values' own memory, which is then written where it was read.
+    """
+
+    def __init__(self, values: Tensor, chosen: Tensor):
+        self._left, self._right = values.view(2, 2, -1).unbind(1)
+        self._first, self._second = chosen.view(2, 2, -1).unbind(1)
+        self._pairs = torch.empty_like(self._left)
+        self._upper, self._lower = self._pairs.unbind(0)
+        self.largest, self._positive = values.new_empty(2, self._upper.numel()).unbind(0)
+
+    def choose(self) -> None:
+        """Fill `largest` and `chosen`: the first of equals, since large areas of a digit are of one colour."""
+        torch.maximum(self._left, self._right, out=self._pairs)
+        torch.maximum(self._upper, self._lower, out=self.largest)
+        self.largest.clamp_min_(0.0)
+        torch.sign(self.largest, out=self._positive)
+        torch.ge(self._upper, self._lower, out=self._upper).mul_(self._positive)
+        torch.sub(self._positive, self._upper, out=self._lower)
+        torch.ge(self._left, self._right, out=self._first).mul_(self._pairs)
+        torch.sub(self._pairs, self._first, out=self._second)
+
+
 def largest(values: Tensor) -> tuple[Tensor, Tensor]:
     """The largest of each pooled pixel's four values (4 · f, columns) or zero, and ones where it stands (4, all)."""
-    four = values.view(2, 2, -1)
-    left, right = four.unbind(1)
-    pairs = torch.maximum(left, right)
-    upper, lower = pairs.unbind(0)
-    most = torch.maximum(upper, lower).clamp_min_(0.0)
-    chosen, by_pair = torch.empty_like(four), torch.empty_like(pairs)
-    (first, second), (in_upper, in_lower) = chosen.unbind(1), by_pair.unbind(0)
-    positive = most.sign()
-    # the first of equals: large areas of a digit are of one colour
-    torch.ge(upper, lower, out=in_upper).mul_(positive)
-    torch.sub(positive, in_upper, out=in_lower)
-    torch.ge(left, right, out=first).mul_(by_pair)
-    torch.sub(by_pair, first, out=second)
-    return most, chosen.view(4, -1)
+    chosen = torch.empty_like(values)
+    pooling = Pooling(values, chosen)
+    pooling.choose()
+    return pooling.largest, chosen.view(4, -1)
 
 
 def placed(values: Tensor, chosen: Tensor, columns: int) -> Tensor:
