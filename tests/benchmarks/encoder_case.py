@@ -25,7 +25,9 @@ class Problem:
         self.encoder = Encoder(name, cache=Path(self.cache.name))
         with quiet():
             self.tokenizer = AutoTokenizer.from_pretrained(self.encoder.folder, local_files_only=True)
-            self.model = AutoModel.from_pretrained(self.encoder.folder, local_files_only=True).eval()
+            self.model = AutoModel.from_pretrained(
+                self.encoder.folder, local_files_only=True, use_safetensors=True
+            ).eval()
         self.asked = {"ours": 0, "oracle": 0}
 
     def next(self, who: str) -> list[str]:

@@ -1,6 +1,7 @@
 """Texts a second of the frozen encoder, beside its first form: padded batches of 32 rows, sorted by characters.
 
-Run by `make bench`, on one thread. Other processes slow both sides alike: the rounds are interleaved, medians compared.
+Run by `pytest tests/benchmarks -m bench -s`, on one thread. Other processes slow both sides alike: the rounds are
+interleaved, medians compared.
 """
 
 from __future__ import annotations

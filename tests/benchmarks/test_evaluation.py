@@ -1,7 +1,7 @@
 """CPU seconds of an evaluation's parts, read word by word of a dictionary, against reading every split's vectors anew.
 
-Run by `make bench`, on one thread: that networks spread over the cores comes on top. Other processes slow both sides
-alike: the rounds are interleaved, medians compared.
+Run by `pytest tests/benchmarks -m bench -s`, on one thread: that networks spread over the cores comes on top. Other
+processes slow both sides alike: the rounds are interleaved, medians compared.
 """
 
 from __future__ import annotations

@@ -25,9 +25,8 @@ NAMES = "*.safetensors"
 KEY = "S16"  # half a SHA-256: among 10⁹ texts two meet with a chance of 10⁻²¹
 WHOLE = 32_768  # rows from which a shard is left alone, about 50 MB
 MANY = 8  # smaller shards than these are joined
-LIMIT = (
-    4 << 30
-)  # bytes that a folder may take, 2.8 million vectors of 384 numbers; what was not read longest goes first
+# Bytes that a folder may take: 2.8 million vectors of 384 numbers. What was not read longest goes first.
+LIMIT = 4 << 30
 
 
 def key_of(*texts: str) -> bytes:
