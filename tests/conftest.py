@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 
+import hypothesis
 from jaxtyping import install_import_hook
 
 # Not the rooms whose functions tell a user about wrong shapes and types in their own words.
@@ -18,3 +19,7 @@ CHECKED = (
 install_import_hook(CHECKED, "beartype.beartype")
 
 os.environ["TEXTDISTILL_PRECISION"] = "float32"
+
+# The same examples on every machine and every day; what a longer search by chance finds is kept as a test of its own.
+hypothesis.settings.register_profile("same", derandomize=True, database=None, deadline=None)
+hypothesis.settings.load_profile("same")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import datetime
 import functools
 import json
 import re
@@ -300,6 +301,14 @@ def test_an_unknown_recipe_and_a_file_that_is_none(tmp_path: Path) -> None:
 
 def test_a_data_folder_reaches_a_recipe_that_names_its_data_in_one_word() -> None:
     assert resolve({**BASE, "data": "sst5"}, data_dir="here").data.data_dir == "here"
+
+
+@pytest.mark.parametrize("key", [0, None, True, 2.5, datetime.date(2026, 1, 1)])
+def test_a_key_that_is_no_word_is_told_at_every_depth(key: object) -> None:
+    assert any(fault.startswith(f"{key}: unknown; allowed: ") for fault in told_or_resolved({**BASE, key: 1}))
+    for section in ("data", "outer", "checkpoint", "evaluate", "synthetic"):
+        told = told_or_resolved({**BASE, section: {**BASE.get(section, {}), key: 1}})
+        assert any(fault.startswith(f"{section}.{key}: unknown; allowed: ") for fault in told)
 
 
 def test_a_table_needs_no_recipe() -> None:

@@ -42,8 +42,11 @@ class OfflineError(UserError):
     """Something that only a hub or a network has was asked for, and it cannot be reached."""
 
 
-def did_you_mean(word: str, allowed: Iterable[str]) -> str:
-    """`" (did you mean 'x'?)"` for the nearest allowed name, or an empty string when none is near."""
+def did_you_mean(word: object, allowed: Iterable[str]) -> str:
+    """`" (did you mean 'x'?)"` for the nearest allowed name, or an empty string when none is near.
+
+    `word` is whatever a person wrote where a name was asked: YAML's keys may be numbers, dates or nothing.
+    """
     near = difflib.get_close_matches(str(word), [str(name) for name in allowed], n=1, cutoff=0.5)
     return f" (did you mean {near[0]!r}?)" if near else ""
 
