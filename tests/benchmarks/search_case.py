@@ -26,7 +26,8 @@ class Problem:
             return F.normalize(centres[labels] + 2 * torch.randn(count, FEATURES, generator=rng), dim=1), labels
 
         (self.pool, self.labels), (self.real, self.wanted) = rows(pool), rows(judges)
-        self.each, self.settings = each, SearchSettings(sweeps=1, candidates=candidates, rows=judges)
+        self.each = each
+        self.settings = SearchSettings("ridge", sweeps=1, candidates=candidates, rows=judges, screen=None)
 
     def ours(self) -> np.ndarray:
         """The rows that are chosen, by the function that runs use."""

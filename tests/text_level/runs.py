@@ -36,7 +36,7 @@ def settings() -> dict[str, Any]:
         "checkpoint": {"every": 1},
         "choose": {
             **{"sizes": SIZES, "size": 2, "sets": 2, "over": 3, "pool": 12, "consistent": False, "views": [encoder]},
-            "search": {"sweeps": 1, "candidates": 4, "rows": 50},
+            "search": {"sweeps": 1, "rows": 50, "screen": 20, "compare": 4},
             "methods": ["random_real", "k_centers", "search_real", "vanilla_lm", "dilm", "ours", "ours_soft"],
         },
         "judge": {

@@ -21,6 +21,7 @@ SEARCHED = ("search_real", "ours")
 SOFT = {"k_centers_soft": "k_centers", "dilm_soft": "dilm", "ours_soft": "ours"}
 RELEASED = "released"
 METHODS = (*REAL, *GENERATED, *SOFT, RELEASED)
+LEAST_OF_SEARCH = {"sweeps": 0, "candidates": 1, "rows": 1, "screen": 1, "compare": 1, "again": 1}
 JUDGES = ("frozen", "finetuned", "text_conv", "bi_lstm")
 
 
@@ -72,7 +73,7 @@ class Choose:
     def faults(self) -> list[str]:
         """What is wrong with the values, one line each: the key, the value found, what is allowed."""
         found = too_small(self, {"sizes": 1, "sets": 1, "over": 1, "pool": 1, "size": 1})
-        found += [f"search.{fault}" for fault in too_small(self.search, {"sweeps": 0, "candidates": 1, "rows": 1})]
+        found += [f"search.{fault}" for fault in too_small(self.search, LEAST_OF_SEARCH)]
         for key in ("sizes", "views", "methods"):
             if not getattr(self, key):
                 found.append(f"{key}: empty; name at least one")

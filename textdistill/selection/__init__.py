@@ -10,7 +10,8 @@ from __future__ import annotations
 from textdistill.selection.centroids import KMeansSettings, class_average, kmeans_centroids
 from textdistill.selection.clusters import clusters
 from textdistill.selection.rows import SELECTORS, herding, k_center_greedy, k_centers, random_rows
-from textdistill.selection.search import SearchSettings, View, search_set
+from textdistill.selection.search import search_set
+from textdistill.selection.search_settings import SearchSettings, View
 
 __all__ = [
     "SELECTORS",
