@@ -16,11 +16,11 @@ from textdistill.data.sets.text_set import TextSet
 from textdistill.data.sets.text_sets import read_text_sets
 from textdistill.evaluation.copies import CopyIndex
 from textdistill.evaluation.fluency import fluency
+from textdistill.evaluation.full_head import TunedHead, tuned_head
 from textdistill.evaluation.scores import score
 from textdistill.evaluation.statistics import ratio
 from textdistill.evaluation.text_learners import FineTuned, Frozen, TextLearner, WordNet
 from textdistill.evaluation.text_scores import Table, judge
-from textdistill.learners.linear_head import fit_head
 from textdistill.learners.pretrained.frozen_encoder import Encoder
 from textdistill.learners.pretrained.language_models import load_causal
 from textdistill.recipe.text_settings import RELEASED, SOFT, Choose, Judge, Judgement
@@ -29,7 +29,6 @@ Sets = dict[tuple[str, int], list[TextSet]]  # by method and samples per class
 Tick = Callable[[str], None]
 # What every method is tested against, and the generator's own opponents.
 OPPONENTS = ("k_centers", "vanilla_lm", "search_real", RELEASED)
-FULL_PENALTY = 1e-5  # the ridge of the head on all training rows: thousands of rows need less of it than ten
 
 
 def judged(
@@ -48,7 +47,8 @@ def judged(
     """
     metrics = list(dict.fromkeys(["accuracy", *metrics]))
     released = _released(settings.released, choose.sizes, splits.train.classes)
-    full = {}
+    full: dict[str, dict[str, Any]] = {}
+    full_facts: dict[str, float] = {}
     variants: dict[str, Any] = {}
     for one in settings.by:
         learner = learner_of(one, settings)
@@ -59,8 +59,12 @@ def judged(
                 chosen, [learner], splits.test, nets=one.nets, metrics=metrics, streams=streams.child(size), tick=tick
             )
             if learner.name not in full and one.kind == "frozen":
-                full[learner.name] = full_score(splits, settings, metrics)
-            variants[f"{one.kind}@{size}"] = _variant(table, learner, choose, one, full.get(learner.name), streams)
+                full[learner.name], tuned = full_score(splits, settings, metrics)
+                full_facts = {"full_penalty": tuned.penalty}
+            variant = _variant(table, learner, choose, one, full.get(learner.name), streams)
+            if learner.name in full:
+                variant["protocol"] |= full_facts
+            variants[f"{one.kind}@{size}"] = variant
     protocol = {"test_rows": len(splits.test), "test_fingerprint": splits.test.fingerprint}
     texts = _texts({**sets, **released}, splits, choose.size, settings.fluency_model, tick)
     return {"variants": variants, "texts": texts, "protocol": {**protocol, "sets": choose.sets, "start": "fresh"}}
@@ -145,13 +149,23 @@ def learner_of(one: Judgement, settings: Judge) -> TextLearner:
     return WordNet(one.kind) if one.steps is None else WordNet(one.kind, steps=one.steps)
 
 
-def full_score(splits: Splits[TextTable], settings: Judge, metrics: Sequence[str]) -> dict[str, Any]:
-    """The same encoder with a linear head on all training rows."""
-    encoder, train, test = Encoder(settings.encoder), splits.train, splits.test
-    targets = torch.eye(len(train.classes))[torch.from_numpy(train.labels)]
-    head = fit_head(encoder.features(train.texts, train.pairs), targets, FULL_PENALTY)
-    found = score(metrics, head.predict(encoder.features(test.texts, test.pairs)), test.labels)
-    return {name: {"mean": round(value, 4), "sd": 0.0, "n": 1} for name, value in found.items()}
+def full_score(
+    splits: Splits[TextTable], settings: Judge, metrics: Sequence[str]
+) -> tuple[dict[str, dict[str, Any]], TunedHead]:
+    """The encoder with a linear head on all training rows, its penalty chosen on validation rows."""
+    encoder = Encoder(settings.encoder)
+    features, held_out, seen = (
+        encoder.features(rows.texts, rows.pairs) for rows in (splits.train, splits.validation, splits.test)
+    )
+    tuned = tuned_head(
+        features,
+        torch.from_numpy(splits.train.labels),
+        held_out,
+        torch.from_numpy(splits.validation.labels),
+        len(splits.train.classes),
+    )
+    scores = score(metrics, tuned.head.predict(seen), splits.test.labels)
+    return {name: {"mean": round(value, 4), "sd": 0.0, "n": 1} for name, value in scores.items()}, tuned
 
 
 def _released(folder: str | None, sizes: Sequence[int], classes: tuple[str, ...]) -> Sets:

@@ -24,7 +24,7 @@ from textdistill.evaluation.text_scores import Table, judge
 from textdistill.learners.pretrained.encoder_files import PACKAGED
 from textdistill.learners.pretrained.frozen_encoder import Encoder
 from textdistill.recipe.text_settings import JUDGES, Judge, Judgement
-from textdistill.runs.readable.judge import FULL_PENALTY, full_score, learner_facts, learner_of, score_block
+from textdistill.runs.readable.judge import full_score, learner_facts, learner_of, score_block
 from textdistill.runs.readable.labelled import RECIPES, Labeller
 
 SET = "set"  # what the judged set is called beside the baselines
@@ -84,10 +84,10 @@ def judge_outside(
     tick("reading the training rows")
     features = Encoder(asked.encoder).features(train.texts, train.pairs)
     methods = {SET: list(sets), **_baselines(sets, train, features, frozen, per_class, asked, streams, tick)}
-    labeller = Labeller(train, features, frozen, FULL_PENALTY, streams)
     metrics = list(dict.fromkeys(["accuracy", *splits.metrics]))
     tick("all training rows")
-    full = full_score(splits, settings, metrics)
+    full, tuned = full_score(splits, settings, metrics)
+    labeller = Labeller(train, features, frozen, tuned.penalty, streams)
     tables: dict[str, Table] = {}
     variants: dict[str, Any] = {}
     for recipe in recipes:
@@ -125,7 +125,7 @@ def judge_outside(
             **{"test_rows": len(splits.test), "test_fingerprint": splits.test.fingerprint},
             **{"train_rows": len(train), "sets": len(sets), "seed": asked.seed, "start": "fresh"},
             **{"samples_a_set": len(sets[0]), "baseline_samples": len(methods["random"][0])},
-            **{"baseline_sets": len(methods["random"]), "labels": list(recipes)},
+            **{"baseline_sets": len(methods["random"]), "labels": list(recipes), "full_penalty": tuned.penalty},
         },
     }
 
