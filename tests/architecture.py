@@ -24,8 +24,8 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("runs",),
     ("recipe", "reports", "in_context"),
     ("evaluation",),
-    ("representations", "synthetic", "export"),
-    ("data", "selection", "learners", "objectives"),
+    ("representations", "synthetic", "selection", "export"),
+    ("data", "learners", "objectives"),
     ("core",),
 )
 # Files at the top of the package that are the face of a room.

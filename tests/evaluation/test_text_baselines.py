@@ -9,11 +9,13 @@ from torch import Tensor
 
 from textdistill.core.errors import DataError, UserError
 from textdistill.core.streams import Streams
+from textdistill.data import balanced_rows
 from textdistill.data.sets.text_set import TextSet
 from textdistill.data.table import TextTable
-from textdistill.evaluation import text_baselines
 from textdistill.evaluation.text_baselines import TEXT_BASELINES, baseline_sets, nearest_real_sets
 from textdistill.selection import herding
+from textdistill.selection.candidates import Candidates
+from textdistill.selection.methods.best_k_centers import BestKCenters
 
 CLASSES = ("negative", "positive")
 
@@ -36,8 +38,7 @@ def rows_of(one: TextSet) -> list[int]:
 
 
 @pytest.mark.parametrize("name", [name for name in TEXT_BASELINES if name != "nearest_real"])
-def test_sets_are_balanced_rows_that_another_seed_or_set_changes(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(text_baselines, "CANDIDATES", 2)
+def test_sets_are_balanced_rows_that_another_seed_or_set_changes(name: str) -> None:
     sets = baseline_sets(name, TRAIN, POINTS, 2, 3, Streams(3))
     for one in sets:
         assert np.bincount(one.labels).tolist() == [2, 2]
@@ -65,19 +66,21 @@ def test_herding_herds_its_own_half() -> None:
     assert sorted(rows_of(one)) == list(range(8))
 
 
-def test_the_best_k_centers_are_better_on_held_out_rows_than_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_best_k_centers_are_better_on_held_out_rows_than_the_first() -> None:
     rng = np.random.default_rng(1)
     noise = torch.from_numpy(rng.normal(size=(len(TRAIN), 3))) + 0.5 * torch.from_numpy(TRAIN.labels)[:, None]
-    seen: list[float] = []
-    measure = text_baselines.accuracy
-    monkeypatch.setattr(text_baselines, "accuracy", lambda found, truth: seen.append(measure(found, truth)) or seen[-1])
+    candidates = Candidates(TRAIN.labels, TRAIN.classes, lambda: [noise])
+    tried = [BestKCenters(tries=tries).choose(candidates, [2, 2], Streams(0), 0).tolist() for tries in range(1, 11)]
     (one,) = baseline_sets("best_k_centers", TRAIN, noise, 2, 1, Streams(0))
-    monkeypatch.setattr(text_baselines, "CANDIDATES", seen.index(max(seen)) + 1)
-    (shorter,) = baseline_sets("best_k_centers", TRAIN, noise, 2, 1, Streams(0))
-    assert rows_of(one) == rows_of(shorter)
-    assert max(seen) > min(seen)
+    assert rows_of(one) == tried[-1] != tried[0]
+    judges = np.setdiff1d(np.arange(len(TRAIN)), balanced_rows(TRAIN.labels, 6, _held_out(), 2)[0])
+    assert set(tried[-1]) <= set(judges.tolist())
     with pytest.raises(DataError, match="too few to hold any out"):
         baseline_sets("best_k_centers", *clusters(n=4), 1, 1, Streams(0))
+
+
+def _held_out() -> np.random.Generator:
+    return Streams(0).numpy("baseline", "best_k_centers", 0, "held-out")
 
 
 def test_the_nearest_real_rows_have_the_class_of_their_sample_and_never_repeat() -> None:

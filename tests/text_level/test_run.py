@@ -225,5 +225,7 @@ def test_faults_of_a_recipe_are_told_by_their_key(section, value, told):
 
 
 def test_sections_of_the_text_level_are_refused_without_a_generator():
-    with pytest.raises(RecipeError, match="choose: only beside a generator"):
+    with pytest.raises(RecipeError, match="pool: only beside a generator"):
+        resolve({**tiny.settings(), "pool": {"batch": 3}})
+    with pytest.raises(RecipeError, match="choose: not beside synthetic"):
         resolve({**tiny.settings(), "choose": {"sets": 3}})

@@ -20,7 +20,8 @@ from textdistill.evaluation.settings import Evaluate, Train
 from textdistill.recipe.checks import check
 from textdistill.recipe.parts import choose, fill
 from textdistill.recipe.parts import fields as part_fields
-from textdistill.recipe.text_settings import TextLevel
+from textdistill.recipe.text_settings import TextLevel, without_generator
+from textdistill.synthetic.generator.settings import GeneratorSettings
 from textdistill.synthetic.settings import SyntheticSettings
 
 
@@ -35,8 +36,8 @@ class CheckpointSettings:
 class Recipe:
     """One experiment, resolved: every setting has its value.
 
-    `raw` is the mapping it came from, the variant and the overrides laid over it. `text` is what a generator wants to
-    know (text-level distillation); `synthetic`, `train` and `evaluate` then say nothing.
+    `raw` is the mapping it came from, the variant and the overrides laid over it. `text` is what readable sets are
+    chosen by; `synthetic`, `train` and `evaluate` then say nothing, nor, without a generator, do `OF_GENERATOR`.
     """
 
     name: str
@@ -58,6 +59,13 @@ class Recipe:
     results: dict[str, Any] = field(default_factory=dict)
     text: TextLevel | None = None
 
+    @property
+    def silent(self) -> tuple[str, ...]:
+        """The sections that say nothing in a recipe of this kind."""
+        if self.text is None:
+            return tuple(TEXT_SECTIONS)
+        return NOT_OF_TEXT if self.text.generator is not None else (*NOT_OF_TEXT, *OF_GENERATOR)
+
 
 # Keys of older versions, which stored sets and users' files may still have: section, old name, today's.
 RENAMED = (("objective", "real_dtype", "precision"), ("starts", "dtype", "precision"), ("pool", "dtype", "precision"))
@@ -72,8 +80,11 @@ SECTIONS: dict[str, type] = {
 }
 PART_SECTIONS = {"representation": "words", "learner": "text_conv", "objective": "unrolled", "starts": "fixed"}
 IMAGE_SECTIONS = {"representation": "pixels", "learner": "lenet"}
-# With a generator, sections of its own take the place of those about samples held in tensors.
-TEXT_SECTIONS: dict[str, type] = {name: kind for name, (kind, _) in part_fields(TextLevel).items()}
+# For readable sets (`choose`), sections of their own take the place of those about samples held in tensors.
+TEXT_SECTIONS: dict[str, type] = {
+    **{name: kind for name, (kind, _) in part_fields(TextLevel).items()},
+    "generator": GeneratorSettings,
+}
 TEXT_PARTS = {
     "representation": "texts",
     "learner": "pretrained",
@@ -81,6 +92,11 @@ TEXT_PARTS = {
     "starts": "on_real",
 }
 NOT_OF_TEXT = ("synthetic", "train", "evaluate")
+# What a generator that writes the samples wants to know, and nobody without one.
+OF_GENERATOR = (
+    *("generator", "language_model", "sampling", "pool", "teacher"),
+    *("learner", "objective", "starts", "outer", "checkpoint"),
+)
 PAPER = "sucholutsky2021"
 OTHER_KEYS = ("title", "paper", "variants", "results", "command", "notes", "not_run")
 KEYS = ("title", "paper", *SECTIONS, *PART_SECTIONS, *TEXT_SECTIONS, *OTHER_KEYS[2:])
@@ -172,13 +188,19 @@ def resolve(
     for section, old, new in RENAMED:
         if isinstance(values.get(section), dict) and old in values[section]:
             values[section].setdefault(new, values[section].pop(old))
-    textual = "generator" in values
-    allowed_keys = tuple(key for key in KEYS if key not in (NOT_OF_TEXT if textual else TEXT_SECTIONS))
+    written = "generator" in values
+    textual = written or ("choose" in values and "synthetic" not in values)
+    left_out = (*NOT_OF_TEXT, *(() if written else OF_GENERATOR)) if textual else tuple(TEXT_SECTIONS)
+    allowed_keys = tuple(key for key in KEYS if key not in left_out)
     for key in values:
         if key not in allowed_keys:
             why = "unknown"
-            if key in KEYS:
-                why = "not beside a generator" if textual else "only beside a generator"
+            if key in NOT_OF_TEXT:
+                why = "not beside a generator" if written else "not beside choose"
+            elif key in KEYS:
+                why = {"choose": "not beside synthetic", "judge": "only beside choose"}.get(
+                    key, "only beside a generator"
+                )
             faults.append(f"{key}: {why}; allowed: {', '.join(allowed_keys)}{did_you_mean(key, allowed_keys)}")
 
     made: dict[str, Any] = {}
@@ -186,9 +208,13 @@ def resolve(
         faults.append(f"results: {values['results']!r:.60}; allowed: `published` and `ours`, by variant")
     text: dict[str, Any] = {}
     for key, kind in TEXT_SECTIONS.items() if textual else ():
-        filled = fill(kind, values.get(key) or {}, key, faults, custom)
+        given = values.get(key) or {}
+        filled = fill(kind, without_generator(given) if key == "choose" and not written else given, key, faults, custom)
         text[key] = kind(**filled)
         faults.extend(f"{key}.{fault}" for fault in getattr(text[key], "faults", list)())
+    if textual and not written:
+        text["generator"] = None
+        faults.extend(f"choose.{fault}" for fault in text["choose"].faults_without_generator())
     for key, kind in SECTIONS.items():
         if textual and key in NOT_OF_TEXT:
             made[key] = SyntheticSettings(per_class=1, init="real") if key == "synthetic" else kind()
@@ -209,7 +235,8 @@ def resolve(
         if chosen is not None:
             made[key] = chosen if key != "representation" else chosen[0](**chosen[1])
     paper = values.get("paper", PAPER)
-    check({**made, **text}, str(paper), faults)
+    told = {**made, **text}
+    check({key: told[key] for key in told if written or not textual or key not in left_out}, str(paper), faults)
     if faults:
         raise RecipeError(faults, name)
     results = values.get("results") or {}
@@ -234,10 +261,10 @@ def precisions(recipe: Recipe, device: torch.device) -> dict[str, str]:
     asked = {
         name: options.get("precision", "auto")
         for name, (part, options) in (("objective", recipe.objective), ("starts", recipe.starts))
-        if "precision" in part_fields(part)
+        if name not in recipe.silent and "precision" in part_fields(part)
     }
     for name in TEXT_SECTIONS if recipe.text is not None else ():
-        section = getattr(recipe.text, name)
+        section: Any = None if name in recipe.silent else getattr(recipe.text, name)
         if hasattr(section, "precision"):
             asked[name] = section.precision
     return {name: product_type(precision, device) for name, precision in asked.items()}

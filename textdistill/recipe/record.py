@@ -21,6 +21,7 @@ from textdistill.core.errors import RecipeError, UserError
 from textdistill.core.machine import describe
 from textdistill.core.precision import said
 from textdistill.recipe.read import Recipe
+from textdistill.selection.methods import METHODS
 
 # Settings that change how a result is looked at, not what was distilled: a recorded run may override these.
 FREE = ("evaluate.", "checkpoint.", "data.data_dir", "judge.released")
@@ -49,7 +50,7 @@ def check_recordable(recipe: Recipe, overrides: Sequence[str]) -> Path:
 # The baselines that stand in every record, beside the best of all.
 RECORDED = (
     *("random_real", "k_centers", "true_labels", "smoothed_labels"),
-    *("herding", "search_real", "vanilla_lm", "dilm", "ours_soft", "k_centers_soft", "released"),  # of texts
+    *(name for name in METHODS if name not in ("random_real", "k_centers")),  # of readable sets
 )
 
 
@@ -69,7 +70,7 @@ def entry(metrics: Mapping[str, Any], commit: str | None) -> dict[str, Any]:
         out["snapped"] = score(metrics["distilled_snapped"])
     if baselines:
         # Soft labels on the set's own texts, or on others', stand on a row of their own.
-        hard = {name: block for name, block in baselines.items() if not name.endswith("_soft")}
+        hard = {name: block for name, block in baselines.items() if name not in METHODS or not METHODS[name].soft}
         best = max(hard or baselines, key=lambda name: float(baselines[name]["accuracy"]["mean"]))
         out["best_baseline"] = {"name": best, **score(baselines[best])}
     out |= {name: score(baselines[name]) for name in RECORDED if name in baselines}

@@ -26,13 +26,14 @@ def _named(recipe: Recipe) -> Iterator[tuple[str, str]]:
     settings = settings_of(recipe)
     yield "paper", recipe.paper
     for kind in ("learner", "objective", "starts"):
-        yield from _parts_in(kind, settings[kind])
+        if kind in settings:
+            yield from _parts_in(kind, settings[kind])
     for name in (recipe.data.name, recipe.synthetic.base):
         if name is not None:
             yield "data", name
     for name in getattr(recipe.representation, "vectors", ()):
         yield "vectors", name
-    for part in (settings["learner"], settings["representation"]):
+    for part in (settings.get("learner", {}), settings["representation"]):
         yield from (("encoder", part[key]) for key in ("model", "encoder") if key in part)
 
 

@@ -12,21 +12,22 @@ from rich.table import Table
 
 from textdistill.core.errors import RecipeError
 from textdistill.recipe.parts import PARTS, fields, listed, settings_type
-from textdistill.recipe.read import NOT_OF_TEXT, PART_SECTIONS, SECTIONS, TEXT_SECTIONS, Recipe, list_recipes, read_yaml
+from textdistill.recipe.read import PART_SECTIONS, SECTIONS, TEXT_SECTIONS, Recipe, list_recipes, read_yaml
 
 
 def settings_of(recipe: Recipe) -> dict[str, Any]:
     """The recipe as a mapping with every default filled in; read as a recipe again, it is the same one."""
     out: dict[str, Any] = {"title": recipe.title, "paper": recipe.paper}
-    sections = {name: getattr(recipe, name) for name in SECTIONS if recipe.text is None or name not in NOT_OF_TEXT}
+    sections = {name: getattr(recipe, name) for name in SECTIONS}
     if recipe.text is not None:
         sections |= {name: getattr(recipe.text, name) for name in TEXT_SECTIONS}
-    for name, section in sections.items():
+    for name in (name for name in sections if name not in recipe.silent):
+        section = sections[name]
         values = {field.name: _plain(getattr(section, field.name)) for field in dataclasses.fields(section)}
         out[name] = _given(type(section), values)
     out["representation"] = _plain(recipe.representation)
     for name in PART_SECTIONS:
-        if name not in out:
+        if name not in out and name not in recipe.silent:
             part, settings = getattr(recipe, name)
             out[name] = _part(name, part, settings)
     return out

@@ -1,27 +1,27 @@
-"""Settings of what follows the generator's training: how sets are chosen, and how they are judged."""
+"""Settings of readable sets: how they are chosen and judged, and what writes the samples where a generator does."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from textdistill.core.errors import did_you_mean, too_small
+from textdistill.core.file_names import POOLS
 from textdistill.core.precision import Precision
-from textdistill.learners.pooling import POOLS
+from textdistill.learners.pooling import POOLS as TOKEN_POOLS
 from textdistill.learners.pretrained.encoder_files import PACKAGED
 from textdistill.selection import SearchSettings
+from textdistill.selection.methods import AMONG_REAL_ROWS, METHODS
+from textdistill.selection.methods.ours import Ours
+from textdistill.selection.methods.search_real import SearchReal
 from textdistill.synthetic.generator.settings import GeneratorSettings, LanguageModelStage, Sampling
 from textdistill.synthetic.generator_pool import PoolSettings
 
-# Sets of real rows, of the language model's samples, of the matched generator's; by the same labels or by soft ones.
-REAL = ("random_real", "herding", "k_centers", "best_k_centers", "search_real")
-GENERATED = ("vanilla_lm", "dilm", "vanilla_random", "dilm_random", "ours")
-SEARCHED = ("search_real", "ours")
-SOFT = {"k_centers_soft": "k_centers", "dilm_soft": "dilm", "ours_soft": "ours"}
-RELEASED = "released"
-METHODS = (*REAL, *GENERATED, *SOFT, RELEASED)
-LEAST_OF_SEARCH = {"sweeps": 0, "candidates": 1, "rows": 1, "screen": 1, "compare": 1, "again": 1}
+LEAST_OF_SEARCH = {"sweeps": 0, "candidates": 1, "most": 1, "rows": 1, "screen": 1, "compare": 1, "again": 1}
+# What a recipe without a generator chooses by, and is remembered by, unless it says so.
+WITHOUT_GENERATOR = ("random_real", "herding", "k_centers", "search_real")
+HEADLINE_WITHOUT_GENERATOR = "search_real"
 JUDGES = ("frozen", "finetuned", "text_conv", "bi_lstm")
 
 
@@ -43,21 +43,19 @@ class Teacher:
 
 @dataclass(frozen=True)
 class Choose:
-    """What is generated, and which sets are chosen from it.
+    """Which sets are chosen, and from what.
 
-    For each of the `sizes` (samples a class) and each of `sets` sets, `over` times as many samples as are kept are
-    drawn from a pool of `pool` samples a class. `vanilla_lm` and `dilm` keep K-centre samples of it (Maekawa et al.
-    2024, 3.4), `vanilla_random` and `dilm_random` any, `ours` the set that `search` finds among samples that a linear
-    head on all real rows labels as their own (`consistent`), in the views of `views` encoders. `methods` are what is
-    made, `headline` and `size` what the run is remembered by. Copies of training rows are left out: exact ones always,
-    near ones by `near_copies`.
+    `sets` sets of each of the `sizes` (samples a class) are chosen by each of `methods` (`selection.methods`), which
+    see texts by the encoders `views`; `over`, `consistent` and `search` are settings of those that have such. The run
+    is remembered by `headline` and `size`. Of what a generator writes, a pool of `pool` samples a class is chosen from;
+    copies of training rows are left out of it: exact ones always, near ones by `near_copies`.
     """
 
     sizes: tuple[int, ...] = (5, 10, 20)
     sets: int = 20
-    over: int = 100
+    over: int = SearchReal.over
     pool: int = 3000
-    consistent: bool = True
+    consistent: bool = Ours.consistent
     near_copies: bool = True
     views: tuple[str, ...] = (PACKAGED,)
     search: SearchSettings = field(default_factory=SearchSettings)
@@ -68,7 +66,18 @@ class Choose:
     headline: str = "ours"
     size: int = 10
 
-    choices: ClassVar[Mapping[str, Sequence[str]]] = {"methods": METHODS, "headline": METHODS}
+    choices: ClassVar[Mapping[str, Sequence[str]]] = {"methods": tuple(METHODS), "headline": tuple(METHODS)}
+
+    @property
+    def made(self) -> tuple[str, ...]:
+        """The methods whose sets are made here, and not by other authors."""
+        return tuple(name for name in self.methods if name in METHODS and METHODS[name].source != "released")
+
+    @property
+    def pools(self) -> tuple[str, ...]:
+        """What generators must write for the methods to choose from: `vanilla`, `matched`, both or nothing."""
+        sources = {METHODS[name].source for name in self.made}
+        return tuple(name for name in POOLS if name in sources)
 
     def faults(self) -> list[str]:
         """What is wrong with the values, one line each: the key, the value found, what is allowed."""
@@ -79,9 +88,28 @@ class Choose:
                 found.append(f"{key}: empty; name at least one")
         if self.size not in self.sizes:
             found.append(f"size: {self.size}; allowed: one of choose.sizes, {list(self.sizes)}")
-        if self.headline not in self.methods or self.headline == RELEASED:
+        if self.headline not in self.made:
             found.append(f"headline: {self.headline!r}; allowed: one of choose.methods that are made here")
         return found
+
+    def faults_without_generator(self) -> list[str]:
+        """One line for each method that chooses among what a generator writes."""
+        return [
+            f"methods: {name!r} chooses among what a generator writes; add a section generator, or choose among real "
+            f"rows: {', '.join(AMONG_REAL_ROWS)}"
+            for name in self.made
+            if METHODS[name].source in POOLS
+        ]
+
+
+def without_generator(given: Any) -> Any:
+    """The section `choose` of a recipe without a generator: where it names no methods, those that need none."""
+    if not isinstance(given, Mapping):
+        return given
+    methods, usual = given.get("methods", WITHOUT_GENERATOR), HEADLINE_WITHOUT_GENERATOR
+    named = [methods] if isinstance(methods, str) else methods
+    headline = named[-1] if isinstance(named, list) and named and usual not in named else usual
+    return {"methods": methods, "headline": headline, **given}
 
 
 @dataclass(frozen=True)
@@ -104,8 +132,8 @@ class Judgement:
     def faults(self) -> list[str]:
         """What is wrong with the values, one line each: the key, the value found, what is allowed."""
         found = too_small(self, {"sizes": 1, "sets": 1, "nets": 1, "steps": 1})
-        told = [("kind", self.kind, JUDGES), ("pool", self.pool, tuple(POOLS))]
-        told += [("methods", one, METHODS) for one in self.methods or ()]
+        told = [("kind", self.kind, JUDGES), ("pool", self.pool, tuple(TOKEN_POOLS))]
+        told += [("methods", one, tuple(METHODS)) for one in self.methods or ()]
         for key, value, allowed in told:
             if value not in allowed:
                 found.append(f"{key}: {value!r}; allowed: {', '.join(allowed)}{did_you_mean(value, allowed)}")
@@ -139,9 +167,9 @@ class Judge:
 
 @dataclass(frozen=True)
 class TextLevel:
-    """All sections of a recipe that has a generator."""
+    """All sections of a recipe for readable sets; without a `generator`, only `choose` and `judge` say something."""
 
-    generator: GeneratorSettings = field(default_factory=GeneratorSettings)
+    generator: GeneratorSettings | None = None
     language_model: LanguageModelStage = field(default_factory=LanguageModelStage)
     sampling: Sampling = field(default_factory=Sampling)
     pool: PoolSettings = field(default_factory=PoolSettings)

@@ -11,11 +11,11 @@ from textdistill.core.errors import ArtifactError, UserError
 from textdistill.core.file_names import MANIFEST, METRICS
 from textdistill.core.streams import Streams
 from textdistill.evaluation.statistics import Comparison, bootstrap_difference, interval, welch, welch_of
+from textdistill.evaluation.text_baselines import method_of
 from textdistill.reports.run_folder import Metrics, Score, facts_in, required
 from textdistill.reports.text_folder import KINDS, TextMetrics
 from textdistill.reports.text_tables import summary_of
 
-SOFT = "_soft"  # how methods of a text-level run are called whose labels are soft
 NETWORKS = "networks"  # the judge of runs on vectors and pixels: the recipe's own learner
 
 
@@ -177,7 +177,8 @@ def _textual(folder: Path, name: str, manifest: Mapping[str, Any]) -> Read:
     for key, block in metrics.variants.items():
         judge, _, _ = key.rpartition("@")
         kind, _, recipe = judge.partition("/")
-        recipe = recipe or ("distilled" if block.headline.endswith(SOFT) else "hard")
+        method = method_of(block.headline)
+        recipe = recipe or ("distilled" if method is not None and method.soft else "hard")
         label = f"{kind}/{recipe}"
         told = block.protocol.get("learner")
         facts = dict(told) if isinstance(told, dict) else {"name": block.learner}

@@ -6,28 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from textdistill.evaluation.statistics import Summary, interval, welch_of
+from textdistill.evaluation.text_baselines import method_of
 from textdistill.reports.run_folder import Score
 from textdistill.reports.text_folder import Claim, Variant
 
-_NAMES = {
-    "random_real": "Random real rows",
-    "random": "Random real rows",
-    "herding": "Herding",
-    "k_centers": "K-centres",
-    "best_k_centers": "Best of ten K-centre sets",
-    "nearest_real": "Nearest real rows of the samples",
-    "search_real": "Search among real rows",
-    "vanilla_lm": "Language model, K-centres",
-    "vanilla_random": "Language model, as drawn",
-    "dilm": "DiLM",
-    "dilm_random": "DiLM, as drawn",
-    "ours": "Ours",
-    "k_centers_soft": "K-centres, soft labels",
-    "dilm_soft": "DiLM, soft labels",
-    "ours_soft": "Ours, soft labels",
-    "released": "Released by the authors",
-    "set": "The set",
-}
+_NAMES = {"nearest_real": "Nearest real rows of the samples", "set": "The set"}  # beside the methods
 _JUDGES = {
     "frozen": "Frozen encoder, linear head",
     "finetuned": "Encoder trained as a whole",
@@ -103,7 +86,8 @@ class JudgeTable:
 
 def named(method: str) -> str:
     """What a method is called before people."""
-    return _NAMES.get(method, method.replace("_", " "))
+    known = method_of(method)
+    return _NAMES.get(method, method.replace("_", " ")) if known is None else known.title
 
 
 def judge_name(key: str) -> str:

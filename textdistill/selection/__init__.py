@@ -1,8 +1,8 @@
-"""Real samples chosen or averaged, for baselines and for initial values; the search for whole sets.
+"""Real samples chosen or averaged, for baselines and for initial values; methods that choose readable sets.
 
 Every function takes `(features, labels, counts, rng)`: features (n, *shape) as a NumPy array or a tensor, labels
 (n,), how many for each class, and a NumPy generator; the same stream gives the same choice. `search_set` alone looks
-at the set as a whole, and needs real rows to judge it by.
+at the set as a whole, and needs real rows to judge it by. `methods` are the ways to a readable set, a file each.
 """
 
 from __future__ import annotations

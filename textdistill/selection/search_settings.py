@@ -14,7 +14,8 @@ class SearchSettings:
     """How long and how wide to search, and by which criterion.
 
     `sweeps` times every sample may be swapped for another of its class: for the best of `candidates` of them, drawn
-    anew each time, or of all there are (none). `rows` real rows judge, drawn anew for each set; where `screen` of them
+    anew each time, or of all there are (none), where a set looks at no more than `most` rows, class by class as many of
+    each as they have. `rows` real rows judge, drawn anew for each set; where `screen` of them
     have looked at all candidates, all of them compare the best `compare`. From the second sweep on a place looks again
     at the `again` that it liked best.
 
@@ -26,6 +27,7 @@ class SearchSettings:
     criterion: Literal["head", "ridge"] = "head"
     sweeps: int = 5
     candidates: int | None = None
+    most: int = 100_000
     rows: int = 8000
     screen: int | None = 400
     compare: int = 30

@@ -15,7 +15,7 @@ from textdistill.core.streams import Streams
 from textdistill.data.sets.text_set import TextSet
 from textdistill.data.sets.text_sets import read_text_sets
 from textdistill.recipe.read import Recipe, resolve
-from textdistill.recipe.text_settings import RELEASED, TextLevel
+from textdistill.recipe.text_settings import TextLevel
 from textdistill.reports.text_folder import read_folder
 from textdistill.representations.texts import prepare_texts
 from textdistill.runs.artifact import commit
@@ -77,17 +77,17 @@ def judge_again(
 
 def _settings(recipe: Recipe, folder: Path) -> TextLevel:
     if recipe.text is None:
-        raise ArtifactError(f"{folder}: its recipe has no generator, so it is no text-level run; run it again")
+        raise ArtifactError(f"{folder}: its recipe chooses no readable sets; run it again")
     return recipe.text
 
 
 def _sets(folder: Path, settings: TextLevel, classes: tuple[str, ...]) -> Sets:
     """All sets of all methods and sizes that the folder has."""
     choose, sets = settings.choose, {}
-    for method in choose.methods:
+    for method in choose.made:
         for size in choose.sizes:
             place = folder / SETS / method / str(size)
-            if method != RELEASED and place.is_dir():
+            if place.is_dir():
                 sets[method, size] = read_text_sets(place, classes)
     if (choose.headline, choose.size) not in sets:
         raise ArtifactError(

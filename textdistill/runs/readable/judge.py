@@ -23,10 +23,12 @@ from textdistill.evaluation.text_learners import FineTuned, Frozen, TextLearner,
 from textdistill.evaluation.text_scores import Table, judge
 from textdistill.learners.pretrained.frozen_encoder import Encoder
 from textdistill.learners.pretrained.language_models import load_causal
-from textdistill.recipe.text_settings import RELEASED, SOFT, Choose, Judge, Judgement
+from textdistill.recipe.text_settings import Choose, Judge, Judgement
+from textdistill.selection.methods import METHODS
 
 Sets = dict[tuple[str, int], list[TextSet]]  # by method and samples per class
 Tick = Callable[[str], None]
+RELEASED = "released"
 # What every method is tested against, and the generator's own opponents.
 OPPONENTS = ("k_centers", "vanilla_lm", "search_real", RELEASED)
 
@@ -112,7 +114,7 @@ def _texts(sets: Sets, splits: Splits[TextTable], size: int, model: str | None, 
     """What the texts of every method are like, at the size that the run is remembered by."""
     known, index, found = None if model is None else load_causal(model), CopyIndex(splits.train), {}
     for (method, of_size), several in sets.items():
-        if of_size == size and method not in SOFT:  # soft labels stand on the same texts
+        if of_size == size and not METHODS[method].soft:  # soft labels stand on the same texts
             tick(f"texts of {method}")
             found[method] = fluency(several, splits.train, model=known, index=index)
     return found

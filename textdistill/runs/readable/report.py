@@ -18,6 +18,7 @@ from textdistill.reports.templates import markdown, score
 from textdistill.reports.text_folder import TextFolder, read_folder
 from textdistill.reports.text_report import write_text_page
 from textdistill.runs.readable.judge import Sets
+from textdistill.selection.methods import METHODS
 
 
 def write_text_report(folder: Path) -> Path:
@@ -30,13 +31,14 @@ def write_text_report(folder: Path) -> Path:
 def look_at(folder: Path, sets: Sets, splits: Splits[TextTable], settings: TextLevel) -> Path:
     """Write `headline.json`: what one looks at of the headline's sets (`evaluation.headline.look`)."""
     choose, judge = settings.choose, settings.judge
-    soft_of = f"{choose.headline}_soft"
-    soft = sets.get((soft_of, choose.size))
+    own = METHODS[choose.headline].stream  # soft labels on the same samples
+    soft_of = next((name for name in choose.made if METHODS[name].soft and METHODS[name].stream == own), None)
+    soft = None if soft_of is None else sets[soft_of, choose.size][0]
     seen = look(
         sets[choose.headline, choose.size],
         splits,
         Frozen(judge.encoder, judge.penalty),
-        soft=None if soft is None else soft[0],
+        soft=soft,
         soft_of=soft_of,
     )
     return write_look(folder / LOOK, seen)

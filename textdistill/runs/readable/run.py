@@ -1,10 +1,10 @@
-"""A text-level run: language model → matching → generation → choice → judgement, each stage kept while it holds."""
+"""A run for readable sets: language model → matching → generation, where a method needs them → choice → judgement."""
 
 from __future__ import annotations
 
 import json
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from textdistill.learners.pretrained.frozen_encoder import Encoder
 from textdistill.recipe.read import Recipe, precisions
 from textdistill.recipe.references import references
 from textdistill.recipe.show import settings_of
-from textdistill.recipe.text_settings import RELEASED, SEARCHED, SOFT, Choose, TextLevel
+from textdistill.recipe.text_settings import TextLevel
 from textdistill.representations.texts import prepare_texts
 from textdistill.runs.artifact import commit, versions
 from textdistill.runs.progress import Reporter
@@ -34,6 +34,7 @@ from textdistill.runs.readable.matching import Matching
 from textdistill.runs.readable.pools import write_pool
 from textdistill.runs.readable.report import look_at, write_history, write_text_report
 from textdistill.runs.readable.stages import Stage, fingerprint
+from textdistill.selection.methods import METHODS, configured
 from textdistill.synthetic.generator import Generator, build_generator, train_language_model
 
 GENERATOR, SETS = "generator", "sets"
@@ -59,14 +60,14 @@ def run_texts(
     reporter: Reporter | None = None,
     cache: Path | None = None,
 ) -> TextRun:
-    """Train, match, generate, choose and judge into the folder `out`.
+    """Choose and judge into the folder `out`; before that train, match and generate what the methods choose from.
 
     The language model lies in `cache` (the usual one when `None`), by what it was trained from, so that recipes share
     it. With `resume` a stage that was stopped goes on from its checkpoint, and one whose inputs are what they were is
     not done again.
     """
     if recipe.text is None:
-        raise RecipeError(["generator: missing; a text-level run is a recipe with a generator"])
+        raise RecipeError(["choose: missing; a recipe for readable sets says how they are chosen"])
     run = _Run(recipe, recipe.text, Path(out), seed, resume, device, reporter or Reporter(), cache)
     return run.all()
 
@@ -89,32 +90,35 @@ class _Run:
         self.where, self.reporter = pick_device(device), reporter
         self.cache = (embeddings.default_cache_dir() if cache is None else cache) / "generators"
         with reporter.stage(f"reading {recipe.data.name}", None):
-            task = prepare_texts(recipe.data, recipe.representation)
-        network, options = recipe.learner
-        self.learner = make_learner(network, network.Settings(**options), (), len(task.classes)).to(self.where)  # type: ignore[attr-defined]
-        self.task = task.read_by(self.learner)
-        self.train, self.validation = task.splits.train, task.splits.validation
+            self.task = prepare_texts(recipe.data, recipe.representation)
+        self.train, self.validation = self.task.splits.train, self.task.splits.validation
         self.streams = Streams(seed, ("text",))
-        self.data_print = task.data["fingerprint"]
+        self.data_print = self.task.data["fingerprint"]
 
     def all(self) -> TextRun:
         """Every stage in turn."""
         self.out.mkdir(parents=True, exist_ok=True)
-        vanilla = self._language_model()
-        matched = self._matched(vanilla)
-        pools = {"vanilla": self._pool("vanilla", vanilla), "matched": self._pool("matched", matched)}
-        sets = self._chosen(pools)
-        metrics = self._judged(sets, vanilla, matched, pools)
+        self._write_manifest(precisions(self.recipe, self.where))  # from now on the folder is known for a run's
         choose = self.settings.choose
+        generators: dict[str, _Done] = {}  # by the pools that they write
+        if choose.pools:
+            generators["vanilla"] = self._language_model()
+        if "matched" in choose.pools:
+            generators["matched"] = self._matched(generators["vanilla"])
+        pools = {name: self._pool(name, generators[name]) for name in choose.pools}
+        sets, seconds = self._chosen(pools)
+        metrics = self._judged(sets, generators, pools, seconds)
         headline = sets[choose.headline, choose.size][0]
         write_text_set(self.out, headline)
-        write_history(self.out, vanilla.record.get("history", []))
+        if generators:
+            write_history(self.out, generators["vanilla"].record.get("history", []))
         self._tell(metrics, sets)
         return TextRun(self.out, metrics, headline, commit())
 
     def _language_model(self) -> _Done:
-        """Stage 1: the generator learns to write like the training rows."""
+        """The generator learns to write like the training rows."""
         settings = self.settings
+        assert settings.generator is not None  # a recipe without one has no method that needs it
         facts = (self.data_print, settings.generator, settings.language_model, self.seed)
         folder = self.cache / fingerprint(*facts)[:32]
         stage = Stage(folder, "language-model", *facts)
@@ -139,7 +143,7 @@ class _Run:
         return _Done(stage.identity, record, folder / GENERATOR)
 
     def _matched(self, vanilla: _Done) -> _Done:
-        """Stage 2: gradient matching moves the generator (Algorithm 1)."""
+        """Gradient matching moves the generator (Algorithm 1)."""
         recipe, settings = self.recipe, self.settings
         parts = [[part.__qualname__, options] for part, options in (recipe.learner, recipe.objective, recipe.starts)]
         read = recipe.representation  # by whose encoder the teacher's sets are drawn
@@ -148,7 +152,10 @@ class _Run:
         record = stage.found()
         if record is None:
             generator = Generator.load(vanilla.place).to(self.where)
-            matching = Matching(recipe, settings, self.task, self.learner, self.streams)
+            network, options = recipe.learner
+            learner = make_learner(network, network.Settings(**options), (), len(self.train.classes))  # type: ignore[attr-defined]
+            learner = learner.to(self.where)
+            matching = Matching(recipe, settings, self.task.read_by(learner), learner, self.streams)
             checkpoint = Checkpoint(self.out, recipe.checkpoint.every, self.resume, stage.identity)
             with self.reporter.stage("matching", recipe.outer.steps) as bar:
                 record = matching.run(
@@ -159,7 +166,7 @@ class _Run:
         return _Done(stage.identity, record, self.out / GENERATOR)
 
     def _pool(self, name: str, source: _Done) -> _Done:
-        """Stage 3: the samples that sets are chosen from, copies of training rows left out."""
+        """The samples that sets are chosen from, copies of training rows left out."""
         choose, file = self.settings.choose, self.out / POOL.format(name=name)
         stage = Stage(
             self.out, f"pool-{name}", source.identity, self.settings.sampling, choose.pool, choose.near_copies
@@ -181,74 +188,90 @@ class _Run:
             stage.finish(record)
         return _Done(stage.identity, record, file)
 
-    def _chosen(self, pools: dict[str, _Done]) -> Sets:
-        """Stage 4: sets of every size by every method."""
+    def _chosen(self, pools: dict[str, _Done]) -> tuple[Sets, float]:
+        """Sets of every size by every method, and the seconds that it took to choose them."""
         choose = self.settings.choose
         sets: Sets = {}
+        seconds = 0.0
         chooser = None
         with self.reporter.stage("choosing", None) as bar:
-            for method in choose.methods:
-                if method == RELEASED:
-                    continue
+            for name in choose.made:
+                method = configured(METHODS[name], choose)
+                source = [pools[method.source].identity] if method.source in pools else []
                 for size in choose.sizes:
-                    folder = self.out / SETS / method / str(size)
-                    facts = (choose_facts(choose, method), method, size, self.data_print, self.seed)
-                    stage = Stage(folder, "choice", *facts, *(done.identity for done in pools.values()))
-                    if stage.found() is None:
+                    folder = self.out / SETS / name / str(size)
+                    facts = (method, choose.sets, choose.views, name, size, self.data_print, self.seed)
+                    stage = Stage(folder, "choice", *facts, *source)
+                    record = stage.found()
+                    if record is None:
+                        began = time.perf_counter()
                         chooser = chooser or self._chooser(pools, bar.advance)
-                        for number, one in enumerate(chooser.sets(method, size)):
+                        for number, one in enumerate(chooser.sets(name, size)):
                             write_text_set(folder / f"{number:02d}.jsonl", one)
-                        stage.finish({"sets": choose.sets})
-                    sets[method, size] = [
+                        record = stage.finish({"sets": choose.sets, "seconds": time.perf_counter() - began})
+                    seconds += record["seconds"]
+                    sets[name, size] = [
                         read_text_set(folder / f"{number:02d}.jsonl", self.train.classes)
                         for number in range(choose.sets)
                     ]
-        return sets
+        return sets, seconds
 
     def _chooser(self, pools: dict[str, _Done], tick: Tick) -> Chooser:
         read = {name: read_text_set(done.place, self.train.classes) for name, done in pools.items()}
         return Chooser(self.train, read, self.settings.choose, _encode, self.streams.child("choose"), tick)
 
-    def _judged(self, sets: Sets, vanilla: _Done, matched: _Done, pools: dict[str, _Done]) -> dict[str, Any]:
-        """Stage 5: learners of several kinds learn from the sets, and are scored on the test rows."""
+    def _judged(
+        self, sets: Sets, generators: dict[str, _Done], pools: dict[str, _Done], choosing: float
+    ) -> dict[str, Any]:
+        """Learners of several kinds learn from the sets, and are scored on the test rows."""
         began = time.perf_counter()
         with self.reporter.stage("judging", None) as bar:
             metrics = judged(
                 sets, self.task.splits, self.settings.choose, self.settings.judge, self.task.metrics,
                 self.streams.child("judge"), bar.advance,
             )  # fmt: skip
-        seconds = float(vanilla.record["seconds"]) + float(matched.record["seconds"])
+        records = {name: done.record for name, done in generators.items()}
+        model, matching = records.get("vanilla"), records.get("matched")
+        training = sum(float(record["seconds"]) for record in records.values())
+        precision = precisions(self.recipe, self.where)
         metrics["cost"] = {
-            "distill_seconds": round(seconds, 1),
-            "language_model_seconds": round(float(vanilla.record["seconds"]), 1),
+            # where nothing is trained, distilling is choosing
+            "distill_seconds": round(training if records else choosing, 1),
+            **({} if model is None else {"language_model_seconds": round(float(model["seconds"]), 1)}),
             "judging_seconds": round(time.perf_counter() - began, 1),
-            "outer_steps": matched.record["outer_steps"],
+            **({} if matching is None else {"outer_steps": matching["outer_steps"]}),
             "peak_rss_mib": round(peak_rss_mib(), 1),
             "threads": torch.get_num_threads(),
             # the language model may have been trained before, and elsewhere
-            "precision": precisions(self.recipe, self.where) | {"language_model": vanilla.record["precision"]},
+            "precision": precision if model is None else precision | {"language_model": model["precision"]},
         }
-        metrics["language_model"] = {key: value for key, value in vanilla.record.items() if key != "history"}
-        metrics["matching"] = matched.record
-        metrics["generation"] = {name: done.record for name, done in pools.items()}
+        if model is not None:
+            metrics["language_model"] = {key: value for key, value in model.items() if key != "history"}
+            metrics["generation"] = {name: done.record for name, done in pools.items()}
+        if matching is not None:
+            metrics["matching"] = matching
         metrics["protocol"] |= {"seed": self.seed, "seeds": [self.seed], "train_rows": len(self.train)}
         return with_variants(metrics)
 
-    def _tell(self, metrics: dict[str, Any], sets: Sets) -> None:
-        """The figures, where everything comes from, the papers, and the report."""
+    def _write_manifest(self, precision: dict[str, str]) -> None:
+        """Where everything comes from."""
         manifest = {
             "kind": "texts",
             "name": self.recipe.name,
             "title": self.recipe.title,
             "recipe": settings_of(self.recipe),
             "seed": self.seed,
-            "precision": metrics["cost"]["precision"],
+            "precision": precision,
             "commit": commit(),
             "versions": versions(),
             "data": {**self.task.data, "classes": list(self.train.classes)},
             "headline": {"method": self.settings.choose.headline, "size": self.settings.choose.size},
         }
         write_atomic(self.out / MANIFEST, json.dumps(manifest, indent=1, default=str) + "\n")
+
+    def _tell(self, metrics: dict[str, Any], sets: Sets) -> None:
+        """The figures, the papers, and the report."""
+        self._write_manifest(metrics["cost"]["precision"])
         write_atomic(self.out / METRICS, json.dumps(metrics, indent=1) + "\n")
         write_atomic(self.out / REFERENCES, references(self.recipe))
         with self.reporter.stage("looking", None):
@@ -263,13 +286,6 @@ class _Done:
     identity: str
     record: dict[str, Any]
     place: Path
-
-
-def choose_facts(choose: Choose, method: str) -> dict[str, Any]:
-    """What the choice of one set depends on: neither the other sizes nor the other methods."""
-    told, hard = asdict(choose), SOFT.get(method, method)
-    own = ("search", "consistent") if hard in SEARCHED else ()
-    return {key: told[key] for key in ("sets", "over", "views", *own)}
 
 
 def _encode(name: str, texts: list[str], pairs: list[str] | None) -> torch.Tensor:

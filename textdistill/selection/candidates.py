@@ -1,0 +1,83 @@
+"""What a readable set is chosen from: labelled samples as encoders see them, and the training rows behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from textdistill.core.errors import DataError
+from textdistill.learners.linear_head import LinearHead, fit_head
+
+# The ridge of the head on all training rows that says whether a sample looks like its class.
+CONSISTENCY_PENALTY = 1e-4
+
+
+@dataclass
+class Candidates:
+    """Samples with `labels` (n,), which index `classes`, and every encoder's features of them, `encode()`.
+
+    `training` are the training rows that stand behind them; `None` where the candidates are those rows themselves.
+    Features are asked for when a method first looks at them.
+    """
+
+    labels: Int[np.ndarray, " n"]
+    classes: tuple[str, ...]
+    encode: Callable[[], Sequence[Float[Tensor, "n f"]]]
+    training: Candidates | None = None
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @cached_property
+    def views(self) -> list[Float[Tensor, "n f"]]:
+        """The samples under every encoder; methods that need one alone take the first."""
+        return list(self.encode())
+
+    @property
+    def real(self) -> Candidates:
+        """The training rows, under the same encoders."""
+        return self if self.training is None else self.training
+
+    @cached_property
+    def head(self) -> LinearHead:
+        """A linear head on all training rows, in the first view."""
+        targets = torch.eye(len(self.classes))[torch.from_numpy(self.real.labels)]
+        return fit_head(self.real.views[0], targets, CONSISTENCY_PENALTY)
+
+    @cached_property
+    def consistent(self) -> Bool[np.ndarray, " n"]:
+        """Which samples the head on all training rows gives their own class."""
+        found: np.ndarray = self.head.predict(self.views[0]).numpy() == self.labels
+        return found
+
+    def drawn(
+        self,
+        counts: Sequence[int],
+        over: int | None,
+        rng: np.random.Generator,
+        eligible: Bool[np.ndarray, " n"] | None = None,
+        most: int | None = None,
+    ) -> Int[np.ndarray, " m"]:
+        """`over` samples for each that is wanted (`counts[c]` of class c), or all there are, class by class.
+
+        `most` bounds how many there are in all: where there are more, each class gives its share, in random order.
+        Training rows give what they have. Raises `DataError` for a class of which a generator wrote fewer than wanted.
+        """
+        found = []
+        for label, count in enumerate(counts):
+            own = self.labels == label
+            rows = np.flatnonzero(own if eligible is None else own & eligible)
+            if len(rows) < (1 if self.training is None else count):
+                raise DataError(
+                    f"class {self.classes[label]!r}: {len(rows)} samples to choose {count} from; "
+                    "raise choose.pool, or set choose.consistent to false"
+                )
+            share = len(rows) if most is None else max(count, most * len(rows) // len(self))
+            found.append(rng.permutation(rows)[: share if over is None else min(share, over * count)])
+        return np.concatenate(found)
