@@ -10,8 +10,8 @@ from typer.core import TyperGroup
 
 from textdistill.analysis import ANALYSES
 from textdistill.commands import analyse_again
-from textdistill.commands.analyse_shared import Nets, Run, Seed, Words, carry_out, listed, numbers
-from textdistill.commands.options import DataDir, Device, Json, Threads
+from textdistill.commands.analyse_shared import Run, Scoring, Words, carry_out, listed, numbers
+from textdistill.commands.options import DataDir, Json, Threads, grouped
 from textdistill.core.errors import UserError, did_you_mean
 
 if TYPE_CHECKING:
@@ -95,12 +95,8 @@ def transfer(
     encoder: Annotated[
         str | None, typer.Option("--encoder", help="minilm (the default for texts), a folder, a hub id, or none.")
     ] = None,
-    nets: Nets = 5,
-    seed: Seed = None,
-    device: Device = None,
-    data_dir: DataDir = None,
-    threads: Threads = None,
-    json: Json = False,
+    *,
+    how: Scoring,
 ) -> None:
     """See TRANSFER."""
 
@@ -109,7 +105,7 @@ def transfer(
 
         return part.transfer(study, networks=listed(networks), steps=steps, lr=lr, encoder=encoder)
 
-    carry_out(context, analysis, run, words, json, threads, data_dir, nets=nets, seed=seed, device=device)
+    carry_out(context, analysis, run, words, how)
 
 
 def steps(
@@ -119,12 +115,8 @@ def steps(
     deviations: Annotated[
         str, typer.Option("--deviations", help="Shares of the stored steps, parted by commas.")
     ] = "-0.5,-0.2,-0.1,0,0.1,0.2,0.5,1",
-    nets: Nets = 5,
-    seed: Seed = None,
-    device: Device = None,
-    data_dir: DataDir = None,
-    threads: Threads = None,
-    json: Json = False,
+    *,
+    how: Scoring,
 ) -> None:
     """See STEPS."""
 
@@ -133,7 +125,7 @@ def steps(
 
         return training.steps(study, deviations=numbers("--deviations", deviations))
 
-    carry_out(context, analysis, run, words, json, threads, data_dir, nets=nets, seed=seed, device=device)
+    carry_out(context, analysis, run, words, how)
 
 
 def optimizer(
@@ -143,12 +135,8 @@ def optimizer(
     rules: Annotated[
         str | None, typer.Option("--rules", help="NAME:RATE parted by commas; seven usual ones unless told.")
     ] = None,
-    nets: Nets = 5,
-    seed: Seed = None,
-    device: Device = None,
-    data_dir: DataDir = None,
-    threads: Threads = None,
-    json: Json = False,
+    *,
+    how: Scoring,
 ) -> None:
     """See OPTIMIZER."""
 
@@ -157,7 +145,7 @@ def optimizer(
 
         return training.optimizer(study, rules=listed(rules) or training.RULES)
 
-    carry_out(context, analysis, run, words, json, threads, data_dir, nets=nets, seed=seed, device=device)
+    carry_out(context, analysis, run, words, how)
 
 
 def labels(context: typer.Context, run: Run, words: Words = None, data_dir: DataDir = None, json: Json = False) -> None:
@@ -168,7 +156,7 @@ def labels(context: typer.Context, run: Run, words: Words = None, data_dir: Data
 
         return meaning.labels(study)
 
-    carry_out(context, analysis, run, words, json, None, data_dir)
+    carry_out(context, analysis, run, words, Scoring(data_dir=data_dir, json=json))
 
 
 def prototypes(
@@ -187,7 +175,7 @@ def prototypes(
 
         return meaning.prototypes(study, top=top)
 
-    carry_out(context, analysis, run, words, json, threads, data_dir)
+    carry_out(context, analysis, run, words, Scoring(threads=threads, data_dir=data_dir, json=json))
 
 
 COMMANDS: dict[str, tuple[Callable[..., None], str]] = {
@@ -205,5 +193,5 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(cls=Named, no_args_is_help=True, rich_markup_mode="rich", help=ABOUT)
     for name, about in ANALYSES.items():
         command, help_text = COMMANDS[name]
-        group.command(name, help=help_text, short_help=about)(command)
+        group.command(name, help=help_text, short_help=about)(grouped(command))
     app.add_typer(group, name="analyse")

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from textdistill.commands.analyse_shared import Nets, Run, Runs, Seed, Words, carry_out, numbers
-from textdistill.commands.options import DataDir, Device, Json, Threads
+from textdistill.commands.analyse_shared import Run, Runs, Scoring, Words, carry_out, numbers
 
 if TYPE_CHECKING:
     from textdistill.analysis.result import Result
@@ -68,12 +67,8 @@ def repeat(
     run: Run,
     words: Words = None,
     runs: Runs = 2,
-    nets: Nets = 5,
-    seed: Seed = None,
-    device: Device = None,
-    data_dir: DataDir = None,
-    threads: Threads = None,
-    json: Json = False,
+    *,
+    how: Scoring,
 ) -> None:
     """See REPEAT."""
 
@@ -82,7 +77,7 @@ def repeat(
 
         return again.repeat(study, runs=runs)
 
-    carry_out(context, analysis, run, words, json, threads, data_dir, True, nets=nets, seed=seed, device=device)
+    carry_out(context, analysis, run, words, how, again=True)
 
 
 def bases(
@@ -91,12 +86,8 @@ def bases(
     words: Words = None,
     runs: Runs = 4,
     candidates: Annotated[int, typer.Option("--candidates", min=0, help="Draws to choose from by true labels.")] = 10,
-    nets: Nets = 5,
-    seed: Seed = None,
-    device: Device = None,
-    data_dir: DataDir = None,
-    threads: Threads = None,
-    json: Json = False,
+    *,
+    how: Scoring,
 ) -> None:
     """See BASES."""
 
@@ -105,7 +96,7 @@ def bases(
 
         return again.bases(study, runs=runs, candidates=candidates)
 
-    carry_out(context, analysis, run, words, json, threads, data_dir, True, nets=nets, seed=seed, device=device)
+    carry_out(context, analysis, run, words, how, again=True)
 
 
 def target_size(
@@ -115,33 +106,25 @@ def target_size(
     rows: Annotated[
         str, typer.Option("--rows", help="Numbers of real rows, parted by commas; those too large are left out.")
     ] = "100,500,1000,5000,10000,20000",
-    nets: Nets = 5,
-    seed: Seed = None,
-    device: Device = None,
-    data_dir: DataDir = None,
-    threads: Threads = None,
-    json: Json = False,
+    *,
+    how: Scoring,
 ) -> None:
     """See TARGET_SIZE."""
 
     def analysis(study: Study) -> Result:
         from textdistill.analysis import again
 
-        return again.target_size(study, sizes=[round(one) for one in numbers("--rows", rows)])
+        return again.target_size(study, sizes=[round(number) for number in numbers("--rows", rows)])
 
-    carry_out(context, analysis, run, words, json, threads, data_dir, True, nets=nets, seed=seed, device=device)
+    carry_out(context, analysis, run, words, how, again=True)
 
 
 def ridge_labels(
     context: typer.Context,
     run: Run,
     words: Words = None,
-    nets: Nets = 5,
-    seed: Seed = None,
-    device: Device = None,
-    data_dir: DataDir = None,
-    threads: Threads = None,
-    json: Json = False,
+    *,
+    how: Scoring,
 ) -> None:
     """See RIDGE_LABELS."""
 
@@ -150,19 +133,15 @@ def ridge_labels(
 
         return methods.ridge_labels(study)
 
-    carry_out(context, analysis, run, words, json, threads, data_dir, True, nets=nets, seed=seed, device=device)
+    carry_out(context, analysis, run, words, how, again=True)
 
 
 def inputs(
     context: typer.Context,
     run: Run,
     words: Words = None,
-    nets: Nets = 5,
-    seed: Seed = None,
-    device: Device = None,
-    data_dir: DataDir = None,
-    threads: Threads = None,
-    json: Json = False,
+    *,
+    how: Scoring,
 ) -> None:
     """See INPUTS."""
 
@@ -171,7 +150,7 @@ def inputs(
 
         return methods.inputs(study)
 
-    carry_out(context, analysis, run, words, json, threads, data_dir, True, nets=nets, seed=seed, device=device)
+    carry_out(context, analysis, run, words, how, again=True)
 
 
 COMMANDS: dict[str, tuple[Callable[..., None], str]] = {

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json as jsonlib
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from textdistill.commands.options import set_threads, split_words
+from textdistill.commands.options import DataDir, Json, Machine, split_words
 from textdistill.core.errors import UserError
 
 if TYPE_CHECKING:
@@ -19,25 +20,33 @@ if TYPE_CHECKING:
 
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a finished run.", show_default=False)]
 Words = Annotated[list[str] | None, typer.Argument(metavar="KEY=VALUE", show_default=False)]
-Nets = Annotated[int, typer.Option("--nets", min=1, help="Networks that score each entry.")]
-Seed = Annotated[int | None, typer.Option("--seed", help="Of the networks; the run's own unless told.")]
 Runs = Annotated[int, typer.Option("--runs", min=1, help="Further distillations.")]
+
+
+@dataclass(frozen=True)
+class Scoring(Machine):
+    """By how many networks entries are scored, where, on which data, and how the result is shown."""
+
+    nets: Annotated[int, typer.Option("--nets", min=1, help="Networks that score each entry.")] = 5
+    seed: Annotated[int | None, typer.Option("--seed", help="Of the networks; the run's own unless told.")] = None
+    data_dir: DataDir = None
+    json: Json = False
 
 
 def listed(value: str | None) -> list[str] | None:
     """A list of words parted by commas."""
-    return None if value is None else [one.strip() for one in value.split(",") if one.strip()]
+    return None if value is None else [word.strip() for word in value.split(",") if word.strip()]
 
 
 def numbers(option: str, value: str) -> list[float]:
     """A list of finite numbers parted by commas."""
     try:
-        found = [float(one) for one in listed(value) or ()]
+        parsed = [float(word) for word in listed(value) or ()]
     except ValueError:
-        found = []
-    if not found or not all(abs(one) < float("inf") for one in found):
+        parsed = []
+    if not parsed or not all(abs(number) < float("inf") for number in parsed):
         raise UserError(f"{option}: {value!r}; allowed: numbers parted by commas")
-    return found
+    return parsed
 
 
 def carry_out(
@@ -45,11 +54,8 @@ def carry_out(
     analysis: Callable[[Study], Result],
     run: Path,
     words: Sequence[str] | None,
-    json: bool,
-    threads: int | None,
-    data_dir: Path | None,
+    how: Scoring,
     again: bool = False,
-    **options: Any,
 ) -> None:
     """Prepare the run, analyse it and show the result. `again` is for analyses that distil anew."""
     from textdistill.analysis.study import Study
@@ -59,16 +65,19 @@ def carry_out(
     name, overrides = split_words(list(words or []))
     if name is not None:
         raise UserError(f"{name!r}: after the run come settings KEY=VALUE alone")
-    other = [one for one in overrides if not again and not one.startswith("evaluate.")]
+    other = [word for word in overrides if not again and not word.startswith("evaluate.")]
     if other:
         raise UserError(f"{other[0]}: nothing is distilled anew here; settings of the evaluation alone can be changed")
-    set_threads(threads)
-    study = Study.of(run, overrides=overrides, data_dir=data_folder(data_dir), reporter=Reporter(), **options)
+    how.ready()
+    study = Study.of(
+        run, overrides=overrides, data_dir=data_folder(how.data_dir), nets=how.nets, seed=how.seed, device=how.device,
+        reporter=Reporter(),
+    )  # fmt: skip
     context.ensure_object(dict).update(folder=run)
     if again:
         context.obj.update(again=f"the same command goes on with what is in {study.out}")
     result = analysis(study)
-    if json:
+    if how.json:
         sys.stdout.write(jsonlib.dumps(result.as_dict(), indent=1, ensure_ascii=False) + "\n")
         return
     from textdistill.commands.tables import screen

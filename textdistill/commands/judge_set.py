@@ -7,44 +7,50 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from textdistill.core.errors import UserError
-from textdistill.core.file_names import LOOK, MANIFEST, METRICS
+from textdistill.commands.options import Columns, OptionGroup
+from textdistill.core.file_names import LOOK, MANIFEST, METRICS, REPORT
 
 if TYPE_CHECKING:
-    from textdistill.data import Splits, TextTable
     from textdistill.data.sets.text_set import TextSet
     from textdistill.runs.readable.outside import Asked
 
+FLUENCY_HELP = "Whose perplexity: a hub id, a folder, a .gguf file, smollm2."
+BASELINES_HELP = "Sets of each baseline; as many as given, 5 at least."
+
 
 @dataclass(frozen=True)
-class Request:
+class Request(OptionGroup):
     """The options of `evaluate --set`."""
 
-    sets: Path
-    real: str
-    text: str | None = None
-    text_pair: str | None = None
-    label: str | None = None
-    data_dir: str | None = None
-    learners: str = "frozen"
-    labels: str | None = None
-    encoder: str | None = None
-    nets: int = 5
-    baseline_sets: int | None = None
-    fluency_model: str | None = None
-    seed: int = 0
-    out: Path | None = None
-    force: bool = False
+    panel = "Anybody's set"
+    sets: Annotated[
+        Path | None, typer.Option("--set", help="Anybody's set: a file, or a folder of files.", show_default=False)
+    ] = None
+    real: Annotated[str | None, typer.Option("--real", help="Its real data: a name, hub id, file or folder.")] = None
+    learners: Annotated[str, typer.Option("--learners", help="frozen, finetuned, text_conv, bi_lstm.")] = "frozen"
+    labels: Annotated[str | None, typer.Option("--labels", help="hard, teacher, distilled; all that go.")] = None
+    encoder: Annotated[str | None, typer.Option("--encoder", help="Of frozen and finetuned; minilm.")] = None
+    nets: Annotated[int, typer.Option("--nets", min=1, help="Networks a set, where they differ.")] = 5
+    baseline_sets: Annotated[int | None, typer.Option("--baseline-sets", min=1, help=BASELINES_HELP)] = None
+    fluency_model: Annotated[str | None, typer.Option("--fluency-model", help=FLUENCY_HELP)] = None
+    seed: Annotated[int, typer.Option("--seed", help="Everything random follows from it.")] = 0
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="A folder for the report.", show_default=False)] = None
+    force: Annotated[bool, typer.Option("--force", help="Replace the report that is in --out.")] = False
+
+    def idle(self) -> str | None:
+        """An option that was given though no set was."""
+        given = {"--real": self.real, "--out": self.out, "--fluency-model": self.fluency_model, "--labels": self.labels}
+        return next((name for name, value in given.items() if value is not None), None)
 
 
-def evaluate_set(request: Request, json: bool) -> None:
-    """Judge the sets of `request` and tell the figures."""
+def evaluate_set(sets: Path, real: str, request: Request, columns: Columns, json: bool) -> None:
+    """Judge the sets beside rows of `real`, as the request says, and tell the figures."""
     from textdistill.commands.tables import show_evaluation
-    from textdistill.data import DataSettings, load
+    from textdistill.data import load
     from textdistill.evaluation.text_learners import Frozen
     from textdistill.learners.pretrained.language_models import load_causal
     from textdistill.reports.headline import look
@@ -53,32 +59,31 @@ def evaluate_set(request: Request, json: bool) -> None:
     from textdistill.runs.run_files import claim
 
     asked = _asked(request)
-    settings = DataSettings(
-        request.real,
-        text=request.text,
-        text_pair=request.text_pair,
-        label=request.label,
-        data_dir=request.data_dir,
-    )
-    splits = load(settings)
-    sets, cost, rates = _sets(request.sets, splits.train.classes)
+    splits = load(columns.of(real))
+    given, cost, rates = _sets(sets, splits.train.classes)
     if request.out is not None:
         claim(request.out, force=request.force)
     model = None if request.fluency_model is None else load_causal(request.fluency_model)
     with Reporter().stage("judging", None) as bar:
-        metrics = judge_outside(sets, splits, asked, rates=rates, tick=bar.advance)
+        metrics = judge_outside(given, splits, asked, rates=rates, tick=bar.advance)
         bar.advance("reading the texts")
-        seen = look(sets, splits, Frozen(asked.encoder, asked.penalty), model=model)
+        seen = look(given, splits, Frozen(asked.encoder, asked.penalty), model=model)
     metrics["cost"] = {**cost, **metrics["cost"]}
     metrics["texts"] = {SET: seen["texts"]}
     if request.out is not None:
-        _write(request, asked, metrics, seen, sets[0], splits)
+        size = int(next(iter(metrics["variants"])).rpartition("@")[2])
+        facts = {
+            **{"title": f"{sets.name} for {real}", "set": str(sets), "seed": request.seed},
+            **{"recipe": {"evaluate": asdict(asked)}, "headline": {"method": SET, "size": size}},
+            "data": {**splits.facts(real), "classes": list(splits.train.classes)},
+        }
+        _write(request.out, facts, metrics, seen, given[0])
     if json:
         sys.stdout.write(jsonlib.dumps(metrics, indent=1) + "\n")
     else:
         show_evaluation(metrics)
         if request.out is not None:
-            typer.echo(f"report: {request.out / 'report.html'}")
+            typer.echo(f"report: {request.out / REPORT}")
 
 
 def _asked(request: Request) -> Asked:
@@ -95,8 +100,8 @@ def _asked(request: Request) -> Asked:
     )
 
 
-def _words(told: str) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(word.strip() for word in told.split(",") if word.strip()))
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))
 
 
 def _sets(path: Path, classes: Sequence[str]) -> tuple[list[TextSet], dict[str, Any], int]:
@@ -112,49 +117,27 @@ def _sets(path: Path, classes: Sequence[str]) -> tuple[list[TextSet], dict[str, 
         if isinstance(headline, dict):
             own = path / "sets" / str(headline.get("method")) / str(headline.get("size"))
             place = own if own.resolve().is_relative_to(path.resolve()) and own.is_dir() else path
-    told = metrics.get("cost")
+    stored = metrics.get("cost")
     known = ("distill_seconds", "outer_steps", "peak_rss_mib")
     cost = {
-        key: told[key]
+        key: stored[key]
         for key in known
-        if isinstance(told, dict) and isinstance(told.get(key), int | float) and not isinstance(told[key], bool)
+        if isinstance(stored, dict) and isinstance(stored.get(key), int | float) and not isinstance(stored[key], bool)
     }
     rates = manifest.get("learning_rates")
-    count = sum(len(one) for one in rates if isinstance(one, list)) if isinstance(rates, list) else 0
+    count = sum(len(epoch) for epoch in rates if isinstance(epoch, list)) if isinstance(rates, list) else 0
     return read_text_sets(place, classes), cost, count
 
 
-def _write(
-    request: Request,
-    asked: Asked,
-    metrics: dict[str, Any],
-    seen: dict[str, Any],
-    first: TextSet,
-    splits: Splits[TextTable],
-) -> None:
+def _write(out: Path, facts: dict[str, Any], metrics: dict[str, Any], seen: dict[str, Any], first: TextSet) -> None:
     """The folder of the report."""
     from textdistill.core.checkpoint import write_atomic
     from textdistill.data.sets.text_sets import write_text_set
     from textdistill.reports.headline import write_look
     from textdistill.reports.text_report import write_text_page
     from textdistill.runs.artifact import commit, versions
-    from textdistill.runs.readable.outside import SET
 
-    out = request.out
-    if out is None:
-        raise UserError("--out: a folder is needed for a report")
-    size = int(next(iter(metrics["variants"])).rpartition("@")[2])
-    manifest = {
-        "kind": "evaluation",
-        "title": f"{request.sets.name} for {request.real}",
-        "set": str(request.sets),
-        "seed": request.seed,
-        "commit": commit(),
-        "versions": versions(),
-        "recipe": {"evaluate": asdict(asked)},
-        "data": {**splits.facts(request.real), "classes": list(splits.train.classes)},
-        "headline": {"method": SET, "size": size},
-    }
+    manifest = {"kind": "evaluation", **facts, "commit": commit(), "versions": versions()}
     write_atomic(out / MANIFEST, jsonlib.dumps(manifest, indent=1, default=str) + "\n")
     write_text_set(out, first)
     write_look(out / LOOK, seen)

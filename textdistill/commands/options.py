@@ -1,17 +1,25 @@
-"""Options that several commands share, and how words on the command line become a recipe."""
+"""Options that several commands share, alone or in groups, and how words on the command line become a recipe."""
 
 from __future__ import annotations
 
+import functools
+import inspect
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from copy import copy
+from dataclasses import dataclass, fields
+from inspect import Parameter
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, get_args, get_type_hints
 
 import typer
 
 from textdistill.core.errors import UserError, did_you_mean
 
 if TYPE_CHECKING:
+    import torch
+
+    from textdistill.data import DataSettings
     from textdistill.recipe.read import Recipe
 
 DataDir = Annotated[
@@ -22,10 +30,89 @@ DataDir = Annotated[
         help="A folder with one folder of CSV or Parquet files per data set, tried before the hub.",
     ),
 ]
-Device = Annotated[str | None, typer.Option("--device", help="cpu, cuda, cuda:1, mps or auto (the default).")]
 Variant = Annotated[str | None, typer.Option("--variant", help="One of the recipe's variants, such as fresh.")]
 Threads = Annotated[int | None, typer.Option("--threads", min=1, help="Threads to compute with.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard output, and nothing else there.")]
+
+MAIN = "Options"  # the panel of options that are in no other
+REAL_DATA = "Real data"
+
+
+@dataclass(frozen=True)
+class OptionGroup:
+    """Options that belong together, each a field; in the help they stand in the panel of this name (see `grouped`)."""
+
+    panel: ClassVar[str] = MAIN
+
+
+@dataclass(frozen=True)
+class Machine(OptionGroup):
+    """Where to compute, and with how much of it."""
+
+    device: Annotated[str | None, typer.Option("--device", help="cpu, cuda, cuda:1, mps or auto (the default).")] = None
+    threads: Threads = None
+
+    def ready(self) -> torch.device:
+        """Compute with these threads from now on, and on the device returned."""
+        import torch
+
+        from textdistill.core.device import pick_device
+
+        if self.threads is not None:
+            torch.set_num_threads(self.threads)
+        return pick_device(self.device)
+
+
+@dataclass(frozen=True)
+class Columns(OptionGroup):
+    """Where a table of real data lies, and which of its columns are read."""
+
+    panel = REAL_DATA
+    text: Annotated[str | None, typer.Option("--text", help="The column of the text.")] = None
+    text_pair: Annotated[str | None, typer.Option("--text-pair", help="The column of a second text.")] = None
+    label: Annotated[str | None, typer.Option("--label", help="The column of the label.")] = None
+    data_dir: DataDir = None
+
+    @property
+    def named(self) -> dict[str, str]:
+        """The columns that were named, by the key of the recipe's section `data`."""
+        columns = {"text": self.text, "text_pair": self.text_pair, "label": self.label}
+        return {key: column for key, column in columns.items() if column is not None}
+
+    def of(self, name: str) -> DataSettings:
+        """The data called `name`, read by these columns."""
+        from textdistill.data import DataSettings
+        from textdistill.runs.stored import data_folder
+
+        return DataSettings(name, data_dir=data_folder(self.data_dir), **self.named)  # type: ignore[arg-type]
+
+
+def grouped(command: Callable[..., None]) -> Callable[..., None]:
+    """The command as typer takes it: a group of options stands there as its fields; the command is given the group."""
+    groups: dict[str, type[OptionGroup]] = {}
+    spread: list[Parameter] = []
+    for name, parameter in inspect.signature(command, eval_str=True).parameters.items():
+        kind = parameter.annotation
+        if not (isinstance(kind, type) and issubclass(kind, OptionGroup)):
+            spread.append(parameter.replace(kind=Parameter.KEYWORD_ONLY))
+            continue
+        groups[name], hints = kind, get_type_hints(kind, include_extras=True)
+        for field in fields(kind):
+            base, option = get_args(hints[field.name])
+            option = copy(option)
+            option.rich_help_panel = kind.panel
+            annotation = Annotated[base, option]  # type: ignore[valid-type]
+            spread.append(Parameter(field.name, Parameter.KEYWORD_ONLY, default=field.default, annotation=annotation))
+
+    @functools.wraps(command)
+    def spread_out(**given: Any) -> None:
+        made = {
+            name: kind(**{field.name: given.pop(field.name) for field in fields(kind)}) for name, kind in groups.items()
+        }
+        command(**given, **made)
+
+    spread_out.__signature__ = inspect.Signature(spread)  # type: ignore[attr-defined]
+    return spread_out
 
 
 def split_words(words: Sequence[str]) -> tuple[str | None, list[str]]:
@@ -38,29 +125,21 @@ def split_words(words: Sequence[str]) -> tuple[str | None, list[str]]:
     return name, rest
 
 
-def table_overrides(
-    text: str | None, text_pair: str | None, label: str | None, per_class: int | None, samples: int | None
-) -> list[str]:
+def table_overrides(columns: Columns, per_class: int | None, samples: int | None) -> list[str]:
     """The options for columns and sizes as overrides."""
     if per_class is not None and samples is not None:
         raise UserError("--per-class and --samples exclude each other: give M for each class, or M in total")
-    found: dict[str, Any] = {"data.text": text, "data.text_pair": text_pair, "data.label": label}
-    if per_class is not None or samples is not None:
-        out = [f"synthetic.per_class={_plain(per_class)}", f"synthetic.samples={_plain(samples)}"]
-    else:
-        out = []
     # A column called `yes` or `1` is a name, not a value of YAML's: its quotes say so.
-    columns = [f"{key}={quoted(value)}" for key, value in found.items() if value is not None]
-    return [*columns, *out]
+    overrides = [f"data.{key}={quoted(column)}" for key, column in columns.named.items()]
+    if per_class is not None or samples is not None:
+        sizes = {"per_class": per_class, "samples": samples}
+        overrides += [f"synthetic.{key}={'null' if size is None else size}" for key, size in sizes.items()]
+    return overrides
 
 
 def quoted(value: str) -> str:
     """A word as a value of YAML that is a word whatever it says: a string of JSON is one of YAML."""
     return json.dumps(value, ensure_ascii=False)
-
-
-def _plain(value: int | None) -> str:
-    return "null" if value is None else str(value)
 
 
 def is_run(name: str) -> bool:
@@ -84,11 +163,3 @@ def one_of(option: str, value: str, allowed: Sequence[str]) -> str:
     if value not in allowed:
         raise UserError(f"{option}: {value!r}; allowed: {', '.join(allowed)}{did_you_mean(value, allowed)}")
     return value
-
-
-def set_threads(threads: int | None) -> None:
-    """Compute with this many threads."""
-    if threads is not None:
-        import torch
-
-        torch.set_num_threads(threads)

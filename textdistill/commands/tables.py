@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+from textdistill.core.file_names import METRICS
 
 if TYPE_CHECKING:
     from textdistill.analysis.size import Search
@@ -77,8 +80,8 @@ def show_texts(run: TextRun, samples: int = 6) -> None:
         rows: dict[str, dict[str, str]] = {}
         for size, block in mine.items():
             table.add_column(size, justify="right")
-            for method, found in {block["headline"]: block["distilled"], **block["baselines"]}.items():
-                mean, spread, _ = _cells(found["accuracy"])
+            for method, scores in {block["headline"]: block["distilled"], **block["baselines"]}.items():
+                mean, spread, _ = _cells(scores["accuracy"])
                 rows.setdefault(method, {})[size] = f"{mean} ± {spread}" if spread else mean
         for method, cells in rows.items():
             best = any(block["headline"] == method for block in mine.values())
@@ -105,22 +108,22 @@ def show_evaluation(metrics: Mapping[str, Any]) -> None:
         if "full" in block:
             table.add_row("all training data", *_cells(block["full"]["accuracy"]), "", "", "")
         every = {block["headline"]: block["distilled"], **block["baselines"]}
-        for method, found in sorted(every.items(), key=lambda one: -one[1]["accuracy"]["mean"]):
-            told = block["comparisons"].get(f"{block['headline']} - {method}")
+        for method, scores in sorted(every.items(), key=lambda item: -item[1]["accuracy"]["mean"]):
+            test = block["comparisons"].get(f"{block['headline']} - {method}")
             style = "bold" if method == block["headline"] else None
-            table.add_row(method, *_cells(found["accuracy"]), *_tests(told), style=style)
+            table.add_row(method, *_cells(scores["accuracy"]), *_tests(test), style=style)
         if "ratio" in block:
             table.add_row("  as a share of full data (%)", *_cells(block["ratio"]), "", "", "")
         console.print(table)
-    for judge, scores in metrics["robust"].items():
-        console.print(f"{judge}: " + ", ".join(f"{key.upper()} {value:.1f}" for key, value in scores.items()))
-    sizes = [f"{factor(one['ratio'])} in {name}" for name, one in metrics["compression"].items()]
+    for judge, robust in metrics["robust"].items():
+        console.print(f"{judge}: " + ", ".join(f"{key.upper()} {value:.1f}" for key, value in robust.items()))
+    sizes = [f"{factor(size['ratio'])} in {unit}" for unit, size in metrics["compression"].items()]
     console.print(f"smaller than the training data by a factor of {', '.join(sizes)} (labels and rates included)")
-    told = metrics["texts"]["set"]
-    figures = [f"{key.replace('_', ' ')} {one['mean']:.1f}" for key, one in told.items() if "mean" in _mapping(one)]
+    texts = metrics["texts"]["set"]
+    figures = [f"{key.replace('_', ' ')} {fact['mean']:.1f}" for key, fact in texts.items() if "mean" in _mapping(fact)]
     console.print(f"the texts: {', '.join(figures)}")
-    if "membership" in told:
-        near = told["membership"]
+    if "membership" in texts:
+        near = texts["membership"]
         console.print(
             f"nearer to training than to held-out rows: {near['nearer_train']:.1f} % "
             f"(by chance {near['expected']:.1f} %, p = {near['p']:.2g})"
@@ -132,30 +135,29 @@ def show_evaluation(metrics: Mapping[str, Any]) -> None:
     )
 
 
-def show_comparison(found: Compared) -> None:
+def show_comparison(compared: Compared) -> None:
     """Several runs: a table for each judge, runs by samples a class, the differences, and what was left out."""
     console = screen()
-    for judge, sizes in found.entries.items():
+    for judge, sizes in compared.entries.items():
         table = Table(title=f"{judge}: test accuracy in percent, by samples a class", title_justify="left")
         table.add_column("run", overflow="fold")
         for size in sizes:
             table.add_column(f"{size:g}", justify="right")
-        for run in found.runs:
+        for run in compared.runs:
             cells = []
-            for one in sizes.values():
-                mean, spread, _ = _cells(one[run].score.model_dump()) if run in one else ("", "", "")
+            for entries in sizes.values():
+                mean, spread, _ = _cells(entries[run].score.model_dump()) if run in entries else ("", "", "")
                 cells.append(f"{mean} ± {spread}" if spread else mean)
             table.add_row(Text(run), *cells)
         console.print(table)
-        for gap in found.differences:
+        for gap in compared.differences:
             if gap.judge == judge:
-                told = {**gap.test.as_dict(), "low": gap.low, "high": gap.high}
-                points, ends, p = _tests(told)
+                points, ends, p = _tests({**gap.test.as_dict(), "low": gap.low, "high": gap.high})
                 tested = (
                     ", ".join(filter(None, (ends and f"95 % interval {ends}", p and f"p = {p}"))) or "no spread known"
                 )
                 console.print(f"{gap.size:g} a class: {gap.a} - {gap.b}: {points} points ({tested})", markup=False)
-    for reason in found.skipped:
+    for reason in compared.skipped:
         console.print(f"left out: {reason}", markup=False)
 
 
@@ -163,11 +165,23 @@ def _mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
-def _tests(told: Mapping[str, Any] | None) -> tuple[str, str, str]:
-    if told is None:
+def _tests(test: Mapping[str, Any] | None) -> tuple[str, str, str]:
+    if test is None:
         return "", "", ""
-    ends = "" if told["low"] is None else f"{told['low']:+.1f} to {told['high']:+.1f}"
-    return f"{told['difference']:+.1f}", ends, "" if told["p"] is None else f"{told['p']:.2g}"
+    ends = "" if test["low"] is None else f"{test['low']:+.1f} to {test['high']:+.1f}"
+    return f"{test['difference']:+.1f}", ends, "" if test["p"] is None else f"{test['p']:.2g}"
+
+
+def show_end(run: Run | TextRun, json: bool) -> None:
+    """The end of a run of either kind: `metrics.json` as it is, or tables."""
+    from textdistill.runs.readable.run import TextRun
+
+    if json:
+        sys.stdout.write((Path(run.folder) / METRICS).read_text(encoding="utf-8"))
+    elif isinstance(run, TextRun):
+        show_texts(run)
+    else:
+        show_run(run)
 
 
 def show_run(run: Run, sentences: int = 3) -> None:
@@ -199,22 +213,23 @@ def works(rows: Sequence[Row]) -> Table:
     return table
 
 
-def sizes(found: Search) -> None:
+def sizes(search: Search) -> None:
     """The tries of a search for the distillation size, and its outcome, on standard output."""
     table = Table()
     for name in ("M", "ratio", "± sd", "n"):
         table.add_column(name, justify="right")
-    for one in sorted(found.tries, key=lambda one: one.samples):
-        reached = "bold" if one.samples == found.size else None
-        table.add_row(str(one.samples), *_cells({"mean": one.mean, "sd": one.sd, "n": one.n}), style=reached)
+    for tried in sorted(search.tries, key=lambda tried: tried.samples):
+        reached = "bold" if tried.samples == search.size else None
+        score = {"mean": tried.mean, "sd": tried.sd, "n": tried.n}
+        table.add_row(str(tried.samples), *_cells(score), style=reached)
     console = screen()
     console.print("distillation ratio, in percent of the full data's accuracy", style="italic")
     console.print(table)
-    if found.size is None:
-        best = max(found.tries, key=lambda one: one.mean)
-        console.print(f"no M tried reaches {found.ratio:g} %; the best is {best.mean:.2f} % with M = {best.samples}")
+    if search.size is None:
+        best = max(search.tries, key=lambda tried: tried.mean)
+        console.print(f"no M tried reaches {search.ratio:g} %; the best is {best.mean:.2f} % with M = {best.samples}")
     else:
-        console.print(f"{found.ratio:g} % distillation size: M = {found.size}")
+        console.print(f"{search.ratio:g} % distillation size: M = {search.size}")
 
 
 def iris(shown: Demonstration) -> tuple[Table, Table]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from textdistill.commands.options import OptionGroup
 from textdistill.core.errors import UserError
 
 if TYPE_CHECKING:
@@ -16,11 +17,33 @@ if TYPE_CHECKING:
 
 TEMPLATE_HELP = "Jinja of one sample, {{ text }} … {{ label }} at its end; \\n is a new line, @FILE reads a file."
 
-LabelWord = Annotated[
-    list[str] | None, typer.Option("--label-word", metavar="CLASS=WORD", help="The word for a class; repeat it.")
-]
-Instruction = Annotated[str | None, typer.Option("--instruction", help="What to do, before the samples.")]
-Separator = Annotated[str | None, typer.Option("--separator", help="Between samples; \\n is a new line.")]
+
+@dataclass(frozen=True)
+class PromptWords(OptionGroup):
+    """All of a prompt's wording but the template, of which a command takes one or several."""
+
+    panel = "Wording"
+    label_word: Annotated[
+        list[str] | None, typer.Option("--label-word", metavar="CLASS=WORD", help="The word for a class; repeat it.")
+    ] = None
+    instruction: Annotated[str | None, typer.Option("--instruction", help="What to do, before the samples.")] = None
+    separator: Annotated[str | None, typer.Option("--separator", help="Between samples; \\n is a new line.")] = None
+
+    def chosen(self) -> dict[str, Any]:
+        """What was chosen, by the names of `Shots`."""
+        words, separator = self._label_words(), unescaped(self.separator)
+        choices = {"label_words": words, "instruction": self.instruction, "separator": separator}
+        return {name: choice for name, choice in choices.items() if choice is not None}
+
+    def _label_words(self) -> dict[str, str] | None:
+        """The label words by class."""
+        words = {}
+        for given in self.label_word or ():
+            name, sign, word = given.partition("=")
+            if not sign:
+                raise UserError(f"--label-word: {given!r}; write CLASS=WORD")
+            words[name] = word
+        return words or None
 
 
 def template_of(text: str | None) -> str | None:
@@ -36,17 +59,6 @@ def template_of(text: str | None) -> str | None:
 def unescaped(text: str | None) -> str | None:
     r"""New lines and tabs that a shell's user writes as `\n` and `\t`."""
     return None if text is None else text.replace("\\n", "\n").replace("\\t", "\t")
-
-
-def words_of(given: Sequence[str] | None) -> dict[str, str] | None:
-    """The label words by class."""
-    found = {}
-    for one in given or ():
-        name, sign, word = one.partition("=")
-        if not sign:
-            raise UserError(f"--label-word: {one!r}; write CLASS=WORD")
-        found[name] = word
-    return found or None
 
 
 def order_scorer(model: str, rows: TextSet) -> Scorer:

@@ -2,43 +2,27 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import importlib
+from typing import TYPE_CHECKING, Any
 
-from textdistill.export.csv_rows import Csv
-from textdistill.export.dspy_state import DspyState
-from textdistill.export.files import write_file, write_folder
-from textdistill.export.huggingface_folder import HuggingfaceFolder
-from textdistill.export.json_lines import JsonLines
-from textdistill.export.langchain_prompt import LangchainPrompt
-from textdistill.export.llama_factory_rows import LlamaFactoryRows
-from textdistill.export.lm_eval_task import LmEvalTask
-from textdistill.export.material import Format, Material
-from textdistill.export.openai_chat import OpenAIChat
-from textdistill.export.prompt_text import PromptText
-from textdistill.export.promptfoo_config import PromptfooConfig
-from textdistill.export.shots import Scorer, Shots, arrange
-from textdistill.export.wording import Wording
+from textdistill.export.formats import FORMATS
+
+if TYPE_CHECKING:
+    from textdistill.export.files import write
+    from textdistill.export.material import Format, Material
+    from textdistill.export.shots import Scorer, Shots, arrange
+    from textdistill.export.wording import Wording
 
 __all__ = ["FORMATS", "Format", "Material", "Scorer", "Shots", "Wording", "arrange", "write"]
 
-FORMATS: dict[str, type[Format]] = {
-    "prompt": PromptText,
-    "openai": OpenAIChat,
-    "lm-eval": LmEvalTask,
-    "dspy": DspyState,
-    "langchain": LangchainPrompt,
-    "promptfoo": PromptfooConfig,
-    "llama-factory": LlamaFactoryRows,
-    "huggingface": HuggingfaceFolder,
-    "csv": Csv,
-    "jsonl": JsonLines,
+# Imported when asked for: the command line lists formats without what makes them.
+_FILES = {
+    **{"Format": "material", "Material": "material", "Wording": "wording", "write": "files"},
+    **{"Scorer": "shots", "Shots": "shots", "arrange": "shots"},
 }
 
 
-def write(target: Path, chosen: Format, material: Material, force: bool = False) -> None:
-    """Write the material in a format to a file or folder, whole or not at all (see `files.py`)."""
-    files = chosen.files(material)
-    if chosen.folder:
-        write_folder(target, files, chosen.names, force)
-    else:
-        write_file(target, files[chosen.names[0]], force)
+def __getattr__(name: str) -> Any:
+    if name in _FILES:
+        return getattr(importlib.import_module(f"{__name__}.{_FILES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -7,10 +7,13 @@ import os
 import shutil
 from collections.abc import Collection, Mapping
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from textdistill.core.checkpoint import write_atomic
 from textdistill.core.errors import UserError
+
+if TYPE_CHECKING:
+    from textdistill.export.material import Format, Material
 
 # str.splitlines() and readers built on it take these for ends of lines; in JSON they can only stand inside a string.
 LINE_ENDS = {ord(sign): f"\\u{ord(sign):04x}" for sign in "\x7f\x85\u2028\u2029"}
@@ -29,6 +32,15 @@ def json_lines(values: Collection[Any]) -> bytes:
 def json_text(value: Any) -> bytes:
     """The value as indented JSON, as UTF-8."""
     return (json.dumps(value, ensure_ascii=False, indent=2).translate(LINE_ENDS) + "\n").encode()
+
+
+def write(target: Path, chosen: Format, material: Material, force: bool = False) -> None:
+    """Write the material in a format to a file or folder, whole or not at all."""
+    files = chosen.files(material)
+    if chosen.folder:
+        write_folder(target, files, chosen.names, force)
+    else:
+        write_file(target, files[chosen.names[0]], force)
 
 
 def write_file(target: Path, content: bytes, force: bool = False) -> None:

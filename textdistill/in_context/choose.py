@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from scipy.special import log_softmax
 
 from textdistill.core.errors import UserError
+from textdistill.core.streams import Streams
 from textdistill.data.sets.text_set import TextSet
 from textdistill.export import Scorer, Wording
 from textdistill.export.shots import balanced
@@ -29,8 +30,8 @@ def validation_scorer(
 
     def score(shots: TextSet, wording: Wording) -> float:
         tick("choosing")
-        found = log_softmax(likelihood.in_words(wording, shots, rows, calibrate=calibrate), axis=1)
-        return float(found[np.arange(len(rows)), rows.labels].mean())
+        shares = log_softmax(likelihood.in_words(wording, shots, rows, calibrate=calibrate), axis=1)
+        return float(shares[np.arange(len(rows)), rows.labels].mean())
 
     return score
 
@@ -72,10 +73,25 @@ def choose_shots(
         other = _changed(rows, pool.labels, rng)
         if other is None:
             break
-        found = scorer(pool.take(other), wording)
-        if found > best:
-            rows, best = other, found
+        score = scorer(pool.take(other), wording)
+        if score > best:
+            rows, best = other, score
     return pool.take(rows)
+
+
+def chosen_sets(
+    pools: Mapping[str, Sequence[TextSet]], k: int, scorer: Scorer, wording: Wording, streams: Streams, budget: int
+) -> dict[str, list[TextSet]]:
+    """What `choose_shots` finds in each pool by `budget` prompts, from four draws or as many as that allows."""
+    return {
+        name: [
+            choose_shots(
+                pool, k, scorer, wording, streams.numpy("choose", name, place), starts=min(4, budget), budget=budget
+            )
+            for place, pool in enumerate(several)
+        ]
+        for name, several in pools.items()
+    }
 
 
 def _drawn(pool: TextSet, k: int, rng: np.random.Generator) -> np.ndarray:
