@@ -16,8 +16,10 @@ from textdistill.core.checkpoint import write_atomic
 from textdistill.core.errors import UserError
 from textdistill.evaluation.statistics import interval
 from textdistill.reports.compare_runs import Compared
+from textdistill.reports.names import judge_name
+from textdistill.reports.sections import bar, track
 from textdistill.reports.templates import minus, render, write_page
-from textdistill.reports.text_tables import judge_name, summary_of
+from textdistill.reports.text_tables import Test, between, summary_of
 
 SUFFIXES = (".png", ".html")
 _MARKS = "osD^vPX*"
@@ -51,19 +53,20 @@ def _png(compared: Compared) -> bytes:
 def _draw(axes: Axes, compared: Compared, judge: str) -> None:
     sizes = list(compared.entries[judge])
     for number, run in enumerate(compared.runs):
-        points = [(place, one[run]) for place, one in enumerate(compared.entries[judge].values()) if run in one]
+        points = [(place, at[run]) for place, at in enumerate(compared.entries[judge].values()) if run in at]
         if not points:
             continue
         beside = 0.08 * (number - (len(compared.runs) - 1) / 2)  # so that intervals do not hide each other
-        x, y = [place + beside for place, _ in points], [one.score.mean for _, one in points]
-        ends = [interval(summary_of(one.score)) or (one.score.mean, one.score.mean) for _, one in points]
+        x, y = [place + beside for place, _ in points], [entry.score.mean for _, entry in points]
+        ends = [interval(summary_of(entry.score)) or (entry.score.mean, entry.score.mean) for _, entry in points]
         reach = [
             [mean - low for mean, (low, _) in zip(y, ends, strict=True)],
             [high - mean for mean, (_, high) in zip(y, ends, strict=True)],
         ]
         mark = _MARKS[number % len(_MARKS)]
         axes.errorbar(x, y, yerr=reach, marker=mark, markersize=5, linewidth=1.2, capsize=3, label=run)
-    full = next((one.full for found in compared.entries[judge].values() for one in found.values() if one.full), None)
+    entries = [entry for runs in compared.entries[judge].values() for entry in runs.values()]
+    full = next((entry.full for entry in entries if entry.full), None)
     if full is not None:
         axes.axhline(full, color="#888888", linewidth=1, linestyle=(0, (3, 2)), label="all training data")
     axes.set_xticks(range(len(sizes)), [f"{size:g}" for size in sizes])
@@ -78,31 +81,29 @@ def _draw(axes: Axes, compared: Compared, judge: str) -> None:
 def _view(compared: Compared) -> dict[str, Any]:
     judges = []
     for judge, sizes in compared.entries.items():
-        highest = max((one.score.mean for found in sizes.values() for one in found.values()), default=0.0)
-        scale = min(100.0, max(10.0, 10 * (highest // 10 + 2)))
+        highest = max((entry.score.mean for runs in sizes.values() for entry in runs.values()), default=0.0)
+        scale = track(highest + 10)
         blocks = []
-        for size, found in sizes.items():
-            bars = []
-            best = max(one.score.mean for one in found.values())
-            for run, one in found.items():
-                ends = interval(summary_of(one.score))
-                spots = None if ends is None else [round(min(100.0, max(0.0, 100 * end / scale)), 2) for end in ends]
-                bars.append(
-                    {
-                        **{"run": run, "method": one.method.replace("_", " "), "score": one.score, "full": one.full},
-                        **{"width": round(100 * one.score.mean / scale, 2), "ends": spots},
-                        "best": one.score.mean >= best,
-                    }
+        for size, runs in sizes.items():
+            best = max(entry.score.mean for entry in runs.values())
+            bars = [
+                bar(
+                    *(run, "main" if entry.score.mean >= best else "baseline", entry.score),
+                    *(interval(summary_of(entry.score)), scale, entry.method.replace("_", " ")),
                 )
+                for run, entry in runs.items()
+            ]
             tests = [
-                {
-                    **{"claim": f"{one.a} − {one.b}", "points": minus(f"{one.test.difference:+.1f}")},
-                    "interval": "–" if one.low is None else minus(f"{one.low:+.1f} to {one.high:+.1f}"),
-                    "p": "–" if one.test.p is None else f"{one.test.p:.2g}",
-                }
-                for one in compared.differences
-                if one.judge == judge and one.size == size
+                Test(
+                    claim=f"{gap.a} − {gap.b}",
+                    size=f"{size:g}",
+                    difference=minus(f"{gap.test.difference:+.1f}"),
+                    interval=between(gap.low, gap.high),
+                    p="–" if gap.test.p is None else f"{gap.test.p:.2g}",
+                )
+                for gap in compared.differences
+                if gap.judge == judge and gap.size == size
             ]
             blocks.append({"size": f"{size:g}", "bars": bars, "tests": tests})
-        judges.append({"name": judge_name(judge), "key": judge, "scale": scale, "sizes": blocks})
+        judges.append({"name": judge_name(judge), "scale": scale, "sizes": blocks})
     return {"judges": judges, "runs": compared.runs, "skipped": compared.skipped}

@@ -8,19 +8,30 @@ from __future__ import annotations
 
 import statistics
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 
 from textdistill.core.file_names import CARD, REPORT
 from textdistill.reports import pictures
-from textdistill.reports.grid import number
+from textdistill.reports.grid import number as label_value
 from textdistill.reports.heatmap import label_heatmap
+from textdistill.reports.names import class_name, method_name
 from textdistill.reports.run_folder import FinishedRun, Manifest, Score, Scored, read_run
+from textdistill.reports.sections import (
+    FEW_CLASSES,
+    Bar,
+    HeatTable,
+    bar,
+    confusion_table,
+    curves,
+    legend,
+    means_by_class,
+    recipe_text,
+    track,
+)
 from textdistill.reports.templates import PLAIN, minus, of_rows, render, write_page
 from textdistill.representations.decode import Decoded, DecodedSentence, label_shares
 
@@ -29,36 +40,6 @@ OPEN_SENTENCES = 8  # of those, shown without unfolding
 WORDS = 120  # words shown of one sentence before the rest is folded away
 LABELS = 60  # distilled samples in the table of soft labels
 LABELS_WITH_NUMBERS = 16
-FEW_CLASSES = 12  # up to here tables of classes carry numbers
-
-_NAMES = {
-    "distilled": "Distilled",
-    "distilled_snapped": "Distilled, snapped to words",
-    "distilled_ordinary": "Distilled, trained the ordinary way",
-    "full": "All training data",
-    "random_real": "Random real rows",
-    "best_random_real": "Best random real rows",
-    "kmeans": "K-means",
-    "class_average": "Class average",
-    "knn_random_real": "k-NN on random real rows",
-    "knn_kmeans": "k-NN on K-means",
-    "k_centers": "K-centres",
-    "herding": "Herding",
-    "tfidf_full": "TF-IDF, all training data",
-    "tfidf_random_real": "TF-IDF, random real rows",
-}
-
-
-@dataclass(frozen=True)
-class Bar:
-    """One line of the table of results; `left`, `right` and `width` are percents of the bar's track."""
-
-    name: str
-    kind: str
-    scores: dict[str, Score]
-    width: float
-    left: float
-    right: float
 
 
 def write_report(folder: Path) -> Path:
@@ -82,11 +63,12 @@ def _view(run: FinishedRun) -> dict[str, Any]:
         **_facts(run),
         "curves": _curves(run),
         "labels": _labels(run),
-        "picture": _picture(run),
-        "heatmap": _heatmap(run),
+        "map": _map(run),
+        "by_class": _by_class(run),
         "decoded": _sentences(run.decoded) if run.decoded and not run.images else None,
         "distances": _distances(run.decoded) if run.decoded and not run.images else None,
-        "confusion": _confusion(run),
+        "confusion": confusion_table(run.metrics.confusion, run.classes),
+        "worst": _worst(run),
     }
 
 
@@ -105,12 +87,12 @@ def _facts(run: FinishedRun) -> dict[str, Any]:
         "verdict": _verdict(run),
         "bars": bars,
         "scale": scale,
-        "measures": list(dict.fromkeys(name for bar in bars for name in bar.scores)),
+        "measures": list(dict.fromkeys(name for line in bars for name in ("accuracy", *line.further))),
         "majority": _majority(run),
         "single_rate": _single_rate(manifest),
         "images": _images(run),
         "open": OPEN_SENTENCES,
-        "recipe": yaml.safe_dump(manifest.recipe, sort_keys=False, allow_unicode=True, width=100),
+        "recipe": recipe_text(manifest.recipe),
         "licence": manifest.data.get("licence") or manifest.data.get("license"),
         "source": manifest.data.get("name") or manifest.data.get("path") or manifest.data.get("kind"),
     }
@@ -124,10 +106,6 @@ def _learner(recipe: Mapping[str, Any]) -> str:
     return str(learner) if learner else "the learner"
 
 
-def _named(name: str) -> str:
-    return _NAMES.get(name, name.replace("_", " "))
-
-
 def _within(name: str) -> str:
     """A name inside a sentence: small, unless its second letter says that it is an abbreviation."""
     return name if name[1:2] in "-F" else name[:1].lower() + name[1:]
@@ -139,7 +117,7 @@ def _best(run: FinishedRun) -> dict[str, Any] | None:
     if not known:
         return None
     name = max(known, key=lambda key: known[key].mean)
-    return {"name": _within(_named(name)), "score": known[name], "count": len(known)}
+    return {"name": _within(method_name(name)), "score": known[name], "count": len(known)}
 
 
 def _verdict(run: FinishedRun) -> str:
@@ -166,17 +144,15 @@ def _bars(run: FinishedRun) -> tuple[list[Bar], float]:
         *((name, "traditional", block) for name, block in metrics.traditional.items()),
     ]
     known = [(name, kind, block) for name, kind, block in blocks if block is not None]
-    highest = max(block.accuracy.mean + (block.accuracy.sd or 0) for _, _, block in known)
-    scale = min(100.0, max(10.0, 10 * (highest // 10 + 1)))
+    scale = track(max(block.accuracy.mean + (block.accuracy.sd or 0) for _, _, block in known))
 
-    def bar(name: str, kind: str, block: Scored) -> Bar:
-        score = block.accuracy
-        spots = [score.mean, score.mean - (score.sd or 0), score.mean + (score.sd or 0)]
-        width, left, right = (round(min(100.0, max(0.0, 100 * spot / scale)), 2) for spot in spots)
-        shown = _named(name) + (of_rows(metrics.protocol) if name == "full" else "")
-        return Bar(shown, "main" if name == "distilled" else kind, block.scores(), width, left, right)
+    def line(name: str, kind: str, block: Scored) -> Bar:
+        score, spread = block.accuracy, block.accuracy.sd or 0
+        shown = method_name(name) + (of_rows(metrics.protocol) if name == "full" else "")
+        kind = "main" if name == "distilled" else kind
+        return bar(shown, kind, score, (score.mean - spread, score.mean + spread), scale, further=block.further())
 
-    return [bar(*entry) for entry in sorted(known, key=lambda entry: -entry[2].accuracy.mean)], scale
+    return [line(*entry) for entry in sorted(known, key=lambda entry: -entry[2].accuracy.mean)], scale
 
 
 def _majority(run: FinishedRun) -> float | None:
@@ -187,18 +163,19 @@ def _majority(run: FinishedRun) -> float | None:
 
 def _curves(run: FinishedRun) -> list[dict[str, Any]]:
     steps = [step.step for step in run.steps]
-    drawn = [
-        ("Outer loss", pictures.curve("loss", "outer loss", steps, [step.loss for step in run.steps])),
-        (
-            "Validation accuracy (%)",
-            pictures.curve(
-                "validation", "validation accuracy in percent", steps, [step.validation for step in run.steps]
+    losses, norms = [step.loss for step in run.steps], [step.gradient_norm for step in run.steps]
+    accuracies = [step.validation for step in run.steps]
+    return curves(
+        [
+            ("Outer loss", pictures.curve("loss", "outer loss", steps, losses)),
+            (
+                "Validation accuracy (%)",
+                pictures.curve("validation", "validation accuracy in percent", steps, accuracies),
             ),
-        ),
-        ("Gradient norm", pictures.curve("gradient", "gradient norm", steps, [s.gradient_norm for s in run.steps])),
-        ("Learned inner learning rates", pictures.learning_rates(run.manifest.learning_rates or [])),
-    ]
-    return [{"title": title, "svg": svg} for title, svg in drawn if svg is not None]
+            ("Gradient norm", pictures.curve("gradient", "gradient norm", steps, norms)),
+            ("Learned inner learning rates", pictures.learning_rates(run.manifest.learning_rates or [])),
+        ]
+    )
 
 
 def _single_rate(manifest: Manifest) -> float | None:
@@ -210,18 +187,17 @@ def _labels(run: FinishedRun) -> dict[str, Any] | None:
     """The table of soft labels, a column for each sample: from the manifest, else from the decoded sentences."""
     if run.manifest.targets and run.manifest.targets[0]:
         table, rule = label_shares(torch.tensor(run.manifest.targets, dtype=torch.float64))
-        columns = [(step, shares) for step, one in enumerate(table.tolist(), start=1) for shares in one]
+        columns = [(step, shares) for step, batch in enumerate(table.tolist(), start=1) for shares in batch]
     elif run.decoded and run.decoded.sentences:
         rule = run.decoded.summary.label_rule
-        columns = [(one.step + 1, list(one.probabilities.values())) for one in run.decoded.sentences]
+        columns = [(shown.step + 1, list(shown.probabilities.values())) for shown in run.decoded.sentences]
     else:
         return None
     shown = columns[:LABELS]
     rows = list(zip(*(shares for _, shares in shown), strict=True))
-    names = run.classes or [f"class {index}" for index in range(len(rows))]
     return {
         "steps": list(Counter(step for step, _ in shown).items()),
-        "rows": list(zip(names, rows, strict=False)),
+        "rows": [(class_name(run.classes, label), row) for label, row in enumerate(rows)],
         "total": len(columns),
         "shown": len(shown),
         "rule": rule,
@@ -229,22 +205,15 @@ def _labels(run: FinishedRun) -> dict[str, Any] | None:
     }
 
 
-def _heatmap(run: FinishedRun) -> dict[str, Any] | None:
-    """The mean label of each class's samples; shades are shares of the largest value by size."""
+def _by_class(run: FinishedRun) -> HeatTable | None:
+    """The mean label of each class's samples."""
     targets, owners = run.manifest.targets, run.manifest.owners
     if not targets or not targets[0]:
         return None
-    names = run.classes or [f"class {index}" for index in range(len(targets[0][0]))]
+    names = [class_name(run.classes, label) for label in range(len(targets[0][0]))]
     if owners and max(owners) >= len(names):
         owners = None  # classes of another data set
-    heat = label_heatmap(torch.tensor(targets, dtype=torch.float64), names, owners)
-    shaded = [
-        (row.name, row.samples, [(minus(number(value)), abs(value) / heat.reach, value < 0) for value in row.values])
-        for row in heat.rows
-    ]
-    negative = any(value < 0 for row in heat.rows for value in row.values)
-    numbers = len(names) <= FEW_CLASSES
-    return {"rows": shaded, "classes": names, "rule": heat.rule, "numbers": numbers, "negative": negative}
+    return means_by_class(label_heatmap(torch.tensor(targets, dtype=torch.float64), names, owners))
 
 
 def _images(run: FinishedRun) -> dict[str, Any] | None:
@@ -252,70 +221,67 @@ def _images(run: FinishedRun) -> dict[str, Any] | None:
     if run.images is None:
         return None
     shown = []
-    for one in run.images.images:
-        labels = [(name, minus(number(value))) for name, value in one.labels]
-        name = f"Step {one.step + 1}, sample {one.sample + 1}"
-        told = ", ".join(f"{label} {value}" for label, value in labels)
-        shown.append(
-            {"name": name, "png": one.png, "labels": labels, "alt": f"Distilled image, {name.lower()}: {told}"}
-        )
+    for image in run.images.images:
+        labels = [(name, minus(label_value(value))) for name, value in image.labels]
+        name = f"step {image.step + 1}, sample {image.sample + 1}"
+        said = ", ".join(f"{label} {value}" for label, value in labels)
+        shown.append({"png": image.png, "labels": labels, "alt": f"Distilled image, {name}: {said}"})
     return {"shown": shown, "total": run.images.total, "clipped": run.images.clipped}
 
 
-def _picture(run: FinishedRun) -> dict[str, Any] | None:
+def _map(run: FinishedRun) -> dict[str, Any] | None:
     if run.picture is None:
         return None
     points = run.picture.model_dump()
-    ranks = pictures.class_ranks(points)
-    names = {label: run.classes[label] if label < len(run.classes) else f"class {label}" for label in ranks}
-    others = {point[2] for part in ("real", "distilled") for point in points[part]} - set(ranks)
-    legend = [(rank, names[label]) for label, rank in ranks.items()]
+    others = {point[2] for part in ("real", "distilled") for point in points[part]} - set(pictures.class_ranks(points))
     what = "pixels" if run.images else "mean word vectors"
-    return {"svg": pictures.scatter(points, what), "what": what, "legend": legend, "others": len(others)}
+    colours = legend(run.picture, run.classes)
+    return {"svg": pictures.scatter(points, what), "what": what, "legend": colours, "others": len(others)}
 
 
 def _sentences(decoded: Decoded) -> list[dict[str, Any]]:
     """The shown sentences; each word with its distance and its fade, 0 (nearest of the set) to 4 (farthest)."""
     low, reach = decoded.summary.min, (decoded.summary.max - decoded.summary.min) or 1.0
 
-    def words(one: DecodedSentence) -> list[tuple[str, float, int, str]]:
-        further = one.alternatives or [[]] * len(one.words)
-        fades = [min(4, max(0, int(5 * (gap - low) / reach))) for gap in one.distances]
+    def words(sentence: DecodedSentence) -> list[tuple[str, float, int, str]]:
+        further = sentence.alternatives or [[]] * len(sentence.words)
+        fades = [min(4, max(0, int(5 * (gap - low) / reach))) for gap in sentence.distances]
         return [
             (word, gap, fade, ", ".join(others))
-            for word, gap, fade, others in zip(one.words, one.distances, fades, further, strict=True)
+            for word, gap, fade, others in zip(sentence.words, sentence.distances, fades, further, strict=True)
         ]
 
     shown = []
-    for one in decoded.sentences[:SENTENCES]:
-        all_words = words(one)
+    for sentence in decoded.sentences[:SENTENCES]:
+        all_words = words(sentence)
         shown.append(
             {
-                "name": f"Step {one.step + 1}, sample {one.sample + 1}",
-                "ranked": one.ranked()[:3],
+                "name": f"Step {sentence.step + 1}, sample {sentence.sample + 1}",
+                "ranked": sentence.ranked()[:3],
                 "words": all_words[:WORDS],
                 "rest": all_words[WORDS:],
-                "mean": statistics.fmean(one.distances) if one.distances else None,
-                "nearest_real": one.nearest_real,
+                "mean": statistics.fmean(sentence.distances) if sentence.distances else None,
+                "nearest_real": sentence.nearest_real,
             }
         )
     return shown
 
 
 def _distances(decoded: Decoded) -> dict[str, Any]:
-    gaps = [gap for one in decoded.sentences for gap in one.distances]
+    gaps = [gap for sentence in decoded.sentences for gap in sentence.distances]
     return {"svg": pictures.distances(gaps, decoded.summary.real_word_distance), "summary": decoded.summary}
 
 
-def _confusion(run: FinishedRun) -> dict[str, Any] | None:
-    """Counts with each row's shares, or for many classes the commonest confusions in words."""
-    counts = run.metrics.confusion
-    if not counts:
-        return None
-    classes = run.classes or [f"class {index}" for index in range(len(counts))]
-    rows = [
-        (name, [(count, count / max(1, sum(row))) for count in row]) for name, row in zip(classes, counts, strict=True)
+def _worst(run: FinishedRun) -> list[tuple[int, str, str]]:
+    """Where there are more than two classes, the commonest confusions in words."""
+    counts = run.metrics.confusion or []
+    if len(counts) <= 2:
+        return []
+    names = [class_name(run.classes, label) for label in range(len(counts))]
+    mixed = [
+        (count, names[actual], names[given])
+        for actual, row in enumerate(counts)
+        for given, count in enumerate(row)
+        if actual != given and count
     ]
-    mixed = [(counts[i][j], classes[i], classes[j]) for i in range(len(counts)) for j in range(len(counts)) if i != j]
-    worst: Sequence[tuple[int, str, str]] = sorted((m for m in mixed if m[0]), key=lambda m: -m[0])[:10]
-    return {"rows": rows, "numbers": len(counts) <= FEW_CLASSES, "worst": worst if len(counts) > 2 else []}
+    return sorted(mixed, key=lambda entry: -entry[0])[:10]

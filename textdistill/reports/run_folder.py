@@ -54,15 +54,14 @@ class Scored(Part):
 
     accuracy: Score
 
-    def scores(self) -> dict[str, Score]:
-        """Every metric of this block by its name, accuracy first."""
-        further = {name: value for name, value in (self.model_extra or {}).items() if isinstance(value, dict)}
-        scored = {name: Score.model_validate(value) for name, value in further.items() if "mean" in value}
-        return {"accuracy": self.accuracy, **scored}
+    def further(self) -> dict[str, Score]:
+        """Every metric of this block but the accuracy, by its name."""
+        blocks = {name: value for name, value in (self.model_extra or {}).items() if isinstance(value, dict)}
+        return {name: Score.model_validate(value) for name, value in blocks.items() if "mean" in value}
 
     @model_validator(mode="after")
     def _further_metrics_are_scores(self) -> Scored:
-        self.scores()
+        self.further()
         return self
 
 
@@ -255,10 +254,10 @@ def facts_in(folder: Path, name: str) -> dict[str, Any]:
 
 def required(path: Path, remedy: str, kind: type[T]) -> T:
     """A file's JSON as `kind`; a file that is not there is an `ArtifactError` too."""
-    found = optional(path, remedy, kind)
-    if found is None:
+    content = optional(path, remedy, kind)
+    if content is None:
         raise ArtifactError(f"{path}: missing, so the run is not finished; {remedy}")
-    return found
+    return content
 
 
 def optional(path: Path, remedy: str, kind: type[T]) -> T | None:

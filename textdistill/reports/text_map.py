@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
+from textdistill.reports.names import class_name
 from textdistill.reports.pictures import class_ranks
 from textdistill.reports.run_folder import Picture
 
@@ -26,21 +27,18 @@ def hover_map(picture: Picture, shown: Sequence[str], samples: Sequence[str], cl
         down = HEIGHT - EDGE - (y - lows[1]) / spans[1] * (HEIGHT - 2 * EDGE)
         return f"{across:.1f} {down:.1f}"
 
-    def named(label: int) -> str:
-        return classes[label] if label < len(classes) else f"class {label}"
-
     def colour(label: int) -> str:
         return f"var(--k{ranks[label]})" if label in ranks else "var(--other)"
 
-    told = f"Map of {len(picture.real)} real rows as dots and {len(picture.distilled)} samples as stars, by class."
+    said = f"Map of {len(picture.real)} real rows as dots and {len(picture.distilled)} samples as stars, by class."
     parts = [Markup('<svg class="plot hover" role="group" aria-label="{}" viewBox="0 0 {:g} {:g}">').format(
-        told, WIDTH, HEIGHT
+        said, WIDTH, HEIGHT
     )]  # fmt: skip
     for (x, y, label), text in zip(picture.real, shown, strict=True):
         across, down = place(x, y).split()
         parts.append(
             Markup('<circle cx="{}" cy="{}" r="3.2" style="fill:{}"><title>{}: {}</title></circle>').format(
-                across, down, colour(label), named(label), text
+                across, down, colour(label), class_name(classes, label), text
             )
         )
     for number, ((x, y, label), text) in enumerate(zip(picture.distilled, samples, strict=True), start=1):
@@ -50,17 +48,11 @@ def hover_map(picture: Picture, shown: Sequence[str], samples: Sequence[str], cl
                 "<title>{}</title></polygon></a>"
             ).format(
                 number,
-                f"Sample {number}, {named(label)}",
+                f"Sample {number}, {class_name(classes, label)}",
                 place(x, y),
                 _STAR,
                 colour(label),
-                f"Sample {number}, {named(label)}: {text}",
+                f"Sample {number}, {class_name(classes, label)}: {text}",
             )
         )
     return Markup("\n").join([*parts, Markup("</svg>")])
-
-
-def legend(picture: Picture, classes: Sequence[str]) -> list[tuple[int, str]]:
-    """The number of the colour, and the name, of each class that has one."""
-    ranks = class_ranks({"real": picture.real, "distilled": picture.distilled})
-    return [(rank, classes[label] if label < len(classes) else f"class {label}") for label, rank in ranks.items()]

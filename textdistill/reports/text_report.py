@@ -12,98 +12,111 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
+from markupsafe import Markup
 
 from textdistill.core.file_names import REPORT
 from textdistill.reports import pictures
-from textdistill.reports.grid import number
 from textdistill.reports.heatmap import label_heatmap
-from textdistill.reports.report import FEW_CLASSES
-from textdistill.reports.templates import minus, render, script, write_page
+from textdistill.reports.names import method_name
+from textdistill.reports.sections import (
+    HeatTable,
+    Row,
+    confusion_table,
+    curves,
+    legend,
+    means_by_class,
+    recipe_text,
+    values,
+)
+from textdistill.reports.templates import factor, minus, number, render, script, write_page
 from textdistill.reports.text_folder import TextFolder, read_folder
-from textdistill.reports.text_map import hover_map, legend
-from textdistill.reports.text_tables import judge_tables, named
+from textdistill.reports.text_map import hover_map
+from textdistill.reports.text_tables import judge_tables
 
 SHOWN = 200  # shown; samples.jsonl has them all
-LABELS_WITH_NUMBERS = 16
 
 
 def write_text_page(folder: Path) -> Path:
     """Write `folder/report.html` from the folder's files and return its path; `ArtifactError` for malformed ones."""
-    found = read_folder(folder)
-    return write_page(found.folder / REPORT, render("text_report.html.j2", _view(found)))
+    run = read_folder(folder)
+    return write_page(run.folder / REPORT, render("text_report.html.j2", _view(run)))
 
 
-def _view(found: TextFolder) -> dict[str, Any]:
+def _view(run: TextFolder) -> dict[str, Any]:
     code, digest = script("text_page.js")
-    tables = judge_tables(found.metrics.variants, found.manifest.headline.size)
-    main = next((one for one in tables if one.bars), tables[0])
+    metrics, look = run.metrics, run.look
+    tables = judge_tables(metrics.variants, run.manifest.headline.size)
+    main = next((table for table in tables if table.bars), tables[0])
     return {
-        "found": found,
-        "metrics": found.metrics,
-        "manifest": found.manifest,
+        "run": run,
+        "metrics": metrics,
+        "manifest": run.manifest,
         "script": code,
         "script_hash": digest,
-        "over": "textdistill report" if found.manifest.kind == "texts" else "textdistill evaluation",
+        "over": "textdistill report" if run.manifest.kind == "texts" else "textdistill evaluation",
         "tables": tables,
         "main": main,
-        "headline": named(main.headline),
-        "curves": _curves(found),
-        "samples": _samples(found),
-        "total": 0 if found.samples is None else len(found.samples),
-        "labels": _labels(found),
-        "map": _map(found),
-        "confusion": _confusion(found),
-        "dropped": _dropped(found.metrics.generation),
-        "reading": _reading(found),
-        "membership": (found.look.texts.get("membership") if found.look is not None else None),
-        "robust": _robust(found.metrics.robust),
-        "recipe": yaml.safe_dump(found.manifest.recipe, sort_keys=False, allow_unicode=True, width=100)
-        if found.manifest.recipe
-        else None,
+        "headline": method_name(main.headline),
+        "curves": _curves(run),
+        "samples": _samples(run),
+        "total": 0 if run.samples is None else len(run.samples),
+        "labels": _labels(run),
+        "map": _map(run),
+        "confusion": None if look is None else confusion_table(look.confusion, run.classes),
+        "dropped": _dropped(metrics.generation),
+        "reading": _reading(run),
+        "membership": None if look is None else look.texts.get("membership"),
+        "robust": _robust(metrics.robust),
+        "compressed": [
+            (unit, [number(size.set), number(size.train), f"{factor(size.ratio)}×"])
+            for unit, size in metrics.compression.items()
+        ],
+        "recipe": recipe_text(run.manifest.recipe) if run.manifest.recipe else None,
     }
 
 
-def _curves(found: TextFolder) -> list[dict[str, Any]]:
-    steps, model = [one.step for one in found.steps], found.model_steps
-    places = [one.step for one in model]
-    drawn = [
-        (
-            "Language model: training loss",
-            pictures.curve("lm-loss", "language model's loss", places, [one.loss for one in model], "training step"),
-        ),
-        (
-            "Language model: perplexity of validation rows",
-            pictures.curve("lm-perplexity", "perplexity", places, [one.perplexity for one in model], "training step"),
-        ),
-        (
-            "Matching: distance of gradients",
-            pictures.curve("loss", "matching loss", steps, [one.loss for one in found.steps]),
-        ),
-        (
-            "Matching: validation accuracy (%)",
-            pictures.curve("validation", "validation accuracy", steps, [one.validation for one in found.steps]),
-        ),
-        (
-            "Matching: gradient norm",
-            pictures.curve("gradient", "gradient norm", steps, [one.gradient_norm for one in found.steps]),
-        ),
-    ]
-    return [{"title": title, "svg": svg} for title, svg in drawn if svg is not None]
+def _curves(run: TextFolder) -> list[dict[str, Any]]:
+    steps, places = [step.step for step in run.steps], [step.step for step in run.model_steps]
+    losses, perplexities = [step.loss for step in run.model_steps], [step.perplexity for step in run.model_steps]
+    distances, norms = [step.loss for step in run.steps], [step.gradient_norm for step in run.steps]
+    accuracies = [step.validation for step in run.steps]
+    of_model = "training step"
+    return curves(
+        [
+            (
+                "Language model: training loss",
+                pictures.curve("lm-loss", "language model's loss", places, losses, of_model),
+            ),
+            (
+                "Language model: perplexity of validation rows",
+                pictures.curve("lm-perplexity", "perplexity", places, perplexities, of_model),
+            ),
+            ("Matching: distance of gradients", pictures.curve("loss", "matching loss", steps, distances)),
+            (
+                "Matching: validation accuracy (%)",
+                pictures.curve("validation", "validation accuracy", steps, accuracies),
+            ),
+            ("Matching: gradient norm", pictures.curve("gradient", "gradient norm", steps, norms)),
+        ]
+    )
 
 
-def _samples(found: TextFolder) -> list[dict[str, Any]]:
+def _soft(run: TextFolder) -> list[list[float]] | None:
+    """The soft labels of the samples: their own, else those of another set of the same texts."""
+    if run.samples is not None and run.samples.soft is not None:
+        return run.samples.soft.tolist()  # type: ignore[no-any-return]
+    return None if run.samples is None or run.look is None else run.look.soft
+
+
+def _samples(run: TextFolder) -> list[dict[str, Any]]:
     """Each sample as the list shows it."""
-    if found.samples is None:
+    if run.samples is None:
         return []
-    samples, look = found.samples, found.look
+    samples, look, soft = run.samples, run.look, _soft(run)
     out = []
     for row, text in enumerate(samples.texts[:SHOWN]):
         near = look.near[row] if look is not None and look.near else []
-        values = samples.soft[row].tolist() if samples.soft is not None else None
-        if values is None and look is not None and look.soft is not None:
-            values = look.soft[row]
-        ranked = sorted(zip(samples.classes, values, strict=True), key=lambda one: -one[1])[:3] if values else []
+        ranked = sorted(zip(samples.classes, soft[row], strict=True), key=lambda item: -item[1])[:3] if soft else []
         out.append(
             {
                 "number": row + 1,
@@ -119,72 +132,53 @@ def _samples(found: TextFolder) -> list[dict[str, Any]]:
     return out
 
 
-def _labels(found: TextFolder) -> dict[str, Any] | None:
+def _labels(run: TextFolder) -> dict[str, Any] | None:
     """Soft labels, a row for each sample, and the mean of each class's samples."""
-    if found.samples is None:
+    soft = _soft(run)
+    if run.samples is None or soft is None:
         return None
-    soft = found.samples.soft.tolist() if found.samples.soft is not None else None
-    if soft is None and found.look is not None:
-        soft = found.look.soft
-    if soft is None:
-        return None
-    classes, owners = found.samples.classes, found.samples.labels.tolist()
-    heat = label_heatmap(torch.tensor(soft, dtype=torch.float64), classes, owners)
+    classes, owners = run.samples.classes, run.samples.labels.tolist()
     reach = max((abs(value) for row in soft for value in row), default=0.0) or 1e-12
+    link = Markup('<a href="#sample-{0}">{0}</a>, {1}')
+    rows = [
+        Row(link.format(place, classes[owner]), values(row, reach))
+        for place, (owner, row) in enumerate(zip(owners[:SHOWN], soft[:SHOWN], strict=True), start=1)
+    ]
     return {
-        "classes": classes,
-        "of": None if found.samples.soft is not None or found.look is None else found.look.soft_of,
-        "rows": [
-            (place + 1, classes[owner], [(minus(number(value)), abs(value) / reach, value < 0) for value in row])
-            for place, (owner, row) in enumerate(zip(owners[:SHOWN], soft[:SHOWN], strict=True))
-        ],
-        "means": [
-            (row.name, row.samples, [(minus(number(v)), abs(v) / heat.reach, v < 0) for v in row.values])
-            for row in heat.rows
-        ],
-        "numbers": len(classes) <= FEW_CLASSES,
+        "of": None if run.samples.soft is not None or run.look is None else run.look.soft_of,
+        "each": HeatTable(classes, rows),
+        "means": means_by_class(label_heatmap(torch.tensor(soft, dtype=torch.float64), classes, owners), counted=True),
         "negative": any(value < 0 for row in soft for value in row),
     }
 
 
-def _map(found: TextFolder) -> dict[str, Any] | None:
-    if found.look is None or found.look.picture is None or found.samples is None:
+def _map(run: TextFolder) -> dict[str, Any] | None:
+    if run.look is None or run.look.picture is None or run.samples is None:
         return None
-    samples, picture = found.samples, found.look.picture
+    samples, picture = run.samples, run.look.picture
     texts = samples.texts
     if samples.pairs is not None:
         texts = [f"{first} / {second}" for first, second in zip(texts, samples.pairs, strict=True)]
-    svg = hover_map(picture, found.look.shown, [text[:300] for text in texts], samples.classes)
+    svg = hover_map(picture, run.look.shown, [text[:300] for text in texts], samples.classes)
     return {"svg": svg, "legend": legend(picture, samples.classes), "explained": picture.explained}
-
-
-def _confusion(found: TextFolder) -> dict[str, Any] | None:
-    if found.look is None or found.look.confusion is None:
-        return None
-    counts = found.look.confusion
-    rows = [
-        (name, [(count, count / max(1, sum(row))) for count in row])
-        for name, row in zip(found.classes, counts, strict=True)
-    ]
-    return {"rows": rows, "numbers": len(counts) <= FEW_CLASSES, "encoder": found.look.encoder}
 
 
 def _dropped(generation: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
     """What generating left out, by whose samples they are."""
     names = {"vanilla": "Language model", "matched": "Matched generator"}
     out = []
-    for name, told in generation.items():
-        kept, redrawn = told.get("kept", []), told.get("redrawn", {})
+    for name, counts in generation.items():
+        kept, redrawn = counts.get("kept", []), counts.get("redrawn", {})
         out.append(
             {
                 "name": names.get(name, name),
-                "sampled": told.get("sampled"),
+                "sampled": counts.get("sampled"),
                 "redrawn": sum(redrawn.values()) if isinstance(redrawn, dict) else None,
                 "reasons": redrawn if isinstance(redrawn, dict) else {},
-                "exact": told.get("exact_copies"),
-                "near": told.get("near_copies"),
-                "near_dropped": told.get("near_copies_dropped", True),
-                "repeated": told.get("repeated"),
+                "exact": counts.get("exact_copies"),
+                "near": counts.get("near_copies"),
+                "near_dropped": counts.get("near_copies_dropped", True),
+                "repeated": counts.get("repeated"),
                 "kept": sum(kept) if isinstance(kept, list) else None,
             }
         )
@@ -202,30 +196,35 @@ _READING = {
 }
 
 
-def _reading(found: TextFolder) -> dict[str, Any] | None:
+def _reading(run: TextFolder) -> dict[str, Any] | None:
     """What the texts of each method are like, a line each; where only the headline was looked at, that one."""
-    looked = {} if found.look is None else found.look.texts
-    texts = dict(found.metrics.texts) or ({found.manifest.headline.method: looked} if looked else {})
-    known = [key for key in _READING if any(key in told for told in texts.values())]
+    looked = {} if run.look is None else run.look.texts
+    texts = dict(run.metrics.texts) or ({run.manifest.headline.method: looked} if looked else {})
+    known = [key for key in _READING if any(key in facts for facts in texts.values())]
     if not known:
         return None
     return {
-        "names": [_READING[key] for key in known],
-        "rows": [(named(method), [_figure(told.get(key)) for key in known]) for method, told in texts.items()],
-        "model": next((told["language_model"] for told in texts.values() if "language_model" in told), None),
+        "columns": ["Texts of", *(_READING[key] for key in known)],
+        "rows": [(method_name(method), [_figure(facts.get(key)) for key in known]) for method, facts in texts.items()],
+        "model": next((facts["language_model"] for facts in texts.values() if "language_model" in facts), None),
         "held": looked.get("held_out_near_copies"),
     }
 
 
-def _figure(told: Any) -> str:
-    if not isinstance(told, dict) or not isinstance(told.get("mean"), int | float):
+def _figure(fact: Any) -> str:
+    if not isinstance(fact, dict) or not isinstance(fact.get("mean"), int | float):
         return "–"
-    return f"{told['mean']:.1f}" + (f" ± {told['sd']:.1f}" if told.get("n", 1) > 1 and "sd" in told else "")
+    return f"{fact['mean']:.1f}" + (f" ± {fact['sd']:.1f}" if fact.get("n", 1) > 1 and "sd" in fact else "")
 
 
-def _robust(told: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, dict[str, str]]]:
+def _robust(judges: Mapping[str, Mapping[str, Any]]) -> dict[str, Any] | None:
     """Label- and augmentation-robust scores, a line for each judge."""
-    return [
-        (judge, {key: minus(f"{value:.1f}") for key, value in scores.items() if isinstance(value, int | float)})
-        for judge, scores in told.items()
-    ]
+    scores = {
+        judge: {key: minus(f"{value:.1f}") for key, value in block.items() if isinstance(value, int | float)}
+        for judge, block in judges.items()
+    }
+    if not scores:
+        return None
+    keys = list(next(iter(scores.values())))
+    rows = [(judge, [block.get(key, "–") for key in keys]) for judge, block in scores.items()]
+    return {"columns": ["Judge", *(key.upper() for key in keys)], "rows": rows}
