@@ -27,19 +27,19 @@ SIZES = (100, 500, 1000, 5000, 10_000, 20_000)
 def distil(
     study: Study,
     name: str,
-    told: str,
+    label: str,
     recipe: Recipe | None = None,
     task: Task | None = None,
     seed: int | None = None,
     base_seed: int | None = None,
 ) -> DistilledSet:
-    """A distillation in RUN/analysis/NAME/TOLD-…; one that is finished or begun there is gone on with.
+    """A distillation in RUN/analysis/NAME/LABEL-…; one that is finished or begun there is gone on with.
 
     The folder's name ends with a digest of the settings, so that others never meet it.
     """
     recipe, seed = recipe or study.recipe, study.artifact.manifest["seed"] if seed is None else seed
     facts = json.dumps([distilling(recipe), recipe.variant, seed, base_seed], default=str)
-    folder = study.out / name / f"{told}-{hashlib.sha256(facts.encode()).hexdigest()[:8]}"
+    folder = study.out / name / f"{label}-{hashlib.sha256(facts.encode()).hexdigest()[:8]}"
     return distill_into(
         folder, recipe, task or study.task, seed, True, str(study.where), study.reporter, base_seed=base_seed
     )
@@ -47,7 +47,7 @@ def distil(
 
 def unchanged(study: Study) -> bool:
     """Whether the overrides leave the distillation as it was, so that the stored set is one of its outcomes."""
-    return all(one.startswith(("evaluate.", "checkpoint.")) for one in study.overrides)
+    return all(word.startswith(("evaluate.", "checkpoint.")) for word in study.overrides)
 
 
 def first(study: Study, name: str) -> DistilledSet:
@@ -55,13 +55,13 @@ def first(study: Study, name: str) -> DistilledSet:
     return study.distilled if unchanged(study) else distil(study, name, "same-seed")
 
 
-def scores_of(study: Study, bench: Bench, distilled: DistilledSet, told: str) -> list[float]:
+def scores_of(study: Study, bench: Bench, distilled: DistilledSet, label: str) -> list[float]:
     """Test accuracies of networks trained by the set's own schedule."""
     nets = 1 if distilled.theta0 is not None else study.nets
     with study.reporter.stage("scoring", nets) as bar:
         bench = replace(bench, theta0=distilled.theta0, tick=bar.advance)
-        scores, _ = score_set(bench, distilled, study.nets, told)
-    return [one["accuracy"] for one in scores]
+        scores, _ = score_set(bench, distilled, study.nets, label)
+    return [net["accuracy"] for net in scores]
 
 
 def _mean(scores: Sequence[float]) -> float:
@@ -82,14 +82,14 @@ def repeat(study: Study, *, runs: int = 2) -> Result:
     seed, fixed = int(study.artifact.manifest["seed"]), "rows" in study.distilled.meta
     bench, rows, means = study.bench(), [], []
     for trial in range(runs + 1):
-        told, base_seed = f"seed {seed + trial}", seed if fixed and trial else None
+        label, base_seed = f"seed {seed + trial}", seed if fixed and trial else None
         distilled = (
             first(study, "repeat")
             if trial == 0
             else distil(study, "repeat", f"seed-{seed + trial}", seed=seed + trial, base_seed=base_seed)
         )
-        scores = scores_of(study, bench, distilled, told)
-        rows.append({"distillation": told, "steps": distilled.length, ACCURACY: summary(scores)})
+        scores = scores_of(study, bench, distilled, label)
+        rows.append({"distillation": label, "steps": distilled.length, ACCURACY: summary(scores)})
         means.append(_mean(scores))
     rows.append({"distillation": "means of all", ACCURACY: summary(means)})
     same = "the same base examples" if fixed else "all that is random drawn anew"
@@ -118,24 +118,29 @@ def bases(study: Study, *, runs: int = 4, candidates: int = 10) -> Result:
         return distil(study, "bases", f"draw-{seed + draw}", base_seed=seed + draw)
 
     for draw in range(runs + 1):
-        told, distilled = f"draw {seed + draw}", on_draw(draw)
-        scores = scores_of(study, bench, distilled, told)
+        label, distilled = f"draw {seed + draw}", on_draw(draw)
+        scores = scores_of(study, bench, distilled, label)
         validate = validator(replace(bench, theta0=distilled.theta0))
-        rows.append({"base examples": told, "labels": "distilled", ACCURACY: summary(scores)})
+        rows.append({"base examples": label, "labels": "distilled", ACCURACY: summary(scores)})
         means.append(_mean(scores))
         checked.append(validate(distilled))
     rows.append({"base examples": "means of all", "labels": "distilled", ACCURACY: summary(means)})
-    best = max(range(len(checked)), key=lambda one: checked[one])
-    told = f"best of {runs + 1} by validation"
-    rows.append({"base examples": told, "labels": "distilled", ACCURACY: rows[best][ACCURACY]})
+    best = max(range(len(checked)), key=lambda draw: checked[draw])
+    label = f"best of {runs + 1} by validation"
+    rows.append({"base examples": label, "labels": "distilled", ACCURACY: rows[best][ACCURACY]})
     settings: dict[str, Any] = {"runs": runs, "candidates": candidates, "nets": study.nets, "seed": study.seed}
-    settings |= {"overrides": list(study.overrides), "validation": [round(one, 4) for one in checked], "best": best}
+    settings |= {
+        "overrides": list(study.overrides),
+        "validation": [round(accuracy, 4) for accuracy in checked],
+        "best": best,
+    }
     notes = []
     if candidates and study.recipe.synthetic.base is None:
-        told = f"best of {candidates} by true labels"
+        label = f"best of {candidates} by true labels"
         chosen, true = _best_candidate(study, bench, candidates, seed)
-        for kind, one in (("true", true), ("distilled", on_draw(chosen - seed))):
-            rows.append({"base examples": told, "labels": kind, ACCURACY: summary(scores_of(study, bench, one, told))})
+        for kind, distilled in (("true", true), ("distilled", on_draw(chosen - seed))):
+            scores = scores_of(study, bench, distilled, label)
+            rows.append({"base examples": label, "labels": kind, ACCURACY: summary(scores)})
         settings["chosen"] = chosen
     elif candidates:
         notes.append("base examples of another data set have no true labels here by which a draw could be chosen")
@@ -152,7 +157,7 @@ def _best_candidate(study: Study, bench: Bench, candidates: int, seed: int) -> t
     Three networks each, looked at on the way to `evaluate.label_steps` steps, as in the paper's appendix D.
     """
     best = -1.0
-    found: tuple[int, DistilledSet] | None = None
+    chosen: tuple[int, DistilledSet] | None = None
     with study.reporter.stage("choosing a draw", candidates) as bar:
         for candidate in range(seed, seed + candidates):
             true = with_true_labels(drawn_base(study, candidate))
@@ -160,11 +165,11 @@ def _best_candidate(study: Study, bench: Bench, candidates: int, seed: int) -> t
                 raise ValueError("rows of the task have owners")
             length, reached = best_steps(bench, true)
             if reached > best:
-                best, found = reached, (candidate, true.lasting(length))
+                best, chosen = reached, (candidate, true.lasting(length))
             bar.advance(f"draw {candidate}: validation {reached:.1f} %")
-    if found is None:
+    if chosen is None:
         raise ValueError("no candidates")
-    return found
+    return chosen
 
 
 def drawn_base(study: Study, base_seed: int) -> DistilledSet:
@@ -184,7 +189,7 @@ def target_size(study: Study, *, sizes: Sequence[int] = SIZES) -> Result:
     sizes = sorted(set(sizes))
     if not sizes or sizes[0] < 2:
         raise UserError(f"--rows: {sizes}; allowed: numbers of 2 or more")
-    usable = [one for one in sizes if one < total]
+    usable = [size for size in sizes if size < total]
     if not usable:
         raise UserError(f"--rows: {sizes}; the training split has {total} rows: give fewer")
     rows: list[dict[str, Any]] = []

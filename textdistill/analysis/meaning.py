@@ -34,11 +34,11 @@ def labels(study: Study) -> Result:
     for row in heat.rows:
         mine = values[whose == names.index(row.name)]
         own = mine.amax(1) if foreign else mine[:, names.index(row.name)]
-        told: dict[str, Any] = {"class": row.name, "samples": row.samples, "value": summary(own.tolist())}
-        told["entropy"] = summary(_entropy(mine).tolist())
+        entry: dict[str, Any] = {"class": row.name, "samples": row.samples, "value": summary(own.tolist())}
+        entry["entropy"] = summary(_entropy(mine).tolist())
         if owners is not None and not foreign:
-            told["kept"] = round(100.0 * float((mine.argmax(1) == names.index(row.name)).double().mean()), 2)
-        rows.append({**told, "label": row.values})
+            entry["kept"] = round(100.0 * float((mine.argmax(1) == names.index(row.name)).double().mean()), 2)
+        rows.append({**entry, "label": row.values})
     what = "highest label" if foreign else "label for their own class"
     notes = [f"value: the samples' {what}; entropy in bits"]
     if owners is not None and not foreign:
@@ -63,8 +63,8 @@ def _owners(study: Study) -> tuple[list[int] | None, list[str], bool]:
     samples = study.samples()
     if samples is None:
         return None, classes, False
-    names = sorted({str(one["source_label"]) for one in samples})
-    return [names.index(str(one["source_label"])) for one in samples], names, True
+    names = sorted({str(sample["source_label"]) for sample in samples})
+    return [names.index(str(sample["source_label"])) for sample in samples], names, True
 
 
 def _entropy(values: Tensor) -> Tensor:
@@ -86,9 +86,9 @@ def prototypes(study: Study, *, top: int = 3) -> Result:
     inputs, values = distilled.inputs.flatten(0, 1), distilled.targets.flatten(0, 1)
     blended = blend(inputs, values)
     real, _ = averages(task.train, [1] * len(classes))
-    found, wanted = (task.summary(part).flatten(1).double() for part in (blended, real))
-    likeness = torch.nn.functional.cosine_similarity(found - found.mean(0), wanted - wanted.mean(0), dim=1)
-    texts = [str(one.get("text", "")) for one in study.samples() or []]
+    shown, wanted = (task.summary(part).flatten(1).double() for part in (blended, real))
+    likeness = torch.nn.functional.cosine_similarity(shown - shown.mean(0), wanted - wanted.mean(0), dim=1)
+    texts = [str(sample.get("text", "")) for sample in study.samples() or []]
     rows: list[dict[str, Any]] = []
     bars: list[tuple[str, float, int]] = []
     for label, name in enumerate(classes):
@@ -106,7 +106,9 @@ def prototypes(study: Study, *, top: int = 3) -> Result:
     notes = ["likeness: correlation of a class's prototype with the mean of its real training rows"]
     if study.kind == "words":
         for row in rows:
-            notes.extend(f"{row['class']}: {one['value']:.3f}  {one['text'][:100]}" for one in row["foremost"])
+            notes.extend(
+                f"{row['class']}: {sentence['value']:.3f}  {sentence['text'][:100]}" for sentence in row["foremost"]
+            )
     settings = {"classes": classes, "top": top}
     unit = "label over all samples"
     result = Result("prototypes", title, rows, "class", measure="label", unit=unit, settings=settings, notes=notes)
@@ -131,7 +133,8 @@ def _pictures(study: Study, blended: Tensor, likeness: Tensor) -> bytes:
     as_set = DistilledSet(shown[None], eye[None], torch.ones(1, 1))
     images, _ = images_of(as_set, classes, lambda pixels: pixels)
     named = [
-        Shown(one.step, one.sample, one.pixels, [(classes[at], float(likeness[at]))]) for at, one in enumerate(images)
+        Shown(image.step, image.sample, image.pixels, [(classes[at], float(likeness[at]))])
+        for at, image in enumerate(images)
     ]
     return grid_png(named, len(classes))
 
@@ -144,7 +147,7 @@ def _sentences(bars: list[tuple[str, float, int]], title: str) -> bytes:
         places = np.arange(len(bars))[::-1]
         axes.barh(places, [value for _, value, _ in bars], color=colours)
         names = [" ".join(text.split()) for text, _, _ in bars]
-        axes.set_yticks(places, [one if len(one) <= SHOWN else f"{one[: SHOWN - 1]}…" for one in names])
+        axes.set_yticks(places, [name if len(name) <= SHOWN else f"{name[: SHOWN - 1]}…" for name in names])
         axes.set_xlabel("label for the class (a colour each)")
 
     return picture(draw, title, (9.0, min(60.0, 1.2 + 0.24 * len(bars))))

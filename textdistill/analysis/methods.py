@@ -37,9 +37,9 @@ def ridge_labels(study: Study) -> Result:
     ridge, bench = RidgeLabels(**settings), study.bench(study.learner())
     rows: list[dict[str, Any]] = []
     for way in METHODS:
-        told = f"{METHODS[way]} labels"
+        label = f"{METHODS[way]} labels"
         row = {"labels": METHODS[way], "steps": sets[way].length}
-        standard = scores_of(study, bench, sets[way], told)
+        standard = scores_of(study, bench, sets[way], label)
         with study.reporter.stage("scoring", study.nets) as bar:
             counted = replace(bench, tick=bar.advance)
             by_ridge = [by_ridge_network(counted, ridge, sets[way], net) for net in range(study.nets)]
@@ -75,9 +75,9 @@ def inputs(study: Study) -> Result:
     true = with_true_labels(study.distilled)
     sets = {"labels": study.distilled, "inputs": learned, **({} if true is None else {"nothing (true labels)": true})}
     bench, rows = study.bench(), []
-    for what, one in sets.items():
-        scores = scores_of(study, bench, one, what)
-        rows.append({"learned": what, "steps": one.length, ACCURACY: summary(scores)})
+    for what, distilled in sets.items():
+        scores = scores_of(study, bench, distilled, what)
+        rows.append({"learned": what, "steps": distilled.length, ACCURACY: summary(scores)})
     settings = {"nets": study.nets, "seed": study.seed, "overrides": list(study.overrides)}
     title = f"Learning labels or inputs of {study.distilled.samples} samples"
     result = Result("inputs", title, rows, "learned", settings=settings)

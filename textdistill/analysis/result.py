@@ -56,8 +56,8 @@ class Result:
 
     def as_dict(self) -> dict[str, Any]:
         """As JSON can hold it."""
-        told = {"analysis": self.name, "title": self.title, "unit": self.unit, "rows": self.rows}
-        return {**told, "settings": self.settings, "notes": self.notes}
+        facts = {"analysis": self.name, "title": self.title, "unit": self.unit, "rows": self.rows}
+        return {**facts, "settings": self.settings, "notes": self.notes}
 
     def write(self, folder: Path, picture: bytes | None = None) -> None:
         """`NAME.json` and `NAME.png` in `folder`; the picture is a chart of the rows unless another is given."""
@@ -115,7 +115,7 @@ def chart(result: Result) -> bytes:
         for number, name in enumerate(names):
             rows = [row for row in result.rows if result.series is None or str(row[result.series]) == name]
             values = [row[result.measure] for row in rows]
-            means, sds = [one["mean"] for one in values], [one["sd"] for one in values]
+            means, sds = [score["mean"] for score in values], [score["sd"] for score in values]
             colour = _COLOURS[number % len(_COLOURS)]
             if result.lines:
                 at: Any = [float(row[result.x]) for row in rows]
@@ -127,11 +127,11 @@ def chart(result: Result) -> bytes:
         axes.set_ylabel(result.unit)
         if result.lines:
             axes.set_xlabel(result.x)
-            reach = [float(one) for one in places]
+            reach = [float(place) for place in places]
             if min(reach) > 0 and max(reach) > 20 * min(reach):
                 axes.set_xscale("log")
         else:
-            axes.set_xticks(range(len(places)), [str(one) for one in places], rotation=20, ha="right")
+            axes.set_xticks(range(len(places)), [str(place) for place in places], rotation=20, ha="right")
         if result.series is not None:
             axes.legend(frameon=False, fontsize=8)
 

@@ -135,11 +135,12 @@ def _read(ledger: Path, identity: str) -> dict[int, Try]:
     try:
         stored = json.loads(ledger.read_text(encoding="utf-8"))
         tries = [
-            Try(int(one["samples"]), float(one["mean"]), float(one["sd"]), int(one["n"])) for one in stored["tries"]
+            Try(int(tried["samples"]), float(tried["mean"]), float(tried["sd"]), int(tried["n"]))
+            for tried in stored["tries"]
         ]
         same = stored["identity"] == identity
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ArtifactError(f"{ledger}: not readable ({error}); choose another --out, or delete it") from None
     if not same:
         raise ArtifactError(f"{ledger}: of a search with other settings or another seed; choose another --out")
-    return {one.samples: one for one in tries}
+    return {tried.samples: tried for tried in tries}

@@ -35,18 +35,18 @@ def steps(study: Study, *, deviations: Sequence[float] = DEVIATIONS) -> Result:
     if not deviations or min(deviations) <= -1:
         raise UserError(f"--deviations: {list(deviations)}; allowed: numbers above -1, such as -0.5,0,0.5")
     distilled = study.distilled
-    lengths = sorted({max(1, round(distilled.length * (1 + one))) for one in deviations})
+    lengths = sorted({max(1, round(distilled.length * (1 + deviation))) for deviation in deviations})
     bench = replace(study.bench(), theta0=distilled.theta0)
     nets = 1 if distilled.theta0 is not None else study.nets
-    found: dict[int, list[float]] = {length: [] for length in lengths}
+    by_length: dict[int, list[float]] = {length: [] for length in lengths}
     with study.reporter.stage("steps", nets * len(lengths)) as bar:
         for net in range(nets):
             for length, params in on_the_way(bench, distilled, lengths, net):
-                found[length].append(bench.test_scores(params)[0]["accuracy"])
+                by_length[length].append(bench.test_scores(params)[0]["accuracy"])
                 bar.advance(f"{length} steps")
     rows = [
         {"steps": length, "deviation": f"{100 * (length / distilled.length - 1):+.0f} %", ACCURACY: summary(scores)}
-        for length, scores in found.items()
+        for length, scores in by_length.items()
     ]
     title = f"Steps of training on the set, {distilled.length} stored with it"
     settings = {"stored_steps": distilled.length, "nets": nets, "seed": study.seed}
@@ -93,7 +93,7 @@ def _always(distilled: DistilledSet) -> Callable[[int], DistilledSet]:
 
 
 def _shuffled(distilled: DistilledSet, by_sample: bool) -> Callable[[int], DistilledSet]:
-    own = {one.name: getattr(distilled, one.name) for one in fields(DistilledSet)}
+    own = {field.name: getattr(distilled, field.name) for field in fields(DistilledSet)}
     return lambda net: Shuffled(**own, order=net, by_sample=by_sample)
 
 
@@ -121,15 +121,15 @@ def optimizer(study: Study, *, rules: Sequence[str] = RULES) -> Result:
         tries.append((f"{name}, {rate:g}", OPTIMIZERS[name], _always(constant)))
     rows: list[dict[str, Any]] = []
     with study.reporter.stage("optimizer", len(tries) * study.nets) as bar:
-        for told, optimizer, set_of in tries:
+        for name, optimizer, set_of in tries:
             bench = study.bench()
             bench = replace(bench, theta0=distilled.theta0, optimizer=optimizer or bench.optimizer)
             determined = distilled.theta0 is not None and not isinstance(set_of(0), Shuffled)
             scores = []
             for net in range(1 if determined else study.nets):
                 scores.append(bench.test_scores(bench.trained(set_of(net), net))[0]["accuracy"])
-                bar.advance(told)
-            rows.append({"training": told, ACCURACY: summary(scores)})
+                bar.advance(name)
+            rows.append({"training": name, ACCURACY: summary(scores)})
     own = type(study.bench().optimizer).__name__.lower()
     settings = {"stored_steps": distilled.length, "own_rule": own, "nets": study.nets, "seed": study.seed}
     title = f"Rules of training on the set for {distilled.length} steps (its own rule: {own})"

@@ -50,7 +50,7 @@ def as_sentences(study: Study) -> DistilledSet:
     distilled = replace(study.distilled, theta0=None)
     if study.kind != "words" or study.samples() is None:
         return distilled
-    return Sentences(**{one.name: getattr(distilled, one.name) for one in fields(distilled)})
+    return Sentences(**{field.name: getattr(distilled, field.name) for field in fields(distilled)})
 
 
 def label_kinds(distilled: DistilledSet) -> dict[str, DistilledSet]:
@@ -92,12 +92,12 @@ def transfer(
         for name in names:
             bench = study.bench(study.learner(name), Adam(eps=1e-8), plan)
             for kind, labelled in kinds.items():
-                told = f"{name}, {kind} labels"
+                label = f"{name}, {kind} labels"
                 length = labelled.length if steps == "stored" else tuned_steps(bench, labelled)
                 counted = replace(bench, tick=bar.advance)
-                scores, _ = score_set(counted, labelled.lasting(length), study.nets, told)
+                scores, _ = score_set(counted, labelled.lasting(length), study.nets, label)
                 row = {"network": name, "labels": kind, "steps": labelled.lasting(length).length}
-                rows.append({**row, ACCURACY: summary([one["accuracy"] for one in scores])})
+                rows.append({**row, ACCURACY: summary([net["accuracy"] for net in scores])})
     rows.extend(by_encoder)
     notes = [] if len(kinds) > 1 else ["the samples are no rows of the task: there are no true labels to compare with"]
     if read is not None:
@@ -128,15 +128,17 @@ def _encoder(study: Study, name: str | None) -> Encoder | None:
 
 def _by_encoder(study: Study, encoder: Encoder, kinds: dict[str, DistilledSet], penalty: float) -> list[dict[str, Any]]:
     samples, texts = study.samples() or [], study.texts("the encoder")
-    told = f"{encoder.name}: encoding"
-    pairs = [one["text_pair"] for one in samples] if "text_pair" in samples[0] else None
-    features = encoder.features([one["text"] for one in samples], pairs)
+    stage = f"{encoder.name}: encoding"
+    pairs = [sample["text_pair"] for sample in samples] if "text_pair" in samples[0] else None
+    features = encoder.features([sample["text"] for sample in samples], pairs)
     table = texts.test
-    with study.reporter.stage(told, len(table.texts)) as bar:
+    with study.reporter.stage(stage, len(table.texts)) as bar:
         test = encoder.features(table.texts, table.pairs, bar.reach)
     rows = []
     for kind, labelled in kinds.items():
         head = fit_head(features, labelled.targets.flatten(0, 1), penalty)
-        found = score(["accuracy"], head.predict(test), study.task.test.labels)["accuracy"]
-        rows.append({"network": f"{encoder.name}, frozen", "labels": kind, "steps": None, ACCURACY: summary([found])})
+        accuracy = score(["accuracy"], head.predict(test), study.task.test.labels)["accuracy"]
+        rows.append(
+            {"network": f"{encoder.name}, frozen", "labels": kind, "steps": None, ACCURACY: summary([accuracy])}
+        )
     return rows

@@ -39,7 +39,7 @@ class Guarded(TyperGroup):
             if ctx.params.get("debug"):
                 screen.print(traceback.format_exc())
             if _is_mistake(error):
-                screen.print(f"textdistill: {_told(error)}")
+                screen.print(f"textdistill: {_message(error)}")
                 raise typer.Exit(MISTAKE) from None
             log = _keep(traceback.format_exc(), state.get("folder"))
             screen.print(f"textdistill: a fault of ours ({type(error).__name__}: {str(error).splitlines()[:1]}).")
@@ -57,7 +57,7 @@ def _is_mistake(error: Exception) -> bool:
     return isinstance(error, OSError) and error.filename is not None
 
 
-def _told(error: Exception) -> str:
+def _message(error: Exception) -> str:
     if isinstance(error, OSError):
         return f"{error.filename}: {error.strerror}; check the path, its permissions and the disk's space"
     return str(error)

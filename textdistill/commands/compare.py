@@ -32,12 +32,12 @@ def compare(
     from textdistill.reports.compare_chart import write_chart
     from textdistill.reports.compare_runs import compare_runs
 
-    found = compare_runs(folders)
+    compared = compare_runs(folders)
     if chart is not None:
-        write_chart(chart, found)
+        write_chart(chart, compared)
     if json:
-        sys.stdout.write(jsonlib.dumps(found.as_dict(), indent=1) + "\n")
+        sys.stdout.write(jsonlib.dumps(compared.as_dict(), indent=1) + "\n")
         return
-    show_comparison(found)
+    show_comparison(compared)
     if chart is not None:
         typer.echo(f"chart: {chart}")

@@ -79,10 +79,10 @@ def own_recipe(source: Path, file: Path) -> tuple[str, str]:
     return text, command
 
 
-def _command(told: object, file: Path) -> str:
+def _command(known: object, file: Path) -> str:
     """`textdistill run FILE` with the options of the recipe's own command; a copy has nothing to record yet."""
     name = shlex.quote(str(file))
-    match = re.fullmatch(r"textdistill run \S+(.*)", told) if isinstance(told, str) else None
+    match = re.fullmatch(r"textdistill run \S+(.*)", known) if isinstance(known, str) else None
     options = match[1] if match else ""
     return f"textdistill run {name}" + re.sub(r" --(record|force|resume)\b| --out \S+", "", options)
 

@@ -88,7 +88,7 @@ def validate(
     names = [*(sources or []), *(list_recipes() if everything else [])]
     if not names:
         raise UserError("validate: give recipes by name or path, or --all")
-    told = []
+    faults = []
     for name in names:
         try:
             variants = read_yaml(find_recipe(name)).get("variants")
@@ -96,11 +96,11 @@ def validate(
                 try:
                     load_recipe(name, variant=variant)
                 except RecipeError as error:
-                    told.append(f"{error}" if variant is None else f"{error}".replace(":", f" ({variant}):", 1))
+                    faults.append(f"{error}" if variant is None else f"{error}".replace(":", f" ({variant}):", 1))
         except UserError as error:
-            told.append(str(error))
-    if told:
-        raise UserError("\n".join(told))
+            faults.append(str(error))
+    if faults:
+        raise UserError("\n".join(faults))
 
 
 def cite(source: Source, words: Words = None, variant: Variant = None) -> None:

@@ -50,8 +50,8 @@ def status(python: str = sys.executable) -> dict[str, bool]:
     result = _run(python, "-c", _VERSIONS, *pinned, quiet=True)
     if result.returncode != 0:
         raise UserError(f"{python!r} cannot list its packages: {_last_line(result.stderr)}")
-    found = dict(line.split(maxsplit=1) for line in result.stdout.splitlines())
-    return {name: found.get(name) == version for name, version in pinned.items()}
+    installed = dict(line.split(maxsplit=1) for line in result.stdout.splitlines())
+    return {name: installed.get(name) == version for name, version in pinned.items()}
 
 
 def install(python: str = sys.executable, say: Callable[[str], None] = print) -> None:

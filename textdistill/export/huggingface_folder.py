@@ -92,7 +92,7 @@ class HuggingfaceFolder:
             "tags": ["dataset-distillation", "textdistill"],
             "configs": [{"config_name": "default", "data_files": [{"split": "train", "path": "data/train.parquet"}]}],
         }
-        told = {
+        view = {
             "title": material.manifest.get("title") or material.name,
             "count": rows,
             "source": source,
@@ -107,7 +107,7 @@ class HuggingfaceFolder:
             "licence": self.licence or recorded,
         }
         front = yaml_text(head)
-        return f"---\n{front}---\n\n" + _environment().get_template("card.md.j2").render(told)
+        return f"---\n{front}---\n\n" + _environment().get_template("card.md.j2").render(view)
 
 
 def _made(material: Material) -> list[tuple[str, str]]:
@@ -135,15 +135,15 @@ def _made(material: Material) -> list[tuple[str, str]]:
 
 def _scores(metrics: Mapping[str, Any]) -> list[tuple[str, float, float, int]]:
     """Accuracies of metrics.json: the set's own, full data's, then the baselines."""
-    blocks = [(told, metrics.get(name)) for name, told in SCORES.items()]
+    blocks = [(name, metrics.get(key)) for key, name in SCORES.items()]
     blocks += [(f"baseline {name}", block) for name, block in _mapping(metrics.get("baselines")).items()]
-    found = []
+    scores = []
     for name, block in blocks:
         score = _mapping(_mapping(block).get("accuracy"))
         mean, spread, n = score.get("mean"), score.get("sd", 0.0), score.get("n", 1)
         if isinstance(mean, int | float) and isinstance(spread, int | float) and isinstance(n, int):
-            found.append((name, float(mean), float(spread), n))
-    return found
+            scores.append((name, float(mean), float(spread), n))
+    return scores
 
 
 def _creators(manifest: Mapping[str, Any]) -> dict[str, list[str]]:

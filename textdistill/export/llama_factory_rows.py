@@ -28,9 +28,9 @@ class LlamaFactoryRows:
         """See the class."""
         wording = material.wording
         asked = zip(wording.questions(material.samples), wording.answers(material.samples), strict=True)
-        told = wording.prelude
+        prelude = wording.prelude
         rows = [
-            {"instruction": told or question, "input": question if told else "", "output": word}
+            {"instruction": prelude or question, "input": question if prelude else "", "output": word}
             for question, word in asked
         ]
         columns = {"prompt": "instruction", "query": "input", "response": "output"}

@@ -53,8 +53,8 @@ class OpenAIChat:
 
 def system_message(material: Material) -> list[dict[str, str]]:
     """The instruction as the first message, if there is one."""
-    told = material.wording.prelude
-    return [{"role": "system", "content": told}] if told else []
+    prelude = material.wording.prelude
+    return [{"role": "system", "content": prelude}] if prelude else []
 
 
 def turns_of(material: Material) -> list[list[dict[str, str]]]:

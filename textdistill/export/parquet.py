@@ -21,8 +21,8 @@ def parquet_bytes(columns: Mapping[str, Sequence[Any]], classes: Sequence[str] |
     if classes is not None:
         features = {field.name: _feature(field.type) for field in table.schema}
         features["label"] = {"names": list(classes), "_type": "ClassLabel"}
-        told = json.dumps({"info": {"features": features}})
-        table = table.replace_schema_metadata({"huggingface": told})
+        info = json.dumps({"info": {"features": features}})
+        table = table.replace_schema_metadata({"huggingface": info})
     stream = io.BytesIO()
     pyarrow.parquet.write_table(table, stream)
     return stream.getvalue()

@@ -19,10 +19,10 @@ def rows_of(material: Material) -> list[dict[str, Any]]:
     shares = probabilities(samples) if material.labels == "soft" else None
     rows: list[dict[str, Any]] = []
     for row, label in enumerate(samples.labels.tolist()):
-        told: dict[str, Any] = {**fields_of(samples, row), "label": samples.classes[label]}
+        columns: dict[str, Any] = {**fields_of(samples, row), "label": samples.classes[label]}
         if shares is not None:
-            told["labels"] = dict(zip(samples.classes, shares[row].tolist(), strict=True))
+            columns["labels"] = dict(zip(samples.classes, shares[row].tolist(), strict=True))
         if weights is not None:
-            told["weight"] = float(weights[row])
-        rows.append(told)
+            columns["weight"] = float(weights[row])
+        rows.append(columns)
     return rows

@@ -49,8 +49,8 @@ class Shots:
     def __post_init__(self) -> None:
         for name, value, allowed in (("order", self.order, ORDERS), ("labels", self.labels, (None, *LABELS))):
             if value not in allowed:
-                told = ", ".join(one for one in allowed if one)
-                raise UserError(f"{name}: {value!r}; allowed: {told}{did_you_mean(str(value), filter(None, allowed))}")
+                known = ", ".join(filter(None, allowed))
+                raise UserError(f"{name}: {value!r}; allowed: {known}{did_you_mean(str(value), filter(None, allowed))}")
         for name, number in (("k", self.k), ("token budget", self.token_budget), ("candidates", self.candidates)):
             if number is not None and number < 1:
                 raise UserError(f"{name}: {number}; allowed: 1 or more")
@@ -91,7 +91,7 @@ def arrange(samples: TextSet, shots: Shots, count: Counter | None = None, scorer
     candidates = [samples.take(rows) for rows in _orders(samples, shots, fitting)]
     if len(candidates) == 1 or scorer is None:
         return candidates[0]
-    return candidates[int(np.argmax([scorer(one, wording) for one in candidates]))]
+    return candidates[int(np.argmax([scorer(shown, wording) for shown in candidates]))]
 
 
 def balanced(samples: TextSet, k: int) -> list[int]:
@@ -120,7 +120,7 @@ def _orders(samples: TextSet, shots: Shots, k: int) -> list[list[int]]:
         return [streams.numpy(0).permutation(rows).tolist()]
     shuffles = [streams.numpy(number).permutation(rows).tolist() for number in range(shots.candidates)]
     every = [rows, _interleaved(samples.labels, np.array(rows)), *shuffles]
-    return [one for place, one in enumerate(every) if one not in every[:place]]
+    return [order for place, order in enumerate(every) if order not in every[:place]]
 
 
 def _fitting(samples: TextSet, shots: Shots, wording: Wording, count: Counter, most: int) -> int:
@@ -130,8 +130,8 @@ def _fitting(samples: TextSet, shots: Shots, wording: Wording, count: Counter, m
     def needed(k: int) -> int:
         return max(count(wording.prefix(samples.take(rows))) for rows in _orders(samples, shots, k))
 
-    if (one := needed(1)) > budget:
-        raise UserError(f"token budget: {budget}; the instruction and one shot take {one} tokens: allow more")
+    if (least := needed(1)) > budget:
+        raise UserError(f"token budget: {budget}; the instruction and one shot take {least} tokens: allow more")
     low, high = 1, most  # halving: a larger k adds to the rows of a smaller one
     while low < high:
         middle = (low + high + 1) // 2

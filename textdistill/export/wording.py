@@ -66,8 +66,8 @@ class Wording:
     @cached_property
     def prelude(self) -> str:
         """The instruction as text; empty if there is none."""
-        told = INSTRUCTION if self.instruction is None else self.instruction
-        return self._filled(_compiled(told, "instruction"), "instruction", {"paired": self.paired}).strip()
+        source = INSTRUCTION if self.instruction is None else self.instruction
+        return self._filled(_compiled(source, "instruction"), "instruction", {"paired": self.paired}).strip()
 
     def question(self, text: str, pair: str | None = None) -> str:
         """The sample up to its label, without the gap."""
@@ -102,8 +102,8 @@ class Wording:
         pieces = _split(self.question(*marks), marks)
         for samples in sets:
             for (first, second), asked in zip(_both(samples), self.questions(samples), strict=True):
-                told = {marks[0]: first, marks[1]: second}
-                if "".join(str(told.get(piece, piece)) for piece in pieces) != asked:
+                texts = {marks[0]: first, marks[1]: second}
+                if "".join(str(texts.get(piece, piece)) for piece in pieces) != asked:
                     raise UserError(
                         "template: this format can only insert texts as they are; "
                         "leave filters and conditions on text and text_pair out, or choose prompt or openai"
@@ -121,8 +121,8 @@ class Wording:
         while (mark := f"\ue000aB{number}\ue001") in text or mark in (pair or ""):
             number += 1
         given = {"text": text, "label": mark, **({} if pair is None else {"text_pair": pair})}
-        head, found, tail = self._filled(self._template, "template", given).rpartition(mark)
-        if not found or tail.strip() or mark in head:
+        head, marked, tail = self._filled(self._template, "template", given).rpartition(mark)
+        if not marked or tail.strip() or mark in head:
             raise UserError("template: {{ label }} must stand in it once, bare and at its end, after the question")
         return head, tail
 

@@ -78,21 +78,23 @@ class InContext:
             if name not in self.cells:
                 judged = ", ".join(self.cells)
                 raise UserError(f"{name!r} was not judged{did_you_mean(name, self.cells)}; {judged} were")
-        one, other = (self.cells[name].per_set(metric) for name in (a, b))
+        ours, theirs = (self.cells[name].per_set(metric) for name in (a, b))
         luck = (streams or Streams(0)).child("in_context", a, b, metric)
-        return _against_one(one, float(other[0]), luck) if len(other) == 1 < len(one) else compare(one, other, luck)
+        return (
+            _against_one(ours, float(theirs[0]), luck) if len(theirs) == 1 < len(ours) else compare(ours, theirs, luck)
+        )
 
     def as_dict(self) -> dict[str, Any]:
         """For each method `shots`, `template`, and of each metric `mean`, `sd`, `n` (sets), `orders`, `sd_orders`
         (within a set) and `scores` by set and order."""
         out = {}
         for method, cell in self.cells.items():
-            told: dict[str, Any] = {"shots": self.shots[method], "template": self.templates[method]}
+            block: dict[str, Any] = {"shots": self.shots[method], "template": self.templates[method]}
             for metric in SCORED:
-                raw = [[round(one[metric], 4) for one in orders] for orders in cell.scores]
+                raw = [[round(scores[metric], 4) for scores in orders] for orders in cell.scores]
                 spread = {"orders": len(raw[0]), "sd_orders": round(cell.within(metric), 4)}
-                told[metric] = {**cell.summary(metric).as_dict(), **spread, "scores": raw}
-            out[method] = told
+                block[metric] = {**cell.summary(metric).as_dict(), **spread, "scores": raw}
+            out[method] = block
         return out
 
 
@@ -116,30 +118,32 @@ def judge_prompts(
     a choice to be made without a scorer.
     """
     streams = streams or Streams(0)
-    empty = [method for method, found in sets.items() if not found]
+    empty = [method for method, several in sets.items() if not several]
     if empty or not (sets or zero_shot):
         raise UserError(f"{', '.join(empty) or 'nothing to judge'}: every method needs at least one set")
     if scorer is None and (len(wordings) > 1 or prompting.order == "best"):
         raise UserError("choosing a template or the best order needs training rows to judge by; give some")
     cells, templates, shots = {}, {}, {}
-    plans = {method: [_shown(method, one, rows, prompting.k) for one in found] for method, found in sets.items()}
+    plans = {
+        method: [_shown(method, samples, rows, prompting.k) for samples in several] for method, several in sets.items()
+    }
     if zero_shot:
         plans = {ZERO_SHOT: [_nothing(rows)], **plans}
-    for method, found in plans.items():
+    for method, plan in plans.items():
         wording = wordings[0]
         if scorer is not None:
-            wording = best_wording(scorer, wordings, found[:SETS_FOR_WORDING])
+            wording = best_wording(scorer, wordings, plan[:SETS_FOR_WORDING])
         scored = []
-        for number, one in enumerate(found):
+        for number, samples in enumerate(plan):
             luck = streams.child("order", number)
-            several = []
-            for shown in _orders(one, prompting, wording, scorer, luck):
+            by_order = []
+            for shown in _orders(samples, prompting, wording, scorer, luck):
                 tick(method)
                 likely = likelihood.in_words(wording, shown, rows, calibrate=prompting.calibrate)
-                several.append(score(SCORED, likely.argmax(1), rows.labels))
-            scored.append(tuple(several))
+                by_order.append(score(SCORED, likely.argmax(1), rows.labels))
+            scored.append(tuple(by_order))
         cells[method], templates[method] = Cell(tuple(scored)), str(wording.template)
-        shots[method] = max(map(len, found))
+        shots[method] = max(map(len, plan))
     return InContext(cells, templates, shots)
 
 
@@ -153,16 +157,18 @@ def rounds(counts: Sequence[int], prompting: Prompting, wordings: int = 1, zero_
     return asked + int(zero_shot)
 
 
-def _shown(method: str, one: TextSet, rows: TextSet, k: int) -> TextSet:
+def _shown(method: str, samples: TextSet, rows: TextSet, k: int) -> TextSet:
     """The k samples of a set that are shown, the classes in turn."""
-    if len(one) < k:
-        raise UserError(f"{method}: k is {k}, but one of its sets has {len(one)} samples; ask for that many at most")
-    if (one.pairs is None) != (rows.pairs is None):
-        kinds = ("single texts", "pairs") if one.pairs is None else ("pairs", "single texts")
+    if len(samples) < k:
+        raise UserError(
+            f"{method}: k is {k}, but one of its sets has {len(samples)} samples; ask for that many at most"
+        )
+    if (samples.pairs is None) != (rows.pairs is None):
+        kinds = ("single texts", "pairs") if samples.pairs is None else ("pairs", "single texts")
         raise UserError(
             f"{method}: its samples are {kinds[0]}, the rows asked about {kinds[1]}; give a set of this task"
         )
-    matched = with_classes(one, rows.classes)
+    matched = with_classes(samples, rows.classes)
     return matched.take(interleaved(matched, k))
 
 
@@ -180,7 +186,7 @@ def _orders(
     if scorer is None or prompting.order == "shuffled":
         return shuffles
     every = [shown, *shuffles]
-    return [every[int(np.argmax([scorer(one, wording) for one in every]))]]
+    return [every[int(np.argmax([scorer(order, wording) for order in every]))]]
 
 
 def _against_one(scores: np.ndarray, known: float, streams: Streams) -> Difference:

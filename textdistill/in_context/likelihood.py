@@ -70,26 +70,26 @@ class Likelihood:
             raise UserError(f"classes: {rows.classes} asked by words for {wording.classes}; they must be the same")
         neutral = [wording.question(text, text if wording.paired else None) for text in CONTENT_FREE if calibrate]
         answers = [wording.gap + word for word in wording.label_words]
-        found = self.scores(wording.prefix(shots), [*neutral, *wording.questions(rows)], answers)
+        scores = self.scores(wording.prefix(shots), [*neutral, *wording.questions(rows)], answers)
         if not calibrate:
-            return found
-        return calibrated(found[len(neutral) :], found[: len(neutral)])
+            return scores
+        return calibrated(scores[len(neutral) :], scores[: len(neutral)])
 
     @torch.no_grad()
     def scores(self, prefix: str, questions: Sequence[str], answers: Sequence[str]) -> Float[np.ndarray, "n c"]:
         """The score of every answer after `prefix + question`, for every question, in float64."""
         asked = self._tokens(prefix, questions, answers)
-        found = np.zeros((len(questions), len(answers)))
-        reuse = self._reuse and max(len(one.before) + max(map(len, one.words)) for one in asked) <= self._window
-        shared = _shared([one.before[:-1] for one in asked]) if reuse else 0
+        scores = np.zeros((len(questions), len(answers)))
+        reuse = self._reuse and max(len(row.before) + max(map(len, row.words)) for row in asked) <= self._window
+        shared = _shared([row.before[:-1] for row in asked]) if reuse else 0
         with self._wide_logits():
             keys = self._read(asked[0].before[:shared]) if shared else None
             for rows in self._batches(asked, shared, keys):
                 batch = [asked[row] for row in rows]
-                found[rows] = self._with_keys(batch, shared, keys) if reuse else self._whole(batch)
+                scores[rows] = self._with_keys(batch, shared, keys) if reuse else self._whole(batch)
         if self.per_token:
-            found /= np.array([[len(word) for word in one.words] for one in asked])
-        return found
+            scores /= np.array([[len(word) for word in row.words] for row in asked])
+        return scores
 
     def _tokens(self, prefix: str, questions: Sequence[str], answers: Sequence[str]) -> list[_Asked]:
         """Whole prompts as tokens: those of a label word need not be the ones that it has on its own."""
@@ -100,7 +100,7 @@ class Likelihood:
         ids = self._tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]
         start = self._start()
         longest = getattr(self._model.config, "max_position_embeddings", None)
-        found = []
+        asked = []
         for row in range(len(questions)):
             first, *whole = ids[row * (1 + len(answers)) : (row + 1) * (1 + len(answers))]
             common = min(_shared([first, *whole]), min(map(len, whole)) - 1)
@@ -108,14 +108,14 @@ class Likelihood:
             if not before:  # nothing to go on from: the token that texts begin with
                 begins, ends = self._tokenizer.bos_token_id, self._tokenizer.eos_token_id
                 before = [ends if begins is None else begins]
-            found.append(_Asked(before, [one[common:] for one in whole]))
-            needed = len(before) + max(len(word) for word in found[-1].words)
+            asked.append(_Asked(before, [ids_of_word[common:] for ids_of_word in whole]))
+            needed = len(before) + max(len(word) for word in asked[-1].words)
             if longest is not None and needed > longest:
                 raise UserError(
                     f"{questions[row][:40]!r}: {needed} tokens with its prompt; {self.name} reads {longest} at most: "
                     "give fewer shots or shorter texts"
                 )
-        return found
+        return asked
 
     def _start(self) -> list[int]:
         """The token of beginning, for models whose tokenizer puts it before every text."""
@@ -124,7 +124,7 @@ class Likelihood:
 
     def _batches(self, asked: Sequence[_Asked], shared: int, keys: Any) -> Iterator[np.ndarray]:
         """Rows of like length together, as many as fit."""
-        lengths = np.array([len(one.before) for one in asked])
+        lengths = np.array([len(row.before) for row in asked])
         order = np.argsort(lengths, kind="stable")
         each = 0 if keys is None else sum(layer.keys.nbytes + layer.values.nbytes for layer in keys.layers) // shared
         while len(order):
@@ -140,16 +140,16 @@ class Likelihood:
         """Keys and values of the tokens that all prompts begin with, for a batch of one."""
         from transformers import DynamicCache
 
-        told = torch.tensor([ids], device=self._model.device)
+        tokens = torch.tensor([ids], device=self._model.device)
         keys = DynamicCache()
-        self._model(input_ids=told, past_key_values=keys, use_cache=True, **self._only(torch.tensor([0])))
+        self._model(input_ids=tokens, past_key_values=keys, use_cache=True, **self._only(torch.tensor([0])))
         return keys
 
     def _with_keys(self, batch: Sequence[_Asked], shared: int, keys: Any) -> Float[np.ndarray, "b c"]:
         """First the rows' own tokens behind the shared ones, then each label word's behind the rows'."""
         from transformers import DynamicCache
 
-        own = [one.before[shared:] for one in batch]
+        own = [row.before[shared:] for row in batch]
         lengths = torch.tensor([len(ids) for ids in own])
         ids, real = self._padded(own)
         seen = torch.cat([torch.ones(len(batch), shared, dtype=torch.bool), real], 1)
@@ -157,9 +157,9 @@ class Likelihood:
         places = (shared + torch.arange(ids.shape[1])).expand(len(batch), -1)
         logits = self._logits(ids, seen, places, (lengths - 1)[:, None], grown)[:, 0]
         first = torch.log_softmax(logits, -1)
-        found = np.zeros((len(batch), len(batch[0].words)))
-        for label in range(found.shape[1]):
-            words = [one.words[label] for one in batch]
+        scores = np.zeros((len(batch), len(batch[0].words)))
+        for label in range(scores.shape[1]):
+            words = [row.words[label] for row in batch]
             likely = first.gather(1, torch.tensor([[word[0]] for word in words], device=first.device))[:, 0]
             if max(map(len, words)) > 1:
                 tails, inside = self._padded([word[:-1] for word in words])
@@ -170,23 +170,23 @@ class Likelihood:
                 wanted, counted = self._padded([word[1:] for word in words])
                 each = -F.cross_entropy(logits.transpose(1, 2), wanted.to(logits.device), reduction="none")
                 likely = likely + (each * counted.to(each.device)).sum(1)
-            found[:, label] = likely.double().cpu().numpy()
-        return found
+            scores[:, label] = likely.double().cpu().numpy()
+        return scores
 
     def _whole(self, batch: Sequence[_Asked]) -> Float[np.ndarray, "b c"]:
         """Every row with every label word as a text of its own."""
-        found = np.zeros((len(batch), len(batch[0].words)))
-        for label in range(found.shape[1]):
-            texts = [one.before + one.words[label] for one in batch]
+        scores = np.zeros((len(batch), len(batch[0].words)))
+        for label in range(scores.shape[1]):
+            texts = [row.before + row.words[label] for row in batch]
             ids, real = self._padded([text[:-1] for text in texts])
-            most = max(len(one.words[label]) for one in batch)
-            starts = torch.tensor([len(one.before) - 1 for one in batch])
+            most = max(len(row.words[label]) for row in batch)
+            starts = torch.tensor([len(row.before) - 1 for row in batch])
             places = (starts[:, None] + torch.arange(most)).clamp(max=ids.shape[1] - 1)
             logits = self._logits(ids, real, None, places, None)
-            wanted, counted = self._padded([one.words[label] for one in batch])
+            wanted, counted = self._padded([row.words[label] for row in batch])
             each = -F.cross_entropy(logits.transpose(1, 2), wanted.to(logits.device), reduction="none")
-            found[:, label] = (each * counted.to(each.device)).sum(1).double().cpu().numpy()
-        return found
+            scores[:, label] = (each * counted.to(each.device)).sum(1).double().cpu().numpy()
+        return scores
 
     def _padded(self, rows: Sequence[Sequence[int]]) -> tuple[Int[Tensor, "b l"], Tensor]:
         """Rows padded on the right, and which of their tokens are real."""
@@ -266,8 +266,8 @@ def calibrated(scores: Float[np.ndarray, "n c"], content_free: Float[np.ndarray,
     p = softmax(scores) are probabilities among the label words, p_cf their mean over inputs without content.
     """
     biased = logsumexp(log_softmax(content_free, axis=1), axis=0) - np.log(len(content_free))
-    found: np.ndarray = log_softmax(log_softmax(scores, axis=1) - biased, axis=1)
-    return found
+    shares: np.ndarray = log_softmax(log_softmax(scores, axis=1) - biased, axis=1)
+    return shares
 
 
 def _keeps_keys(model: Any, takes: set[str]) -> bool:

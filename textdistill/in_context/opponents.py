@@ -40,7 +40,7 @@ def opponents(
     - `k_centers`: the rows nearest to the K-means centroids of each class, by the vectors of `encoder`.
     - `labelled_few_shot`: k rows drawn uniformly from all, whatever their class, as DSPy's `LabeledFewShot` does.
     """
-    found: dict[str, list[TextSet]] = {}
+    methods: dict[str, list[TextSet]] = {}
     per_class = -(-k // len(train.classes))
     for name in names:
         if name not in OPPONENTS:
@@ -49,13 +49,13 @@ def opponents(
         if name == "labelled_few_shot":
             if k > len(train):
                 raise UserError(f"k: {k} shots asked, but there are {len(train)} training rows; ask for fewer")
-            found[name] = [_uniform(train, k, streams.child("opponent", name, number)) for number in range(sets)]
+            methods[name] = [_uniform(train, k, streams.child("opponent", name, number)) for number in range(sets)]
             continue
         if name == "k_centers" and encoder is None:
             raise UserError("k_centers needs an encoder of texts; name one, or leave this method out")
         features = torch.zeros(len(train), 1) if encoder is None or name == "random" else _seen(train, encoder())
-        found[name] = baseline_sets(name, train, features, per_class, sets, streams)
-    return found
+        methods[name] = baseline_sets(name, train, features, per_class, sets, streams)
+    return methods
 
 
 def _seen(train: TextTable, encoder: Encoding) -> Tensor:
