@@ -12,7 +12,7 @@ from textdistill.core.file_names import MANIFEST, METRICS
 from textdistill.core.streams import Streams
 from textdistill.evaluation.statistics import Comparison, bootstrap_difference, interval, welch, welch_of
 from textdistill.evaluation.text_baselines import method_of
-from textdistill.reports.run_folder import Metrics, Score, facts_in, required
+from textdistill.reports.run_folder import Metrics, Score, existing, facts_in, required
 from textdistill.reports.text_folder import KINDS, TextMetrics
 from textdistill.reports.text_tables import summary_of
 
@@ -32,9 +32,10 @@ class Entry:
     @property
     def scores(self) -> list[float]:
         """The score of every set, where the file tells them."""
-        told = (self.score.model_extra or {}).get("scores")
-        known = isinstance(told, list) and all(isinstance(one, int | float) for one in told)
-        return [float(one) for one in told] if known and isinstance(told, list) else []
+        scores = (self.score.model_extra or {}).get("scores")
+        if not isinstance(scores, list) or not all(isinstance(score, int | float) for score in scores):
+            return []
+        return [float(score) for score in scores]
 
 
 @dataclass(frozen=True)
@@ -78,25 +79,25 @@ class Compared:
                 judge: {
                     f"{size:g}": {
                         run: {
-                            "method": one.method,
-                            "samples": one.samples,
-                            "full": one.full,
-                            **{key: getattr(one.score, key) for key in ("mean", "sd", "n")},
-                            "interval": interval(summary_of(one.score)),
+                            "method": entry.method,
+                            "samples": entry.samples,
+                            "full": entry.full,
+                            **{key: getattr(entry.score, key) for key in ("mean", "sd", "n")},
+                            "interval": interval(summary_of(entry.score)),
                         }
-                        for run, one in found.items()
+                        for run, entry in runs.items()
                     }
-                    for size, found in sizes.items()
+                    for size, runs in sizes.items()
                 }
                 for judge, sizes in self.entries.items()
             },
             "differences": [
                 {
-                    **{"judge": one.judge, "size": one.size, "claim": f"{one.a} - {one.b}"},
-                    **one.test.as_dict(),
-                    **{"low": one.low, "high": one.high},
+                    **{"judge": gap.judge, "size": gap.size, "claim": f"{gap.a} - {gap.b}"},
+                    **gap.test.as_dict(),
+                    **{"low": gap.low, "high": gap.high},
                 }
-                for one in self.differences
+                for gap in self.differences
             ],
             "skipped": self.skipped,
         }
@@ -121,24 +122,24 @@ def compare_runs(folders: Sequence[Path], seed: int = 0) -> Compared:
     for other in runs[1:]:
         skipped += [f"{judge}: only in {other.name}" for judge in other.judges if judge not in first.judges]
     if not judges:
-        raise UserError("compare: no two figures were measured alike\n" + "\n".join(f"  {one}" for one in skipped))
+        raise UserError("\n  ".join(["compare: no two figures were measured alike", *skipped]))
     entries: dict[str, dict[float, dict[str, Entry]]] = {}
     for judge in judges:
         sizes = sorted({size for run in runs for (name, size) in run.entries if name == judge})
         aligned = [size for size in sizes if sum((judge, size) in run.entries for run in runs) > 1]
         if not aligned:
-            told = "; ".join(
+            budgets = "; ".join(
                 f"{run.name} has {', '.join(f'{size:g}' for name, size in run.entries if name == judge)}"
                 for run in runs
             )
-            skipped.append(f"{judge}: no samples a class in common ({told})")
+            skipped.append(f"{judge}: no samples a class in common ({budgets})")
             continue
         entries[judge] = {
             size: {run.name: run.entries[judge, size] for run in runs if (judge, size) in run.entries}
             for size in aligned
         }
     if not entries:
-        raise UserError("compare: the budgets differ\n" + "\n".join(f"  {one}" for one in skipped))
+        raise UserError("\n  ".join(["compare: the budgets differ", *skipped]))
     streams = Streams(seed, ("compare",))
     return Compared(names, entries, _differences(entries, streams), skipped)
 
@@ -155,11 +156,9 @@ def _names(folders: Sequence[Path]) -> list[str]:
 
 
 def _read(folder: Path, name: str) -> Read:
-    if not folder.is_dir():
-        raise ArtifactError(f"{folder}: no such folder; give the folder of a finished run")
-    manifest, metrics = facts_in(folder, MANIFEST), facts_in(folder, METRICS)
-    for file, found in ((MANIFEST, manifest), (METRICS, metrics)):
-        if not found:
+    manifest, metrics = facts_in(existing(folder), MANIFEST), facts_in(folder, METRICS)
+    for file, facts in ((MANIFEST, manifest), (METRICS, metrics)):
+        if not facts:
             raise ArtifactError(f"{folder / file}: missing, so this is no finished run; evaluate it first")
     if manifest.get("kind") in KINDS:
         return _textual(folder, name, manifest)
@@ -173,20 +172,20 @@ def _textual(folder: Path, name: str, manifest: Mapping[str, Any]) -> Read:
     classes = len(data.get("classes", []))
     if not classes:
         raise ArtifactError(f"{folder / 'manifest.json'}: data.classes is missing; judge it again")
-    found = Read(name, _rows_of(metrics.protocol, data), classes)
+    run = Read(name, _rows_of(metrics.protocol, data), classes)
     for key, block in metrics.variants.items():
         judge, _, _ = key.rpartition("@")
         kind, _, recipe = judge.partition("/")
         method = method_of(block.headline)
         recipe = recipe or ("distilled" if method is not None and method.soft else "hard")
         label = f"{kind}/{recipe}"
-        told = block.protocol.get("learner")
-        facts = dict(told) if isinstance(told, dict) else {"name": block.learner}
-        found.judges[label] = {**facts, "nets": block.protocol.get("nets")}
+        learner = block.protocol.get("learner")
+        facts = dict(learner) if isinstance(learner, dict) else {"name": block.learner}
+        run.judges[label] = {**facts, "nets": block.protocol.get("nets")}
         full = None if block.full is None else block.full.accuracy.mean
         entry = Entry(name, block.headline, block.distilled.accuracy, block.samples, full)
-        found.entries[label, block.samples / classes] = entry
-    return found
+        run.entries[label, block.samples / classes] = entry
+    return run
 
 
 def _tensors(folder: Path, name: str, manifest: Mapping[str, Any]) -> Read:
@@ -195,15 +194,15 @@ def _tensors(folder: Path, name: str, manifest: Mapping[str, Any]) -> Read:
     recipe, data, classes = manifest.get("recipe"), manifest.get("data"), manifest.get("classes")
     if not isinstance(recipe, dict) or not isinstance(data, dict) or not isinstance(classes, list) or not classes:
         raise ArtifactError(f"{folder / 'manifest.json'}: recipe, data or classes are missing; run it again")
-    found = Read(name, _rows_of(metrics.protocol, data), len(classes))
+    run = Read(name, _rows_of(metrics.protocol, data), len(classes))
     label = f"{NETWORKS}/own"
-    found.judges[label] = {
+    run.judges[label] = {
         **{"learner": recipe.get("learner"), "representation": recipe.get("representation")},
         **{"start": metrics.protocol.get("start"), "nets": metrics.protocol.get("nets")},
     }
     entry = Entry(name, "distilled", metrics.distilled.accuracy, metrics.samples, metrics.full.accuracy.mean)
-    found.entries[label, metrics.samples / len(classes)] = entry
-    return found
+    run.entries[label, metrics.samples / len(classes)] = entry
+    return run
 
 
 def _rows_of(protocol: Mapping[str, Any], data: Mapping[str, Any]) -> dict[str, Any]:
@@ -246,8 +245,8 @@ def _shared(judge: str, runs: Sequence[Read], skipped: list[str]) -> bool:
         unlike = [key for key in dict.fromkeys([*ours, *theirs]) if key != "nets" and ours.get(key) != theirs.get(key)]
         if unlike:
             key = unlike[0]
-            told = f"{key} is {ours.get(key)!r} in {first.name}, {theirs.get(key)!r} in {other.name}"
-            skipped.append(f"{judge}: other learner: {told}")
+            difference = f"{key} is {ours.get(key)!r} in {first.name}, {theirs.get(key)!r} in {other.name}"
+            skipped.append(f"{judge}: other learner: {difference}")
             return False
     return True
 
@@ -256,15 +255,15 @@ def _differences(entries: Mapping[str, Mapping[float, Mapping[str, Entry]]], str
     """Every pair of runs, by judge and size."""
     out = []
     for judge, sizes in entries.items():
-        for size, found in sizes.items():
-            runs = list(found.values())
-            for place, a in enumerate(runs):
-                for b in runs[place + 1 :]:
+        for size, runs in sizes.items():
+            entered = list(runs.values())
+            for place, a in enumerate(entered):
+                for b in entered[place + 1 :]:
                     low = high = None
                     if min(len(a.scores), len(b.scores)) > 1:
                         test = welch(a.scores, b.scores)
                         rng = streams.child(judge, f"{size:g}", a.run, b.run).numpy("bootstrap")
-                        low, high = (round(one, 4) for one in bootstrap_difference(a.scores, b.scores, rng))
+                        low, high = (round(end, 4) for end in bootstrap_difference(a.scores, b.scores, rng))
                     else:
                         test = welch_of(summary_of(a.score), summary_of(b.score))
                     out.append(Difference(judge, size, a.run, b.run, test, low, high))

@@ -17,16 +17,16 @@ def show(decoded: Decoded, limit: int = 3, words: int = 40) -> RenderableType:
     Words farther than the set's median are dim.
     """
     parts: list[RenderableType] = []
-    for one in decoded.sentences[:limit]:
-        ranked = one.ranked()[:3]
-        head = Text(f"step {one.step + 1}, sample {one.sample + 1}  ", style="dim")
+    for sentence in decoded.sentences[:limit]:
+        ranked = sentence.ranked()[:3]
+        head = Text(f"step {sentence.step + 1}, sample {sentence.sample + 1}  ", style="dim")
         head.append("  ".join(f"{name} {share:.2f}" for name, share in ranked), style="bold")
         body = Text()
-        for word, gap in list(zip(one.words, one.distances, strict=True))[:words]:
+        for word, gap in list(zip(sentence.words, sentence.distances, strict=True))[:words]:
             body.append(word, style="dim" if gap > decoded.summary.median else "").append(" ")
-        if len(one.words) > words:
-            body.append(f"… {len(one.words) - words} more")
-        mean = statistics.fmean(one.distances) if one.distances else math.nan
+        if len(sentence.words) > words:
+            body.append(f"… {len(sentence.words) - words} more")
+        mean = statistics.fmean(sentence.distances) if sentence.distances else math.nan
         tail = Text(
             f"mean {decoded.summary.metric} distance {mean:.3f} (real words: {decoded.summary.real_word_distance:.3f})",
             style="dim",

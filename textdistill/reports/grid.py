@@ -80,7 +80,7 @@ def images_of(
     shown = []
     for index, image in enumerate(pixels):
         step, sample = divmod(index, inputs.shape[1])
-        ranked = sorted(zip(targets[step, sample].tolist(), classes, strict=True), key=lambda one: -one[0])[:TOP]
+        ranked = sorted(zip(targets[step, sample].tolist(), classes, strict=True), key=lambda pair: -pair[0])[:TOP]
         shown.append(Shown(step, sample, image, [(name, value) for value, name in ranked]))
     return shown, float(beyond.double().mean())
 
@@ -89,12 +89,12 @@ def images_data(shown: Sequence[Shown], total: int, clipped: float) -> dict[str,
     """The images as JSON can hold them: `png` is a data URI of the image in its own size."""
     images = [
         {
-            "step": one.step,
-            "sample": one.sample,
-            "png": "data:image/png;base64," + base64.b64encode(small_png(one.pixels)).decode("ascii"),
-            "labels": [[name, round(value, 6)] for name, value in one.labels],
+            "step": image.step,
+            "sample": image.sample,
+            "png": "data:image/png;base64," + base64.b64encode(small_png(image.pixels)).decode("ascii"),
+            "labels": [[name, round(value, 6)] for name, value in image.labels],
         }
-        for one in shown
+        for image in shown
     ]
     height, width = shown[0].pixels.shape[:2]
     return {"images": images, "total": total, "height": height, "width": width, "clipped": round(clipped, 6)}
@@ -118,14 +118,14 @@ def grid_png(shown: Sequence[Shown], total: int) -> bytes:
     size = (2 * _MARGIN + down * cell[0] + note, 2 * _MARGIN + max(across * cell[1], 3 * cell[1] if note else 0))
     canvas = np.full((*size, 3), 255, dtype=np.uint8)
     texts: list[tuple[int, int, str]] = []
-    for index, one in enumerate(shown):
+    for index, image in enumerate(shown):
         row, column = divmod(index, across)
         top, left = _MARGIN + row * cell[0], _MARGIN + column * cell[1]
-        enlarged = one.pixels.repeat(scale, axis=0).repeat(scale, axis=1)
+        enlarged = image.pixels.repeat(scale, axis=0).repeat(scale, axis=1)
         # a hairline, since an image may be white at its edge
         canvas[top - 1 : top + height * scale + 1, left - 1 : left + width * scale + 1] = 200
         canvas[top : top + height * scale, left : left + width * scale] = enlarged
-        for line, (name, value) in enumerate(one.labels):
+        for line, (name, value) in enumerate(image.labels):
             texts.append((left, top + height * scale + 6 + line * _LINE, f"{_short(name)}  {number(value)}"))
     if note:
         texts.append((_MARGIN, size[0] - _MARGIN - _LINE, f"The first {len(shown)} of {total} images."))

@@ -69,7 +69,7 @@ def label_heatmap(
     values = targets.detach().cpu().double().reshape(-1, targets.shape[-1])
     names = list(classes if owner_names is None else owner_names)
     whose = values.argmax(1).tolist() if owners is None else list(owners)
-    if values.shape[1] != len(classes) or len(whose) != len(values) or not all(0 <= one < len(names) for one in whose):
+    if values.shape[1] != len(classes) or len(whose) != len(values) or not set(whose) <= set(range(len(names))):
         raise DataError(
             f"label heat map: {len(values)} labels of {values.shape[1]} values, {len(whose)} owners, {len(classes)} "
             "classes; needed are one owner a label, numbered as the classes, and one value a class"

@@ -107,9 +107,9 @@ def fit_soft(x: Float[Tensor, "n 2"], y: Int[Tensor, " n"], seed: int = 0) -> Pr
         optimizer.step()
     with torch.no_grad():
         losses, labels = _losses(points, raw, x, y), raw.softmax(-1)
-    found = [Prototypes(points[k].detach(), labels[k].detach()) for k in range(_TRIES)]
-    best = max(range(_TRIES), key=lambda k: (found[k].accuracy(x, y), -float(losses[k])))
-    return found[best]
+    tries = [Prototypes(points[k].detach(), labels[k].detach()) for k in range(_TRIES)]
+    best = max(range(_TRIES), key=lambda k: (tries[k].accuracy(x, y), -float(losses[k])))
+    return tries[best]
 
 
 def _losses(points: Tensor, raw: Tensor, x: Tensor, y: Tensor) -> Float[Tensor, " tries"]:
@@ -189,10 +189,10 @@ def _regions(axes: Axes, of: Prototypes, everything: Tensor) -> None:
         axes.scatter(rows[:, 0], rows[:, 1], label=name, linewidths=0.4, edgecolors="white", **look)
     for (left, top), label in zip(of.points.tolist(), of.labels.tolist(), strict=True):
         axes.scatter([left], [top], s=230, marker="*", color="black", edgecolors="white", linewidths=1.0, zorder=4)
-        told = "\n".join(f"{name} {value:.2f}" for name, value in zip(NAMES, label, strict=True) if value >= 0.005)
+        shares = "\n".join(f"{name} {value:.2f}" for name, value in zip(NAMES, label, strict=True) if value >= 0.005)
         right = left > (low[0] + high[0]) / 2
         axes.annotate(
-            told,
+            shares,
             (left, top),
             xytext=(-9 if right else 9, 0),
             textcoords="offset points",

@@ -28,7 +28,7 @@ from textdistill.core.errors import DataError
 
 Array = NDArray[np.float64]
 
-CLASS_COLOURS = 7  # further classes share one grey: more hues could not be told apart
+CLASS_COLOURS = 7  # further classes share one grey: more hues could not be alt apart
 # Stand-ins that matplotlib writes and that `_web` replaces with the page's variables.
 _INK, _SOFT, _RULE, _ACCENT, _PAPER, _OTHER = (f"#0a0a0{i}" for i in range(1, 7))
 _CLASSES = [f"#0b0b0{i}" for i in range(CLASS_COLOURS)]
@@ -189,8 +189,8 @@ def curve(
         axes.set_xlabel(axis)
         axes.set_ylabel("logarithmic" if logarithmic else "")
 
-    told = f"{label} over {len(y)} recorded {axis}s: from {y[0]:.4g} to {y[-1]:.4g}, lowest {y.min():.4g}."
-    return _svg(name, told, draw)
+    alt = f"{label} over {len(y)} recorded {axis}s: from {y[0]:.4g} to {y[-1]:.4g}, lowest {y.min():.4g}."
+    return _svg(name, alt, draw)
 
 
 def learning_rates(rates: Sequence[Sequence[float]]) -> Markup | None:
@@ -210,8 +210,8 @@ def learning_rates(rates: Sequence[Sequence[float]]) -> Markup | None:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set_xlabel("inner step" + (" (dashed: next epoch)" if len(ends) else ""))
 
-    told = f"Learning rate of {len(flat)} inner steps: from {flat[0]:.4g} to {flat[-1]:.4g}, highest {max(flat):.4g}."
-    return _svg("rates", told, draw)
+    alt = f"Learning rate of {len(flat)} inner steps: from {flat[0]:.4g} to {flat[-1]:.4g}, highest {max(flat):.4g}."
+    return _svg("rates", alt, draw)
 
 
 def distances(values: Sequence[float], reference: float | None) -> Markup | None:
@@ -228,13 +228,13 @@ def distances(values: Sequence[float], reference: float | None) -> Markup | None
         axes.set_xlabel("distance to the nearest word")
         axes.set_ylabel("positions")
 
-    told = f"Histogram of {len(known)} distances to the nearest word, from {min(known):.3g} to {max(known):.3g}"
-    told += "." if reference is None else f"; real words lie {reference:.3g} from their own nearest word."
-    return _svg("distances", told, draw)
+    alt = f"Histogram of {len(known)} distances to the nearest word, from {min(known):.3g} to {max(known):.3g}"
+    alt += "." if reference is None else f"; real words lie {reference:.3g} from their own nearest word."
+    return _svg("distances", alt, draw)
 
 
-def _svg(name: str, told: str, draw: Callable[[Axes], None], inches: tuple[float, float] = (4.2, 2.7)) -> Markup:
-    """Draw on fresh axes and return markup for a page; `told` is what a screen reader says."""
+def _svg(name: str, alt: str, draw: Callable[[Axes], None], inches: tuple[float, float] = (4.2, 2.7)) -> Markup:
+    """Draw on fresh axes and return markup for a page; `alt` is what a screen reader says."""
     with matplotlib.rc_context(_SETTINGS):
         figure = Figure(figsize=inches, layout="constrained")
         FigureCanvasSVG(figure)
@@ -242,22 +242,22 @@ def _svg(name: str, told: str, draw: Callable[[Axes], None], inches: tuple[float
         text = io.StringIO()
         nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
         figure.savefig(text, format="svg", transparent=True, metadata=nothing)
-    return _web(text.getvalue(), name, told)
+    return _web(text.getvalue(), name, alt)
 
 
-def _web(svg: str, name: str, told: str) -> Markup:
+def _web(svg: str, name: str, alt: str) -> Markup:
     """Matplotlib's stand-alone file as markup within a page (see the module's words)."""
     svg = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>|<!--.*?-->", "", svg, flags=re.DOTALL)
     box = re.search(r'viewBox="([\d. -]+)"', svg)
     body = svg[svg.index(">", svg.index("<svg")) + 1 :]
     body = body.replace("xlink:href", "href")
     used = set(re.findall(r'(?:href="|url\()#([^")]+)', body))
-    body = re.sub(r' id="([^"]+)"', lambda found: found[0] if found[1] in used else "", body)
+    body = re.sub(r' id="([^"]+)"', lambda match: match[0] if match[1] in used else "", body)
     body = re.sub(r'(id="|href="#|url\(#)(?=[^"])', rf"\g<1>{name}-", body)
     body = re.sub(r"font(?:-size|-family)?: [^;\"]*; ?", "", body)
     for stand_in, variable in _VARIABLES.items():
         body = body.replace(stand_in, variable)
     body = re.sub(r"(\d\.\d\d)\d+(?=[^<>]*>)", r"\1", body)  # coordinates, not what is written on the axes
     body = re.sub(r"\s*\n\s*", "\n", body)
-    head = f'<svg class="plot {name}" role="img" aria-label="{escape(told)}" viewBox="{box[1] if box else ""}">'
+    head = f'<svg class="plot {name}" role="img" aria-label="{escape(alt)}" viewBox="{box[1] if box else ""}">'
     return Markup(head + body.strip())  # only numbers and fixed words went in

@@ -40,6 +40,11 @@ OPEN_SENTENCES = 8  # of those, shown without unfolding
 WORDS = 120  # words shown of one sentence before the rest is folded away
 LABELS = 60  # distilled samples in the table of soft labels
 LABELS_WITH_NUMBERS = 16
+_CURVES = (
+    ("Outer loss", "loss", "outer loss", "loss"),
+    ("Validation accuracy (%)", "validation", "validation accuracy in percent", "validation"),
+    ("Gradient norm", "gradient", "gradient norm", "gradient_norm"),
+)
 
 
 def write_report(folder: Path) -> Path:
@@ -128,7 +133,7 @@ def _verdict(run: FinishedRun) -> str:
     ours, other = run.metrics.distilled.accuracy, best["score"]
     gap, spread = ours.mean - other.mean, ((ours.sd or 0) ** 2 + (other.sd or 0) ** 2) ** 0.5
     if abs(gap) <= spread:
-        return f"no clear difference: {gap:+.1f} points, within one standard deviation ({spread:.1f})".replace("-", "−")
+        return minus(f"no clear difference: {gap:+.1f} points, within one standard deviation ({spread:.1f})")
     return f"{abs(gap):.1f} points {'above' if gap > 0 else 'below'} it"
 
 
@@ -162,19 +167,9 @@ def _majority(run: FinishedRun) -> float | None:
 
 
 def _curves(run: FinishedRun) -> list[dict[str, Any]]:
-    steps = [step.step for step in run.steps]
-    losses, norms = [step.loss for step in run.steps], [step.gradient_norm for step in run.steps]
-    accuracies = [step.validation for step in run.steps]
-    return curves(
-        [
-            ("Outer loss", pictures.curve("loss", "outer loss", steps, losses)),
-            (
-                "Validation accuracy (%)",
-                pictures.curve("validation", "validation accuracy in percent", steps, accuracies),
-            ),
-            ("Gradient norm", pictures.curve("gradient", "gradient norm", steps, norms)),
-            ("Learned inner learning rates", pictures.learning_rates(run.manifest.learning_rates or [])),
-        ]
+    rates = pictures.learning_rates(run.manifest.learning_rates or [])
+    return curves(run.steps, _CURVES) + (
+        [] if rates is None else [{"title": "Learned inner learning rates", "svg": rates}]
     )
 
 

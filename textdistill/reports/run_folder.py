@@ -213,9 +213,7 @@ class FinishedRun:
 
 def read_run(folder: Path) -> FinishedRun:
     """Read and check a finished run's folder; raises `ArtifactError` for what is missing or malformed."""
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise ArtifactError(f"{folder}: no such folder; give the folder of a finished run")
+    folder = existing(folder)
     again = "evaluate the run again, or delete the file to leave it out"
     metrics = required(folder / METRICS, "evaluate the run, which writes it", Metrics)
     manifest = required(folder / MANIFEST, "distil again, or copy it from the run's machine", Manifest)
@@ -230,6 +228,13 @@ def read_run(folder: Path) -> FinishedRun:
         picture=optional(folder / PICTURE, again, Picture),
         references=text_of(folder / REFERENCES, "delete the file to leave it out"),
     )
+
+
+def existing(folder: str | Path) -> Path:
+    """The folder's path. Errors: `ArtifactError` where there is no such folder."""
+    if not Path(folder).is_dir():
+        raise ArtifactError(f"{folder}: no such folder; give the folder of a finished run")
+    return Path(folder)
 
 
 def decoded_in(folder: Path) -> Decoded:

@@ -7,12 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
-from markupsafe import Markup
 
 from textdistill.reports.grid import number as label_value
 from textdistill.reports.heatmap import LabelHeatmap
 from textdistill.reports.names import class_name
-from textdistill.reports.pictures import class_ranks
+from textdistill.reports.pictures import class_ranks, curve
 from textdistill.reports.run_folder import Picture, Score
 from textdistill.reports.templates import minus, number
 
@@ -125,9 +124,16 @@ def confusion_table(counts: Sequence[Sequence[int]] | None, names: Sequence[str]
     return HeatTable(classes, rows)
 
 
-def curves(drawn: Iterable[tuple[str, Markup | None]]) -> list[dict[str, Any]]:
-    """Those of the curves, by their titles, that there was something to draw for."""
-    return [{"title": title, "svg": svg} for title, svg in drawn if svg is not None]
+def curves(
+    steps: Sequence[Any], drawn: Iterable[tuple[str, str, str, str]], axis: str = "outer step"
+) -> list[dict[str, Any]]:
+    """Curves of a log, those that it has values for: of each the title, the name, what is drawn, and the log's key."""
+    places = [step.step for step in steps]
+    shown = []
+    for title, name, label, key in drawn:
+        svg = curve(name, label, places, [getattr(step, key) for step in steps], axis)
+        shown += [] if svg is None else [{"title": title, "svg": svg}]
+    return shown
 
 
 def legend(picture: Picture, classes: Sequence[str]) -> list[tuple[int, str]]:

@@ -59,9 +59,9 @@ def script(name: str) -> tuple[Markup, str]:
     return Markup(text), f"sha256-{digest}"
 
 
-def minus(told: str) -> str:
+def minus(figure: str) -> str:
     """A number with the sign that people print."""
-    return told.replace("-", "−")
+    return figure.replace("-", "−")
 
 
 def score(value: Score | None, digits: int = 1) -> str:

@@ -24,6 +24,7 @@ from textdistill.reports.run_folder import (
     Score,
     Scored,
     Step,
+    existing,
     optional,
     required,
     steps_of,
@@ -156,18 +157,16 @@ class TextFolder:
 def kind_of(folder: Path) -> str | None:
     """`texts` or `evaluation` where the folder's manifest says so; `None` for any other folder."""
     try:
-        found = json.loads((Path(folder) / MANIFEST).read_text(encoding="utf-8"))
+        manifest = json.loads((Path(folder) / MANIFEST).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return None
-    kind = found.get("kind") if isinstance(found, dict) else None
+    kind = manifest.get("kind") if isinstance(manifest, dict) else None
     return kind if kind in KINDS else None
 
 
 def read_folder(folder: Path) -> TextFolder:
     """Read and check a folder; raises `ArtifactError` for what is missing or malformed."""
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise ArtifactError(f"{folder}: no such folder; give the folder of a finished run")
+    folder = existing(folder)
     for name in (METRICS, MANIFEST, LOOK, SAMPLES, STEPS, MODEL_STEPS, REFERENCES):
         if not (folder / name).resolve().is_relative_to(folder.resolve()):
             raise ArtifactError(f"{folder / name}: leads outside the folder; copy the real file there")

@@ -4,7 +4,7 @@
   if (!list || !tools) { return; }
   var items = Array.prototype.slice.call(list.children);
   var search = document.getElementById("sample-search"), order = document.getElementById("sample-order");
-  var label = document.getElementById("sample-class"), told = document.getElementById("sample-count");
+  var label = document.getElementById("sample-class"), status = document.getElementById("sample-count");
   tools.hidden = false;
   function by(name) {
     if (name === "class") { return function (a, b) { return a.dataset.label.localeCompare(b.dataset.label); }; }
@@ -24,11 +24,11 @@
       item.hidden = !fits;
       count += fits ? 1 : 0;
     });
-    told.textContent = count + " of " + items.length;
+    status.textContent = count + " of " + items.length;
   }
   function reveal() {
-    var found = items.filter(function (item) { return "#" + item.id === location.hash; });
-    if (found.length && found[0].hidden) { search.value = ""; label.value = ""; show(); found[0].scrollIntoView(); }
+    var named = items.filter(function (item) { return "#" + item.id === location.hash; });
+    if (named.length && named[0].hidden) { search.value = ""; label.value = ""; show(); named[0].scrollIntoView(); }
   }
   search.addEventListener("input", show);
   label.addEventListener("change", show);

@@ -15,7 +15,6 @@ import torch
 from markupsafe import Markup
 
 from textdistill.core.file_names import REPORT
-from textdistill.reports import pictures
 from textdistill.reports.heatmap import label_heatmap
 from textdistill.reports.names import method_name
 from textdistill.reports.sections import (
@@ -34,6 +33,15 @@ from textdistill.reports.text_map import hover_map
 from textdistill.reports.text_tables import judge_tables
 
 SHOWN = 200  # shown; samples.jsonl has them all
+_OF_MODEL = (
+    ("Language model: training loss", "lm-loss", "language model's loss", "loss"),
+    ("Language model: perplexity of validation rows", "lm-perplexity", "perplexity", "perplexity"),
+)
+_OF_MATCHING = (
+    ("Matching: distance of gradients", "loss", "matching loss", "loss"),
+    ("Matching: validation accuracy (%)", "validation", "validation accuracy", "validation"),
+    ("Matching: gradient norm", "gradient", "gradient norm", "gradient_norm"),
+)
 
 
 def write_text_page(folder: Path) -> Path:
@@ -57,7 +65,7 @@ def _view(run: TextFolder) -> dict[str, Any]:
         "tables": tables,
         "main": main,
         "headline": method_name(main.headline),
-        "curves": _curves(run),
+        "curves": curves(run.model_steps, _OF_MODEL, "training step") + curves(run.steps, _OF_MATCHING),
         "samples": _samples(run),
         "total": 0 if run.samples is None else len(run.samples),
         "labels": _labels(run),
@@ -73,32 +81,6 @@ def _view(run: TextFolder) -> dict[str, Any]:
         ],
         "recipe": recipe_text(run.manifest.recipe) if run.manifest.recipe else None,
     }
-
-
-def _curves(run: TextFolder) -> list[dict[str, Any]]:
-    steps, places = [step.step for step in run.steps], [step.step for step in run.model_steps]
-    losses, perplexities = [step.loss for step in run.model_steps], [step.perplexity for step in run.model_steps]
-    distances, norms = [step.loss for step in run.steps], [step.gradient_norm for step in run.steps]
-    accuracies = [step.validation for step in run.steps]
-    of_model = "training step"
-    return curves(
-        [
-            (
-                "Language model: training loss",
-                pictures.curve("lm-loss", "language model's loss", places, losses, of_model),
-            ),
-            (
-                "Language model: perplexity of validation rows",
-                pictures.curve("lm-perplexity", "perplexity", places, perplexities, of_model),
-            ),
-            ("Matching: distance of gradients", pictures.curve("loss", "matching loss", steps, distances)),
-            (
-                "Matching: validation accuracy (%)",
-                pictures.curve("validation", "validation accuracy", steps, accuracies),
-            ),
-            ("Matching: gradient norm", pictures.curve("gradient", "gradient norm", steps, norms)),
-        ]
-    )
 
 
 def _soft(run: TextFolder) -> list[list[float]] | None:
