@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -56,6 +57,12 @@ def test_every_format_writes_where_it_is_told(file: Path, tmp_path: Path) -> Non
 def test_the_whole_text_of_the_help_names_every_format() -> None:
     shown = " ".join(tiny.call("export", "--help").output.replace("│", " ").split())
     assert all(f" {name} {FORMATS.about(name)}" in shown for name in FORMATS)
+
+
+def test_the_page_of_exports_names_every_format() -> None:
+    page = (tiny.ROOT / "docs" / "export.md").read_text(encoding="utf-8")
+    rows = [line.split("|")[1] for line in page.splitlines() if line.startswith("| `")]
+    assert re.findall("`([^`]+)`", "".join(rows)) == list(FORMATS)
 
 
 def test_a_template_may_come_from_a_file_or_have_its_new_lines_written_out(file: Path, tmp_path: Path) -> None:
@@ -159,8 +166,6 @@ def test_a_damaged_decoded_json_is_told_in_a_line(content: str, tmp_path: Path) 
     ],
 )
 def test_a_mistake_is_told_in_a_line_or_two(words: list[str], fault: str, file: Path, tmp_path: Path) -> None:
-    import re
-
     named = {"OUT": tmp_path / "out", "SET": file}
     assert re.search(fault, mistake(file, *(named.get(word, word) for word in words)))
     assert not (tmp_path / "out").exists()

@@ -97,10 +97,10 @@ def _shuffled(distilled: DistilledSet, by_sample: bool) -> Callable[[int], Disti
     return lambda net: Shuffled(**own, order=net, by_sample=by_sample)
 
 
-def optimizer(study: Study, *, rules: Sequence[str] = RULES) -> Result:
+def optimizer(study: Study, *, rules: Sequence[str] | None = None) -> Result:
     """Test accuracy with other update rules, learning rates and orders of the samples, for the stored number of steps.
 
-    A rule is `NAME:RATE`. Bohdal et al. 2020, Figure 2b and Tables 11 and 12.
+    A rule is `NAME:RATE`; the usual ones when `None`. Bohdal et al. 2020, Figure 2b and Tables 11 and 12.
     """
     distilled = study.distilled
     tries: list[tuple[str, InnerOptimizer | None, Callable[[int], DistilledSet]]] = [
@@ -115,7 +115,7 @@ def optimizer(study: Study, *, rules: Sequence[str] = RULES) -> Result:
     if distilled.inputs.shape[0] > 1:
         tries.append(("as stored, batches shuffled", None, _shuffled(distilled, by_sample=False)))
         tries.append(("as stored, samples shuffled", None, _shuffled(distilled, by_sample=True)))
-    for rule in rules:
+    for rule in RULES if rules is None else rules:
         name, rate = _rule(rule)
         constant = scheduled(distilled, Train(lr=rate))
         tries.append((f"{name}, {rate:g}", OPTIMIZERS[name], _always(constant)))

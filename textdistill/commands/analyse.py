@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
@@ -13,10 +13,6 @@ from textdistill.commands import analyse_again
 from textdistill.commands.analyse_shared import Run, Scoring, Words, carry_out, listed, numbers
 from textdistill.commands.options import DataDir, Json, Threads, grouped
 from textdistill.core.errors import UserError, did_you_mean
-
-if TYPE_CHECKING:
-    from textdistill.analysis.result import Result
-    from textdistill.analysis.study import Study
 
 ABOUT = """Analyse a finished run: one analysis a call, several seeds, a table, RUN/analysis/NAME.json and NAME.png.
 
@@ -99,13 +95,7 @@ def transfer(
     how: Scoring,
 ) -> None:
     """See TRANSFER."""
-
-    def analysis(study: Study) -> Result:
-        from textdistill.analysis import transfer as part
-
-        return part.transfer(study, networks=listed(networks), steps=steps, lr=lr, encoder=encoder)
-
-    carry_out(context, analysis, run, words, how)
+    carry_out(context, "transfer", run, words, how, networks=listed(networks), steps=steps, lr=lr, encoder=encoder)
 
 
 def steps(
@@ -119,13 +109,7 @@ def steps(
     how: Scoring,
 ) -> None:
     """See STEPS."""
-
-    def analysis(study: Study) -> Result:
-        from textdistill.analysis import training
-
-        return training.steps(study, deviations=numbers("--deviations", deviations))
-
-    carry_out(context, analysis, run, words, how)
+    carry_out(context, "steps", run, words, how, deviations=numbers("--deviations", deviations))
 
 
 def optimizer(
@@ -139,24 +123,12 @@ def optimizer(
     how: Scoring,
 ) -> None:
     """See OPTIMIZER."""
-
-    def analysis(study: Study) -> Result:
-        from textdistill.analysis import training
-
-        return training.optimizer(study, rules=listed(rules) or training.RULES)
-
-    carry_out(context, analysis, run, words, how)
+    carry_out(context, "optimizer", run, words, how, rules=listed(rules) or None)
 
 
 def labels(context: typer.Context, run: Run, words: Words = None, data_dir: DataDir = None, json: Json = False) -> None:
     """See LABELS."""
-
-    def analysis(study: Study) -> Result:
-        from textdistill.analysis import meaning
-
-        return meaning.labels(study)
-
-    carry_out(context, analysis, run, words, Scoring(data_dir=data_dir, json=json))
+    carry_out(context, "labels", run, words, Scoring(data_dir=data_dir, json=json))
 
 
 def prototypes(
@@ -169,13 +141,7 @@ def prototypes(
     json: Json = False,
 ) -> None:
     """See PROTOTYPES."""
-
-    def analysis(study: Study) -> Result:
-        from textdistill.analysis import meaning
-
-        return meaning.prototypes(study, top=top)
-
-    carry_out(context, analysis, run, words, Scoring(threads=threads, data_dir=data_dir, json=json))
+    carry_out(context, "prototypes", run, words, Scoring(threads=threads, data_dir=data_dir, json=json), top=top)
 
 
 COMMANDS: dict[str, tuple[Callable[..., None], str]] = {
@@ -191,7 +157,7 @@ COMMANDS: dict[str, tuple[Callable[..., None], str]] = {
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     group = typer.Typer(cls=Named, no_args_is_help=True, rich_markup_mode="rich", help=ABOUT)
-    for name, about in ANALYSES.items():
+    for name in ANALYSES:
         command, help_text = COMMANDS[name]
-        group.command(name, help=help_text, short_help=about)(grouped(command))
+        group.command(name, help=help_text, short_help=ANALYSES.about(name))(grouped(command))
     app.add_typer(group, name="analyse")

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from textdistill.commands.analyse_shared import Run, Runs, Scoring, Words, carry_out, numbers
-
-if TYPE_CHECKING:
-    from textdistill.analysis.result import Result
-    from textdistill.analysis.study import Study
 
 _KEPT = """Sets that are distilled for it lie in RUN/analysis/{name}/ and are kept: the same command goes on after an
 interruption. Settings KEY=VALUE are laid over the run's own, as with [bold]run[/bold]."""
@@ -71,13 +67,7 @@ def repeat(
     how: Scoring,
 ) -> None:
     """See REPEAT."""
-
-    def analysis(study: Study) -> Result:
-        from textdistill.analysis import again
-
-        return again.repeat(study, runs=runs)
-
-    carry_out(context, analysis, run, words, how, again=True)
+    carry_out(context, "repeat", run, words, how, again=True, runs=runs)
 
 
 def bases(
@@ -90,13 +80,7 @@ def bases(
     how: Scoring,
 ) -> None:
     """See BASES."""
-
-    def analysis(study: Study) -> Result:
-        from textdistill.analysis import again
-
-        return again.bases(study, runs=runs, candidates=candidates)
-
-    carry_out(context, analysis, run, words, how, again=True)
+    carry_out(context, "bases", run, words, how, again=True, runs=runs, candidates=candidates)
 
 
 def target_size(
@@ -110,47 +94,18 @@ def target_size(
     how: Scoring,
 ) -> None:
     """See TARGET_SIZE."""
-
-    def analysis(study: Study) -> Result:
-        from textdistill.analysis import again
-
-        return again.target_size(study, sizes=[round(number) for number in numbers("--rows", rows)])
-
-    carry_out(context, analysis, run, words, how, again=True)
+    sizes = [round(number) for number in numbers("--rows", rows)]
+    carry_out(context, "target-size", run, words, how, again=True, sizes=sizes)
 
 
-def ridge_labels(
-    context: typer.Context,
-    run: Run,
-    words: Words = None,
-    *,
-    how: Scoring,
-) -> None:
+def ridge_labels(context: typer.Context, run: Run, words: Words = None, *, how: Scoring) -> None:
     """See RIDGE_LABELS."""
-
-    def analysis(study: Study) -> Result:
-        from textdistill.analysis import methods
-
-        return methods.ridge_labels(study)
-
-    carry_out(context, analysis, run, words, how, again=True)
+    carry_out(context, "ridge-labels", run, words, how, again=True)
 
 
-def inputs(
-    context: typer.Context,
-    run: Run,
-    words: Words = None,
-    *,
-    how: Scoring,
-) -> None:
+def inputs(context: typer.Context, run: Run, words: Words = None, *, how: Scoring) -> None:
     """See INPUTS."""
-
-    def analysis(study: Study) -> Result:
-        from textdistill.analysis import methods
-
-        return methods.inputs(study)
-
-    carry_out(context, analysis, run, words, how, again=True)
+    carry_out(context, "inputs", run, words, how, again=True)
 
 
 COMMANDS: dict[str, tuple[Callable[..., None], str]] = {

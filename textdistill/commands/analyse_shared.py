@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import json as jsonlib
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Any
 
 import typer
 
 from textdistill.commands.options import DataDir, Json, Machine, split_words
 from textdistill.core.errors import UserError
-
-if TYPE_CHECKING:
-    from textdistill.analysis.result import Result
-    from textdistill.analysis.study import Study
 
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a finished run.", show_default=False)]
 Words = Annotated[list[str] | None, typer.Argument(metavar="KEY=VALUE", show_default=False)]
@@ -51,20 +47,22 @@ def numbers(option: str, value: str) -> list[float]:
 
 def carry_out(
     context: typer.Context,
-    analysis: Callable[[Study], Result],
+    name: str,
     run: Path,
     words: Sequence[str] | None,
     how: Scoring,
     again: bool = False,
+    **settings: Any,
 ) -> None:
-    """Prepare the run, analyse it and show the result. `again` is for analyses that distil anew."""
+    """Prepare the run, have the analysis of this name done with its settings, show the result; `again`: it distils."""
+    from textdistill.analysis import ANALYSES
     from textdistill.analysis.study import Study
     from textdistill.runs.progress import Reporter
     from textdistill.runs.stored import data_folder
 
-    name, overrides = split_words(list(words or []))
-    if name is not None:
-        raise UserError(f"{name!r}: after the run come settings KEY=VALUE alone")
+    word, overrides = split_words(list(words or []))
+    if word is not None:
+        raise UserError(f"{word!r}: after the run come settings KEY=VALUE alone")
     other = [word for word in overrides if not again and not word.startswith("evaluate.")]
     if other:
         raise UserError(f"{other[0]}: nothing is distilled anew here; settings of the evaluation alone can be changed")
@@ -76,7 +74,7 @@ def carry_out(
     context.ensure_object(dict).update(folder=run)
     if again:
         context.obj.update(again=f"the same command goes on with what is in {study.out}")
-    result = analysis(study)
+    result = ANALYSES[name](study, **settings)
     if how.json:
         sys.stdout.write(jsonlib.dumps(result.as_dict(), indent=1, ensure_ascii=False) + "\n")
         return

@@ -14,7 +14,7 @@ from textdistill.commands.options import DataDir, OptionGroup, grouped, one_of
 from textdistill.commands.wording import TEMPLATE_HELP, PromptWords, order_scorer, template_of
 from textdistill.core.errors import ArtifactError, UserError
 from textdistill.core.file_names import DECODED, MANIFEST, METRICS, SAMPLES
-from textdistill.export.formats import FORMATS
+from textdistill.export import FORMATS
 
 if TYPE_CHECKING:
     from textdistill.data.sets.text_set import TextSet
