@@ -61,21 +61,21 @@ SETTINGS: dict[str, Any] = {**pictures._SETTINGS, "font.size": 8.5}
 
 def bars(axes: Axes, run: FinishedRun, colours: dict[str, str]) -> None:
     """The report's table of scores, best first."""
-    told, scale = report._bars(run)
+    shown, scale = report._bars(run)
     paint = {"main": colours["accent"], "distilled": colours["accent"], "full": colours["ink"]}
-    for row, one in enumerate(told):
-        score = one.scores["accuracy"]
-        strong = one.kind in ("main", "full")
+    for row, bar in enumerate(shown):
+        score = bar.score
+        strong = bar.kind in ("main", "full")
         alpha = 1.0 if strong else 0.55
-        axes.barh(row, score.mean, height=0.62, color=paint.get(one.kind, colours["quiet"]), alpha=alpha)
+        axes.barh(row, score.mean, height=0.62, color=paint.get(bar.kind, colours["quiet"]), alpha=alpha)
         if score.sd and (score.n or 1) > 1:
             ends = [score.mean - score.sd, score.mean + score.sd]
             axes.plot(ends, [row, row], color=colours["ink"], linewidth=1)
         figures = f"{score.mean:.1f}" + (f" ± {score.sd:.1f}" if score.sd and (score.n or 1) > 1 else "")
         reach = score.mean + (score.sd or 0)
-        weight = "bold" if one.kind == "main" else "normal"
+        weight = "bold" if bar.kind == "main" else "normal"
         axes.text(reach + 0.01 * scale, row, figures, va="center", color=colours["ink"], fontweight=weight)
-    axes.set_yticks(range(len(told)), [one.name for one in told])
+    axes.set_yticks(range(len(shown)), [bar.name for bar in shown])
     axes.invert_yaxis()
     axes.set_xlim(0, 1.14 * scale)
     axes.grid(False)

@@ -68,6 +68,20 @@ def test_every_command_has_an_example_in_its_help(command: str) -> None:
     assert f"textdistill {command}" in result.output
 
 
+@pytest.mark.parametrize(
+    ("command", "panels"),
+    [
+        ("run", ["Options", "Real data"]),
+        ("evaluate", ["Options", "Anybody's set", "Real data"]),
+        ("icl", ["Options", "Language model", "Real data", "Demonstrations", "Choices on training rows", "Wording"]),
+        ("export", ["Options", "Samples and their order", "Wording", "Rows to ask about", "Settings of one format"]),
+    ],
+)
+def test_options_that_belong_together_share_a_panel_of_the_help(command: str, panels: list[str]) -> None:
+    heads = re.findall(r"^╭─ (.+?) ─+╮$", tiny.call(command, "--help").output, re.MULTILINE)
+    assert heads[1:] == panels  # after the arguments
+
+
 def test_version() -> None:
     assert re.fullmatch(r"textdistill \d+\.\d+\.\d+\n", tiny.call("--version").output)
 

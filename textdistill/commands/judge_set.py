@@ -54,6 +54,7 @@ def evaluate_set(sets: Path, real: str, request: Request, columns: Columns, json
     from textdistill.evaluation.text_learners import Frozen
     from textdistill.learners.pretrained.language_models import load_causal
     from textdistill.reports.headline import look
+    from textdistill.runs.artifact import commit, versions
     from textdistill.runs.progress import Reporter
     from textdistill.runs.readable.outside import SET, judge_outside
     from textdistill.runs.run_files import claim
@@ -72,12 +73,18 @@ def evaluate_set(sets: Path, real: str, request: Request, columns: Columns, json
     metrics["texts"] = {SET: seen["texts"]}
     if request.out is not None:
         size = int(next(iter(metrics["variants"])).rpartition("@")[2])
-        facts = {
-            **{"title": f"{sets.name} for {real}", "set": str(sets), "seed": request.seed},
-            **{"recipe": {"evaluate": asdict(asked)}, "headline": {"method": SET, "size": size}},
+        manifest = {
+            "kind": "evaluation",
+            "title": f"{sets.name} for {real}",
+            "set": str(sets),
+            "seed": request.seed,
+            "commit": commit(),
+            "versions": versions(),
+            "recipe": {"evaluate": asdict(asked)},
             "data": {**splits.facts(real), "classes": list(splits.train.classes)},
+            "headline": {"method": SET, "size": size},
         }
-        _write(request.out, facts, metrics, seen, given[0])
+        _write(request.out, manifest, metrics, seen, given[0])
     if json:
         sys.stdout.write(jsonlib.dumps(metrics, indent=1) + "\n")
     else:
@@ -129,15 +136,13 @@ def _sets(path: Path, classes: Sequence[str]) -> tuple[list[TextSet], dict[str, 
     return read_text_sets(place, classes), cost, count
 
 
-def _write(out: Path, facts: dict[str, Any], metrics: dict[str, Any], seen: dict[str, Any], first: TextSet) -> None:
+def _write(out: Path, manifest: dict[str, Any], metrics: dict[str, Any], seen: dict[str, Any], first: TextSet) -> None:
     """The folder of the report."""
     from textdistill.core.checkpoint import write_atomic
     from textdistill.data.sets.text_sets import write_text_set
     from textdistill.reports.headline import write_look
     from textdistill.reports.text_report import write_text_page
-    from textdistill.runs.artifact import commit, versions
 
-    manifest = {"kind": "evaluation", **facts, "commit": commit(), "versions": versions()}
     write_atomic(out / MANIFEST, jsonlib.dumps(manifest, indent=1, default=str) + "\n")
     write_text_set(out, first)
     write_look(out / LOOK, seen)
