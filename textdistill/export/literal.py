@@ -13,12 +13,12 @@ READS = re.compile(r"\A(?:file://|package:)")
 
 def for_jinja(text: str) -> str:
     """The text as a piece of a Jinja or Nunjucks template that renders to it."""
-    return TAGS.sub(lambda found: '{{ "' + found.group() + '" }}', text)
+    return TAGS.sub(lambda match: '{{ "' + match.group() + '" }}', text)
 
 
 def for_promptfoo(text: str) -> str:
     """The text as a value in promptfoo's files: rendered, it is itself, and it never names a file to read or run."""
-    return READS.sub(lambda found: '{{ "' + found.group() + '" }}', for_jinja(text))
+    return READS.sub(lambda match: '{{ "' + match.group() + '" }}', for_jinja(text))
 
 
 def for_format(text: str) -> str:

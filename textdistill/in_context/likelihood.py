@@ -291,7 +291,7 @@ def _copied(keys: Any, rows: int | None = None) -> Any:
 def _shared(rows: Sequence[list[int]]) -> int:
     """How many first tokens all rows have in common."""
     least, most = min(rows), max(rows)  # in the order of lexica: what these two share, all share
-    for place, (one, other) in enumerate(zip(least, most, strict=False)):
-        if one != other:
+    for place, tokens in enumerate(zip(least, most, strict=False)):
+        if tokens[0] != tokens[1]:
             return place
     return min(len(least), len(most))
