@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-import io
 import json
-import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from rich.table import Table
 
 from textdistill.core.checkpoint import write_atomic
 from textdistill.evaluation.statistics import summarise
+from textdistill.reports.png import png
 
 ACCURACY = "accuracy"
 _COLOURS = ("#2a6f97", "#e07a5f", "#81b29a", "#f2cc8f", "#6d597a", "#3d405b", "#b56576")
 _SETTINGS: Any = {
-    "text.parse_math": False,
-    "font.family": ["DejaVu Sans"],
     "font.size": 9.0,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -138,15 +133,12 @@ def chart(result: Result) -> bytes:
     return picture(draw, result.title, (max(5.0, 1.5 + 0.45 * len(places) * (1 + len(names) / 2)), 3.6))
 
 
-def picture(draw: Any, title: str, inches: tuple[float, float]) -> bytes:
+def picture(draw: Callable[[Axes], None], title: str, inches: tuple[float, float]) -> bytes:
     """What `draw` puts on fresh axes, as PNG without a date."""
-    file = io.BytesIO()
-    with matplotlib.rc_context(_SETTINGS), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=r"Glyph \d+", category=UserWarning)  # scripts that the font lacks
-        figure = Figure(figsize=inches, dpi=120, layout="constrained")
-        FigureCanvasAgg(figure)
+
+    def draw_titled(figure: Figure) -> None:
         axes = figure.add_subplot()
         draw(axes)
         axes.set_title(title, fontsize=9, loc="left")
-        figure.savefig(file, format="png", metadata={"Software": None})
-    return file.getvalue()
+
+    return png(draw_titled, inches, 120, _SETTINGS)

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import io
-import warnings
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from textdistill.core.checkpoint import write_atomic
@@ -17,6 +13,7 @@ from textdistill.core.errors import UserError
 from textdistill.evaluation.statistics import interval
 from textdistill.reports.compare_runs import Compared
 from textdistill.reports.names import judge_name
+from textdistill.reports.png import png
 from textdistill.reports.sections import bar, track
 from textdistill.reports.templates import minus, render, write_page
 from textdistill.reports.text_tables import Test, between, summary_of
@@ -37,17 +34,13 @@ def write_chart(path: Path, compared: Compared) -> Path:
 
 
 def _png(compared: Compared) -> bytes:
-    settings: Any = {"text.parse_math": False, "font.family": ["DejaVu Sans"], "font.size": 9.0}
-    file = io.BytesIO()
-    with matplotlib.rc_context(settings), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=r"Glyph \d+", category=UserWarning)  # names in scripts the font lacks
-        count = len(compared.entries)
-        figure = Figure(figsize=(5.2 * count, 3.9), dpi=130, layout="constrained")
-        FigureCanvasAgg(figure)
+    count = len(compared.entries)
+
+    def draw(figure: Figure) -> None:
         for number, judge in enumerate(compared.entries, start=1):
             _draw(figure.add_subplot(1, count, number), compared, judge)
-        figure.savefig(file, format="png", metadata={"Software": None})
-    return file.getvalue()
+
+    return png(draw, (5.2 * count, 3.9), 130, {"font.size": 9.0})
 
 
 def _draw(axes: Axes, compared: Compared, judge: str) -> None:

@@ -9,18 +9,15 @@ import base64
 import io
 import json
 import math
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 import matplotlib.image
 import numpy as np
 import torch
 from jaxtyping import Float
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from torch import Tensor
@@ -29,6 +26,7 @@ from textdistill.core.checkpoint import write_atomic
 from textdistill.core.errors import DataError
 from textdistill.core.file_names import GRID, IMAGES
 from textdistill.core.schedule import DistilledSet
+from textdistill.reports.png import png
 
 MOST = 100  # images shown; the set itself holds them all
 TOP = 3  # labels told of each
@@ -153,15 +151,10 @@ def _pixels(values: Float[Tensor, "n c h w"]) -> list[Pixels]:
 def _drawn(canvas: Pixels, texts: Sequence[tuple[int, int, str]]) -> bytes:
     """The canvas with texts whose upper left corners are given in pixels."""
     height, width = canvas.shape[:2]
-    settings: Any = {"text.parse_math": False, "font.family": ["DejaVu Sans"], "font.size": 8.0}
-    file = io.BytesIO()
-    with matplotlib.rc_context(settings), warnings.catch_warnings():
-        # A class name in a script that the font lacks is drawn as boxes; the report has it in the reader's own fonts.
-        warnings.filterwarnings("ignore", message=r"Glyph \d+", category=UserWarning)
-        figure = Figure(figsize=(width / 100, height / 100), dpi=100)
-        FigureCanvasAgg(figure)
+
+    def draw(figure: Figure) -> None:
         figure.figimage(canvas, origin="upper")
         for left, top, text in texts:
             figure.text(left / width, 1 - top / height, text, va="top", ha="left", color="#222222")
-        figure.savefig(file, format="png", dpi=100, metadata={"Software": None})
-    return file.getvalue()
+
+    return png(draw, (width / 100, height / 100), 100, {"font.size": 8.0}, layout=None)

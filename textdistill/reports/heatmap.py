@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import io
-import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 import torch
 from jaxtyping import Float
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from torch import Tensor
 
 from textdistill.core.checkpoint import write_atomic
 from textdistill.core.errors import DataError
+from textdistill.reports.png import png
 
 _NUMBERS = 12  # up to so many classes the picture's cells carry numbers
 
@@ -90,12 +87,8 @@ def write_heatmap(path: Path, heat: LabelHeatmap, each: bool = False) -> None:
     reach = max((abs(value) for _, values in rows for value in values), default=0.0) or 1e-12
     height = min(60.0, 1.4 + (0.32 if len(rows) <= 40 else 0.12) * len(rows))
     width = 2.8 + (0.55 if len(heat.classes) <= _NUMBERS else 0.22) * len(heat.classes)
-    settings: Any = {"text.parse_math": False, "font.family": ["DejaVu Sans"], "font.size": 8.0}
-    file = io.BytesIO()
-    with matplotlib.rc_context(settings), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=r"Glyph \d+", category=UserWarning)  # names in scripts the font lacks
-        figure = Figure(figsize=(width, height), dpi=120, layout="constrained")
-        FigureCanvasAgg(figure)
+
+    def draw(figure: Figure) -> None:
         axes = figure.add_subplot()
         drawn = axes.imshow(
             [values for _, values in rows],
@@ -124,8 +117,8 @@ def write_heatmap(path: Path, heat: LabelHeatmap, each: bool = False) -> None:
                         color=ink,
                     )
         figure.colorbar(drawn, ax=axes, shrink=0.9)
-        figure.savefig(file, format="png", metadata={"Software": None})
-    write_atomic(path, file.getvalue())
+
+    write_atomic(path, png(draw, (width, height), 120, {"font.size": 8.0}))
 
 
 def _rounded(values: Tensor) -> list[float]:

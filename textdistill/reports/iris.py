@@ -6,19 +6,16 @@ distance-weighted soft-label nearest neighbours of `neighbours`. Two hard labels
 
 from __future__ import annotations
 
-import io
 import statistics
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from sklearn.datasets import load_iris
@@ -28,6 +25,7 @@ from torch import Tensor
 from textdistill.core.checkpoint import write_atomic
 from textdistill.core.streams import Streams
 from textdistill.evaluation.neighbours import knn_predict
+from textdistill.reports.png import png
 
 FOLDS = 5
 NAMES = ("setosa", "versicolor", "virginica")
@@ -149,12 +147,9 @@ def demonstrate(seed: int = 0) -> Demonstration:
 
 def write_regions(path: Path, shown: Demonstration) -> None:
     """A PNG of how two hard-labelled and two soft-labelled points divide the plane, with the flowers in it."""
-    settings: Any = {"font.family": ["DejaVu Sans"], "font.size": 9.0}
     everything = torch.cat([flowers()[0], shown.hard.points, shown.soft.points])
-    file = io.BytesIO()
-    with matplotlib.rc_context(settings):
-        figure = Figure(figsize=(10.5, 4.6), dpi=120, layout="constrained")
-        FigureCanvasAgg(figure)
+
+    def draw(figure: Figure) -> None:
         for axes, of, name in zip(
             figure.subplots(1, 2, sharey=True), (shown.hard, shown.soft), ("hard", "soft"), strict=True
         ):
@@ -162,8 +157,8 @@ def write_regions(path: Path, shown: Demonstration) -> None:
             axes.set_title(f"two {name} labels: {shown.accuracy[name]:.1f} % of 150 flowers", loc="left")
         figure.axes[0].set_ylabel(f"{AXES[1]} (cm)")
         figure.axes[1].legend(loc="lower right", framealpha=0.9)
-        figure.savefig(file, format="png", metadata={"Software": None})
-    write_atomic(path, file.getvalue())
+
+    write_atomic(path, png(draw, (10.5, 4.6), 120, {"font.size": 9.0}))
 
 
 def _regions(axes: Axes, of: Prototypes, everything: Tensor) -> None:
