@@ -30,7 +30,7 @@ from textdistill.objectives import OBJECTIVES
 from textdistill.objectives.distribution_matching import DistributionMatching
 from textdistill.objectives.unrolled import Unrolled
 from textdistill.objectives.weighted_sum import Weighted
-from textdistill.recipe.parts import PARTS
+from textdistill.recipe.parts import PARTS, Part
 from textdistill.recipe.read import resolve
 from textdistill.recipe.works_with import Parts, Row, refusal, says, table
 from textdistill.representations.embedded_text import EmbeddedText
@@ -108,8 +108,21 @@ MADE_UP: Parts = {
 }
 
 
-def told(*asked: Any) -> str | None:
-    return refusal(*asked, parts=MADE_UP)
+def part(kind: str, made_up: type, **settings: Any) -> Part:
+    """A part of the made-up ones by its name there, another by its place, as recipes name one's own."""
+    names = (name for name, known in MADE_UP[kind].items() if known is made_up)
+    return Part(kind, next(names, f"{made_up.__module__}:{made_up.__qualname__}"), made_up, settings)
+
+
+def told(
+    kind: str | None, objective: Part, starts: type | None = None, learner: type | None = None, learn: Any = ()
+) -> str | None:
+    begun, network = starts and part("starts", starts), learner and part("learner", learner)
+    return refusal(kind, objective, begun, network, learn, parts=MADE_UP)
+
+
+def objective(made_up: type, **settings: Any) -> Part:
+    return part("objective", made_up, **settings)
 
 
 def row(kind: str, objective: str) -> Row:
@@ -118,11 +131,11 @@ def row(kind: str, objective: str) -> Row:
 
 
 def test_a_part_that_says_nothing_can_do_all() -> None:
-    assert says(Silent, "takes") is None
+    assert says(objective(Silent), "takes") is None
     assert row("words", "silent") == Row(
         "words", "silent", ("fixed", "fresh"), ("inputs", "targets", "weights", "lr"), ("text", "both"), False
     )
-    assert told("pixels", Silent, Words, Silent, {"inputs", "targets", "lr"}) is None
+    assert told("pixels", objective(Silent), Words, Silent, {"inputs", "targets", "lr"}) is None
 
 
 def test_the_table_has_every_pair_with_what_goes_with_it_or_why_nothing_does() -> None:
@@ -146,8 +159,8 @@ def test_of_texts_nothing_is_learned_but_what_stands_beside_them() -> None:
     assert row("texts", "inputs").refused == (
         "synthetic.learn: ['inputs'] cannot be learned of texts, only targets, weights, lr"
     )
-    assert told("texts", Silent, None, None, {"targets"}) is None
-    assert told("texts", Silent, None, None, {"inputs", "targets"}) == (
+    assert told("texts", objective(Silent), None, None, {"targets"}) is None
+    assert told("texts", objective(Silent), None, None, {"inputs", "targets"}) == (
         "synthetic.learn: ['inputs'] cannot be learned of texts, only targets, weights, lr; "
         "nearest possible: texts with silent, learning targets"
     )
@@ -155,17 +168,17 @@ def test_of_texts_nothing_is_learned_but_what_stands_beside_them() -> None:
 
 def test_abilities_that_follow_from_settings_are_those_of_the_instance_and_for_the_table_of_the_defaults() -> None:
     assert row("words", "setting").learned == ("lr",)
-    assert told("words", BySetting("inputs"), None, None, {"inputs"}) is None
-    assert told("words", BySetting, None, None, {"inputs"}) is not None
-    assert says(Needy, "trains") is None  # not known, so nothing is refused
-    assert says(Needy("inputs"), "trains") == frozenset({"inputs"})
+    assert told("words", objective(BySetting, field="inputs"), None, None, {"inputs"}) is None
+    assert told("words", objective(BySetting), None, None, {"inputs"}) is not None
+    assert says(objective(Needy), "trains") is None  # not known, so nothing is refused
+    assert says(objective(Needy, field="inputs"), "trains") == frozenset({"inputs"})
 
 
 def test_what_cannot_be_told_without_settings_is_marked_and_never_suggested() -> None:
     more = {**MADE_UP, "objective": {"needy": Needy, "labels": LabelsOfPixels}}
     assert [(one.objective, one.by_settings) for one in table(more)[:2]] == [("needy", True), ("labels", False)]
     assert not row("words", "setting").by_settings  # its defaults say
-    assert refusal("words", LabelsOfPixels, parts=more) == (
+    assert refusal("words", objective(LabelsOfPixels), parts=more) == (
         "objective: labels takes pixels, not words; nearest possible: pixels with labels"
     )
 
@@ -182,34 +195,34 @@ def test_a_kind_that_only_a_part_knows_has_its_lines_too() -> None:
     ("asked", "reason", "nearest"),
     [
         (
-            ("words", Inputs, None, Pixels, {"inputs"}),
+            ("words", objective(Inputs), None, Pixels, {"inputs"}),
             "learner: image takes pixels, not words",
             "words with inputs, learner text",
         ),
         (
-            ("pixels", LabelsOfPixels, Words, None, {"targets"}),
+            ("pixels", objective(LabelsOfPixels), Words, None, {"targets"}),
             "starts: fixed makes no sense with labels; allowed: fresh",
             "pixels with labels, starts fresh",
         ),
         (
-            ("words", Inputs, None, None, {"inputs", "lr"}),
+            ("words", objective(Inputs), None, None, {"inputs", "lr"}),
             "synthetic.learn: ['lr'] get no gradient from inputs; it trains ['inputs']",
             "words with inputs, learning inputs",
         ),
         # labels alone are wanted, so another objective is nearer than other fields
         (
-            ("words", Inputs, None, None, {"targets"}),
+            ("words", objective(Inputs), None, None, {"targets"}),
             "synthetic.learn: ['targets'] get no gradient from inputs; it trains ['inputs']",
             "words with silent",
         ),
         (
-            ("words", LabelsOfPixels, Words, Pixels, {"targets"}),
+            ("words", objective(LabelsOfPixels), Words, Pixels, {"targets"}),
             "objective: labels takes pixels, not words; learner: image takes pixels, not words; "
             "starts: fixed makes no sense with labels; allowed: fresh",
             "words with silent, learner text",
         ),
         (
-            (None, Inputs, None, None, {"lr"}),
+            (None, objective(Inputs), None, None, {"lr"}),
             "synthetic.learn: ['lr'] get no gradient from inputs; it trains ['inputs']",
             "silent",
         ),
@@ -220,7 +233,7 @@ def test_a_refusal_says_why_and_what_is_nearest(asked: tuple[Any, ...], reason: 
 
 
 def test_a_user_s_own_part_is_called_by_its_place() -> None:
-    assert told("words", Needy("lr"), None, None, {"inputs", "lr"}) == (
+    assert told("words", objective(Needy, field="lr"), None, None, {"inputs", "lr"}) == (
         "synthetic.learn: ['inputs'] get no gradient from tests.test_compat:Needy; it trains ['lr']; "
         "nearest possible: words with tests.test_compat:Needy, learning lr"
     )
@@ -228,7 +241,7 @@ def test_a_user_s_own_part_is_called_by_its_place() -> None:
 
 def test_where_nothing_works_it_is_said() -> None:
     only: Parts = {"learner": {"text": Words}, "objective": {"labels": LabelsOfPixels}, "starts": {"fresh": Pixels}}
-    assert refusal("words", LabelsOfPixels, None, Words, parts=only) == (
+    assert refusal("words", objective(LabelsOfPixels), None, part("learner", Words), parts=only) == (
         "objective: labels takes pixels, not words; nothing known here works with it"
     )
 
@@ -256,7 +269,9 @@ def test_ls_shows_the_table_and_gives_it_as_data() -> None:
     assert called.exit_code == 0, called.output
     shown = called.stdout
     assert shown.startswith("What works with what")
-    assert all(name in shown.split("learner:")[0] for name in (*OBJECTIVES, *STARTS, *LEARNERS))
+    works, _, parts = shown.partition("Parts (settings")
+    assert all(name in works for name in (*OBJECTIVES, *STARTS, *LEARNERS))
+    assert all(name in parts for known in PARTS.values() for name in known)
     data = json.loads(tiny.call("ls", "--parts", "--json").stdout)
     assert [(one["representation"], one["objective"]) for one in data] == [
         (one.representation, one.objective) for one in table()

@@ -52,6 +52,7 @@ IN_LITTLE: dict[str, tuple[str, ...]] = {
     "textdistill analyse labels runs/q": (),
     "textdistill ls": (),
     "textdistill ls --parts": (),
+    "textdistill ls --parts learner": (),
     "textdistill ls --markdown": (),
     "textdistill show quickstart": (),
     "textdistill cp quickstart my.yaml": ("--force",),

@@ -81,7 +81,7 @@ def metrics(folder: Path) -> Any:
 def test_image_data_bring_their_representation_and_network_with_them() -> None:
     recipe = resolve({**{k: v for k, v in DIGITS.items() if k != "learner"}})
     assert recipe.representation.kind == "pixels"
-    assert recipe.learner[0].__name__ == "LeNet"
+    assert recipe.learner.type.__name__ == "LeNet"
 
 
 def test_a_run_on_images_leaves_pictures_and_a_report_instead_of_words() -> None:

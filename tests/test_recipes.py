@@ -22,10 +22,10 @@ from PIL import Image
 
 from tests import tiny
 from tests.learners import models
+from textdistill.core.bounds import settings_in
 from textdistill.core.errors import RecipeError, UserError
 from textdistill.data.known import KNOWN
 from textdistill.recipe.cite import BIBTEX
-from textdistill.recipe.parts import fields
 from textdistill.recipe.read import (
     KEYS,
     Recipe,
@@ -113,7 +113,7 @@ def test_a_recipe_takes_two_small_steps(name: str, variant: str | None, tmp_path
     if full.text is not None:
         return _two_small_steps_of_a_generator(name, variant, tmp_path)
     small = [*SMALL]
-    rows = [FEW_ROWS] if "batch" in fields(full.objective[0]) else []
+    rows = [FEW_ROWS] if "batch" in settings_in(full.objective.type) else []
     if isinstance(full.representation, Wordpieces):
         narrow = models.bert()
         small = [*SMALL, f"representation.model={narrow}", "representation.length=10", f"learner.model={narrow}"]
@@ -122,7 +122,7 @@ def test_a_recipe_takes_two_small_steps(name: str, variant: str | None, tmp_path
         vectors = full.representation.vectors
         sources = [one if one.startswith("word2vec") else str(tiny.home() / "vectors.txt") for one in vectors]
         small = [*SMALL_TEXT, *SMALL_TRAINED, f"representation.vectors={json.dumps(sources)}"]
-    if "steps" in full.starts[1]:
+    if "steps" in full.starts.settings:
         small.append("starts.steps=2")  # of training between two outer steps
     if getattr(full.representation, "scale", None) == "zca":
         small.append("representation.size=8")  # whitening takes the cube of the pixels
@@ -133,7 +133,7 @@ def test_a_recipe_takes_two_small_steps(name: str, variant: str | None, tmp_path
     recipe = load_recipe(name, [*small, *rows], variant, str(mirror()))
     task = pipeline.prepare_task(recipe)
     made = pipeline.distill_into(tmp_path, recipe, task, seed=0)
-    if not hasattr(recipe.objective[0], "solve"):  # a closed form takes no steps
+    if not hasattr(recipe.objective.type, "solve"):  # a closed form takes no steps
         records = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
         assert [record["step"] for record in records] == [0, 1]
     assert made.inputs.isfinite().all()
@@ -186,10 +186,10 @@ def test_a_variant_is_laid_over_and_overrides_over_it() -> None:
     assert resolve(values).variant == "fixed"
     fresh = resolve(values, ["outer.steps=9"], "fresh")
     assert (fresh.variant, fresh.outer.steps, fresh.outer.lr) == ("fresh", 9, 0.01)
-    assert fresh.starts[0].__name__ == "Fresh"
-    assert fresh.starts[1] == {}  # the old part's settings went with it
-    assert fresh.learner[1] == {"filters": 5}
-    assert resolve(values, variant="fixed").starts[1] == {"nets": 3}
+    assert fresh.starts.type.__name__ == "Fresh"
+    assert fresh.starts.settings == {}  # the old part's settings went with it
+    assert fresh.learner.settings == {"filters": 5}
+    assert resolve(values, variant="fixed").starts.settings == {"nets": 3}
 
 
 @pytest.mark.parametrize(
@@ -198,10 +198,10 @@ def test_a_variant_is_laid_over_and_overrides_over_it() -> None:
         ("outer.steps=30", lambda r: r.outer.steps == 30),
         ("outer.optimizer=sgd", lambda r: r.outer.optimizer == "sgd"),
         ("outer.scale={lr: 0.5}", lambda r: r.outer.scale == {"lr": 0.5}),
-        ("learner=bi_lstm", lambda r: r.learner[0].__name__ == "BiLSTM"),
-        ("learner.filters=7", lambda r: r.learner[1] == {"filters": 7}),
-        ("objective.optimizer=adam", lambda r: type(r.objective[1]["optimizer"]).__name__ == "Adam"),
-        ("objective.gradient={name: sweep, window: 3}", lambda r: r.objective[1]["gradient"].window == 3),
+        ("learner=bi_lstm", lambda r: r.learner.type.__name__ == "BiLSTM"),
+        ("learner.filters=7", lambda r: r.learner.settings == {"filters": 7}),
+        ("objective.optimizer=adam", lambda r: type(r.objective.settings["optimizer"]).__name__ == "Adam"),
+        ("objective.gradient={name: sweep, window: 3}", lambda r: r.objective.settings["gradient"].window == 3),
         ("evaluate.baselines=herding", lambda r: r.evaluate.baselines == ("herding",)),
         ("evaluate.full.epochs=2", lambda r: r.evaluate.full.epochs == 2),
         ("data=sst5", lambda r: r.data.name == "sst5"),
@@ -287,7 +287,12 @@ def test_names_of_older_versions_are_read_as_todays() -> None:
     old["objective"] = {"name": "gradient_matching", "real_dtype": "bfloat16"}
     recipe = resolve(old)
     assert recipe.text is not None
-    assert recipe.text.pool.precision == recipe.starts[1]["precision"] == recipe.objective[1]["precision"] == "bfloat16"
+    assert (
+        recipe.text.pool.precision
+        == recipe.starts.settings["precision"]
+        == recipe.objective.settings["precision"]
+        == "bfloat16"
+    )
 
 
 def test_an_unknown_recipe_and_a_file_that_is_none(tmp_path: Path) -> None:

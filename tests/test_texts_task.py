@@ -193,7 +193,7 @@ def test_pairs_are_read_as_pairs(tmp_path: Path) -> None:
         ("train.augment=[drop]", r"train\.augment: 'drop' is for words; allowed"),
         ("learner.pool=max", r"learner\.pool: 'max'; allowed: mean, cls, last"),
         ("learner.train=0", r"learner\.train: 0; allowed: 1 or more"),
-        ("learner.train=some", r"learner\.train: found 'some'; input should be 'head' or 'all'"),
+        ("learner.train=some", r"learner\.train: 'some'; allowed: head, all, a number"),
     ],
 )
 def test_what_makes_no_sense_with_texts_is_refused_before_anything_is_read(override: str, told: str) -> None:

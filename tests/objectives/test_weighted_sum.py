@@ -113,14 +113,13 @@ def with_parts(parts: Any) -> dict[str, Any]:
 
 
 def test_a_recipe_writes_the_parts_as_a_list() -> None:
-    kind, settings = resolve(RECIPE).objective
-    assert kind(**settings) == WeightedSum(
+    assert resolve(RECIPE).objective.make() == WeightedSum(
         (
             Weighted(GradientMatching(), 1.0),
             Weighted(DistributionMatching(batch=5, optimizer=SGD(momentum=0.9)), 0.1),
         )
     )
-    (one,) = resolve(with_parts(["cafe"])).objective[1]["parts"]
+    (one,) = resolve(with_parts(["cafe"])).objective.settings["parts"]
     assert one.weight == 1.0
 
 

@@ -27,14 +27,14 @@ def ridge_labels(study: Study) -> Result:
     One kind of labels is the run's; the other is learned for the same base examples. Bohdal et al. 2020, Table 16.
     """
     own = _label_distillation(study, "ridge-labels")
-    batch = study.recipe.objective[1].get("batch", own(**study.recipe.objective[1]).batch)
+    batch = study.recipe.objective.make().batch
     other: type = Unrolled if own is RidgeLabels else RidgeLabels
     name = "unrolled, steps: 1" if other is Unrolled else "ridge_labels"
     wanted = f"objective={{name: {name}, batch: {batch}}}"
     recipe = study.artifact.recipe([wanted, *study.overrides], study.recipe.data.data_dir)
     sets = {own: study.distilled, other: distil(study, "ridge-labels", METHODS[other].replace(" ", "-"), recipe)}
-    settings = study.recipe.objective[1] if own is RidgeLabels else recipe.objective[1]
-    ridge, bench = RidgeLabels(**settings), study.bench(study.learner())
+    ridge = (study.recipe if own is RidgeLabels else recipe).objective.make()
+    bench = study.bench(study.learner())
     rows: list[dict[str, Any]] = []
     for way in METHODS:
         label = f"{METHODS[way]} labels"
@@ -89,8 +89,8 @@ def _label_distillation(study: Study, name: str) -> type:
     """The run's objective, where the run is one of label distillation; `UserError` where it is not."""
     study.need_labels(name)
     study.need_real_inputs(name)
-    part = study.recipe.objective[0]
-    if part not in METHODS or study.recipe.starts[0] is not Plateau:
+    part = study.recipe.objective.type
+    if part not in METHODS or study.recipe.starts.type is not Plateau:
         raise UserError(
             f"analyse {name}: {study.folder} is no run of label distillation (objective unrolled or ridge_labels, "
             "starts plateau); give one that is"

@@ -99,8 +99,7 @@ class Study:
     @property
     def own_network(self) -> str:
         """The name of the network that the set was distilled with."""
-        part = self.recipe.learner[0]
-        return next((name for name, known in LEARNERS.items() if known is part), part.__name__)
+        return self.recipe.learner.name
 
     def need_labels(self, name: str) -> None:
         """`UserError` for a run that learned no labels."""

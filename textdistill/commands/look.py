@@ -16,7 +16,11 @@ LS_HELP = """List the recipes with published and own results, or the parts that 
 
 [bold]textdistill ls[/bold]
 
-[bold]textdistill ls --parts[/bold]   what works with what; learners, objectives, starts, …, with settings and defaults
+[bold]textdistill ls --parts[/bold]   what works with what, and a line for each part
+
+[bold]textdistill ls --parts learner[/bold]   the settings of all of a kind: default, what is allowed, what it means
+
+[bold]textdistill ls --parts text_conv[/bold]   those of one part, or of a section such as outer
 
 [bold]textdistill ls --parts --json[/bold]   what works with what, as data"""
 
@@ -43,6 +47,7 @@ Words = Annotated[list[str] | None, typer.Argument(metavar="KEY=VALUE", show_def
 
 
 def ls(
+    name: Annotated[str | None, typer.Argument(metavar="KIND|NAME", show_default=False)] = None,
     parts: Annotated[bool, typer.Option("--parts", help="The parts instead of the recipes.")] = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Recorded results as a Markdown table.")] = False,
     json: Json = False,
@@ -53,22 +58,29 @@ def ls(
 
         typer.echo(results_markdown())
         return
-    if json and not parts:
-        raise UserError("ls --json: there is no such list of recipes; add --parts, or use --markdown")
+    if json and (name is not None or not parts):
+        raise UserError("ls --json: of what works with what alone, by --parts --json; of recipes use --markdown")
+    if name is not None and not parts:
+        raise UserError(
+            f"ls {name}: add --parts to see a kind of part, or one; a recipe is shown by `textdistill show`"
+        )
     from textdistill.commands.tables import screen, works
-    from textdistill.recipe.show import parts_text, recipes_table
-
-    console = screen()
-    if not parts:
-        console.print(recipes_table())
-        return
+    from textdistill.recipe.catalogue import overview, settings_tables
+    from textdistill.recipe.show import recipes_table
     from textdistill.recipe.works_with import table
 
     if json:
         typer.echo(jsonlib.dumps([asdict(row) for row in table()], indent=1))
         return
-    console.print(works(table()))
-    console.print(parts_text(), soft_wrap=True, markup=False)
+    if name is not None:
+        blocks = settings_tables(name)
+    elif parts:
+        blocks = [works(table()), overview()]
+    else:
+        blocks = [recipes_table()]
+    console = screen()
+    for block in blocks:
+        console.print(block)
 
 
 def show(source: Source, words: Words = None, variant: Variant = None) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
+from textdistill.core.bounds import Count, Doc, Natural
 from textdistill.core.learner import Learner
 from textdistill.core.schedule import Synthetic
 from textdistill.core.starts import Passing, Start, kept, restored
@@ -20,9 +21,16 @@ class Chain(Passing):
     set as the outer step has left it, at the set's own learning rates.
     """
 
+    name: ClassVar[str] = "chain"
     trains_on_set: ClassVar[bool] = True
 
-    def __init__(self, learner: Learner, streams: Streams, matches: int = 10, steps: int = 50):
+    def __init__(
+        self,
+        learner: Learner,
+        streams: Streams,
+        matches: Annotated[Count, Doc("outer steps that a network is used for")] = 10,
+        steps: Annotated[Natural, Doc("inner steps that it trains on the set between two of them")] = 50,
+    ):
         self.learner, self.streams, self.matches, self.steps = learner, streams, matches, steps
         self._now: Start | None = None
 

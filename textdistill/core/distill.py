@@ -216,10 +216,10 @@ def _solved(
     synthetic: Synthetic, objective: ClosedForm, real: RealData, learner: Learner, starts: Starts, streams: Streams
 ) -> DistilledSet:
     began = time.perf_counter()
-    found = objective.solve(synthetic, real, learner, streams)
+    solved = objective.solve(synthetic, real, learner, streams)
     with torch.no_grad():
         for name, value in synthetic.parameters().items():
-            value.copy_(found[name])
+            value.copy_(solved[name])
     synthetic.project_()
     result = synthetic.export({"outer_steps": 0, "kept_step": 0, "validation": None})
     return _finished(result, starts, 0, time.perf_counter() - began)

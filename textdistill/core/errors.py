@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 
 class TextdistillError(Exception):
@@ -49,14 +49,3 @@ def did_you_mean(word: object, allowed: Iterable[str]) -> str:
     """
     near = difflib.get_close_matches(str(word), [str(name) for name in allowed], n=1, cutoff=0.5)
     return f" (did you mean {near[0]!r}?)" if near else ""
-
-
-def too_small(settings: object, least: Mapping[str, int | float]) -> list[str]:
-    """One line for each setting of `least` (or each number of a list of them) that is below it; `None` is no number."""
-    found = []
-    for key, low in least.items():
-        value = getattr(settings, key)
-        for one in value if isinstance(value, tuple) else (value,):
-            if one is not None and one < low:
-                found.append(f"{key}: {one}; allowed: {low} or more")
-    return found

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Annotated, Any, ClassVar, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
+
+from textdistill.core.bounds import Doc, NotNegative, Share, by_name
 
 State = list[Tensor]
 
@@ -31,8 +33,10 @@ class InnerOptimizer(Protocol):
 class SGD:
     """θ ← θ − η v with v ← μ v + g (Sucholutsky & Schonlau, Eq. 2, where μ = 0)."""
 
-    momentum: float = 0.0
-    weight_decay: float = 0.0
+    momentum: Annotated[Share, Doc("μ, the share of the last step's direction that is kept")] = 0.0
+    weight_decay: Annotated[NotNegative, Doc("λ, times the weights, is added to the gradient")] = 0.0
+
+    name: ClassVar[str] = "sgd"
 
     def init(self, params: Sequence[Tensor]) -> State:
         """Zero velocities, or nothing without momentum."""
@@ -69,8 +73,8 @@ class _Descent(torch.autograd.Function):
         needs = ctx.needs_input_grad[1 + len(along) :]
         rate = None
         if ctx.needs_input_grad[0]:
-            found = [torch.dot(s.flatten(), v.flatten()) for s, v in zip(slopes, along, strict=True)]
-            rate = -torch.stack(found).sum().reshape(lr.shape)
+            products = [torch.dot(s.flatten(), v.flatten()) for s, v in zip(slopes, along, strict=True)]
+            rate = -torch.stack(products).sum().reshape(lr.shape)
         down = -lr
         return rate, *slopes, *(down * s if need else None for s, need in zip(slopes, needs, strict=True))
 
@@ -79,13 +83,15 @@ class _Descent(torch.autograd.Function):
 class Adam:
     """Adam (Kingma & Ba), with ε² added under the root: √v alone has no derivative where a gradient is zero.
 
-    `weight_decay` is decoupled, a step takes η λ θ from the weights as well: that is AdamW (Loshchilov & Hutter 2019).
+    With `weight_decay` it is AdamW (Loshchilov & Hutter 2019).
     """
 
-    beta1: float = 0.9
-    beta2: float = 0.999
-    eps: float = 1e-6
-    weight_decay: float = 0.0
+    beta1: Annotated[Share, Doc("share of the gradients' running mean that is kept")] = 0.9
+    beta2: Annotated[Share, Doc("share of their squares' running mean that is kept")] = 0.999
+    eps: Annotated[NotNegative, Doc("ε")] = 1e-6
+    weight_decay: Annotated[NotNegative, Doc("λ, decoupled: a step takes η λ θ from the weights as well")] = 0.0
+
+    name: ClassVar[str] = "adam"
 
     def init(self, params: Sequence[Tensor]) -> State:
         """Zero moments, and the running products β₁ᵗ and β₂ᵗ."""
@@ -108,4 +114,4 @@ class Adam:
         return new, [*first, *second, power1, power2]
 
 
-INNER_OPTIMIZERS: dict[str, type] = {"sgd": SGD, "adam": Adam}
+INNER_OPTIMIZERS: dict[str, type] = by_name(SGD, Adam)

@@ -127,13 +127,13 @@ class Learner:
         return params
 
     def _stored(self, name: str) -> Tensor | None:
-        told = getattr(self.module, "stored", None)
-        value: Tensor | None = told(name) if told is not None else None
+        own = getattr(self.module, "stored", None)
+        value: Tensor | None = own(name) if own is not None else None
         return value
 
     def _constant(self, name: str, shape: tuple[int, ...]) -> float | None:
-        told = getattr(self.module, "constant", None)
-        value: float | None = told(name) if told is not None else None
+        own = getattr(self.module, "constant", None)
+        value: float | None = own(name) if own is not None else None
         return 0.0 if value is None and len(shape) < 2 else value
 
     def activations(self, params: Params, batch: Batch, drop: torch.Generator | None = None) -> list[Tensor]:
@@ -178,8 +178,8 @@ class Learner:
         if own is not None:
             with torch.set_grad_enabled(graph):
                 slopes = own({name: params[name] for name in self.names}, batch.inputs, batch.targets, _shares(batch))
-            found = dict(zip(self.names, slopes, strict=True))
-            return [found[name] for name in params]
+            by_name = dict(zip(self.names, slopes, strict=True))
+            return [by_name[name] for name in params]
         with torch.enable_grad():
             leaves = {
                 n: value if value.requires_grad else value.detach().requires_grad_() for n, value in params.items()

@@ -22,10 +22,10 @@ def cpu_model() -> str:
         pass  # not Linux
     if platform.system() == "Darwin":
         try:
-            found = subprocess.run(
+            called = subprocess.run(
                 ["sysctl", "-n", "machdep.cpu.brand_string"], capture_output=True, text=True, timeout=5, check=True
             )
-            return found.stdout.strip() or platform.machine()
+            return called.stdout.strip() or platform.machine()
         except (OSError, subprocess.SubprocessError):
             pass
     return platform.processor() or platform.machine() or "unknown processor"

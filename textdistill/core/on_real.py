@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import torch
 
 from textdistill.core.batch import RealData
+from textdistill.core.bounds import Count, Doc, Natural, Positive
 from textdistill.core.chain import Chain
 from textdistill.core.inner import Adam, InnerOptimizer
 from textdistill.core.learner import Learner
@@ -25,24 +26,22 @@ class OnReal(Chain):
     """A fresh network every `matches` outer steps, trained `steps` steps on real rows between two of them.
 
     Maekawa et al. 2024, Algorithm 1, with T = 10 and K = 20. Of a pre-trained learner a fresh network is the one it
-    was pre-trained to, with a new last layer. Every step sees `batch` real rows, drawn without regard to their classes,
-    at the constant rate `lr`; `optimizer` is the networks' own, and no concern of the objective (the default, with
-    `weight_decay`, is the paper's AdamW). Matrices are multiplied in `precision`. Nothing is
-    dropped out.
+    was pre-trained to, with a new last layer. Rows are drawn without regard to their classes. Nothing is dropped out.
     """
 
+    name: ClassVar[str] = "on_real"
     trains_on_set: ClassVar[bool] = False
 
     def __init__(
         self,
         learner: Learner,
         streams: Streams,
-        matches: int = 10,
-        steps: int = 20,
-        batch: int = 64,
-        lr: float = 1e-4,
-        optimizer: InnerOptimizer = ADAMW,
-        precision: Precision = "auto",
+        matches: Annotated[Count, Doc("outer steps that a network is used for")] = 10,
+        steps: Annotated[Natural, Doc("steps that it trains on real rows between two of them")] = 20,
+        batch: Annotated[Count, Doc("real rows that a step sees")] = 64,
+        lr: Annotated[Positive, Doc("the constant rate")] = 1e-4,
+        optimizer: Annotated[InnerOptimizer, Doc("the networks' own; by default the paper's AdamW")] = ADAMW,
+        precision: Annotated[Precision, Doc("in which matrices are multiplied")] = "auto",
     ):
         super().__init__(learner, streams, matches, steps)
         self.batch, self.lr, self.precision = batch, lr, precision

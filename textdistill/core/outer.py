@@ -5,45 +5,50 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Annotated
 
 import torch
+from pydantic import AllowInfNan
 from torch import Tensor
+
+from textdistill.core.bounds import Count, Doc, Natural, NotNegative, OneOf, Positive, Share
+from textdistill.core.schedule import TENSOR_FIELDS
+
+OUTER_OPTIMIZERS = ("adam", "adamw", "sgd")
+SCHEDULES = ("constant", "cosine", "step")
 
 
 @dataclass(frozen=True)
 class Outer:
-    """Settings of the outer loop.
+    """Settings of the outer loop."""
 
-    `optimizer` is `adam`, `adamw` (with `weight_decay`, decoupled) or `sgd` (with `momentum`). `lr` is the rate for the
-    inputs; `scale` multiplies it for other fields (`{"lr": 0.3}`). `schedule` is `constant`, `cosine` (to `lr × floor`)
-    or `step` (× `decay` every `decay_every` steps, the paper's 0.5 every 40 epochs).
-    `clip` bounds the gradient's global norm; `average` is the rate of an exponential average of the parameters (0 for
-    none); `keep` what is returned: the `last` set or the `best` by validation, looked at every `validate_every` steps;
-    `runaway` how many times its first value the loss may reach; `stop_below` the loss at which all is done.
-    """
-
-    steps: int = 500
-    optimizer: str = "adam"
-    lr: float = 0.01
-    betas: tuple[float, float] = (0.5, 0.999)
-    momentum: float = 0.0
-    weight_decay: float = 0.01
-    scale: Mapping[str, float] = field(default_factory=dict)
-    schedule: str = "cosine"
-    decay: float = 0.5
-    decay_every: int = 200
-    warmup: int = 0
-    floor: float = 0.0
-    clip: float | None = 1.0
-    average: float = 0.0
-    keep: str = "last"
-    validate_every: int = 100
-    runaway: float = 1000.0
-    stop_below: float | None = None
-
-
-OUTER_OPTIMIZERS = ("adam", "adamw", "sgd")
-SCHEDULES = ("constant", "cosine", "step")
+    steps: Annotated[Count, Doc("outer steps")] = 500
+    optimizer: Annotated[str, OneOf(OUTER_OPTIMIZERS), Doc("the outer update rule")] = "adam"
+    lr: Annotated[Positive, Doc("rate for the inputs")] = 0.01
+    betas: Annotated[tuple[Share, Share], Doc("of adam and adamw")] = (0.5, 0.999)
+    momentum: Annotated[Share, Doc("of sgd")] = 0.0
+    weight_decay: Annotated[NotNegative, Doc("of adamw, decoupled")] = 0.01
+    scale: Annotated[
+        Mapping[Annotated[str, OneOf(TENSOR_FIELDS)], float],
+        Doc("multiplies the rate for other fields: {lr: 0.3}"),
+    ] = field(default_factory=dict)
+    schedule: Annotated[
+        str, OneOf(SCHEDULES), Doc("cosine ends at lr × floor; step multiplies by decay every decay_every steps")
+    ] = "cosine"
+    decay: Annotated[NotNegative, Doc("of step; the paper's is 0.5 every 40 epochs")] = 0.5
+    decay_every: Annotated[Count, Doc("of step")] = 200
+    warmup: Annotated[Natural, Doc("steps in which the rate grows from zero")] = 0
+    floor: Annotated[NotNegative, Doc("share of the rate at which cosine ends")] = 0.0
+    clip: Annotated[Positive | None, Doc("the most that the gradient's global norm may be")] = 1.0
+    average: Annotated[Share, Doc("rate of an exponential average of the parameters; 0 is none")] = 0.0
+    keep: Annotated[str, OneOf(("last", "best")), Doc("which set is returned: the last, or the best by validation")] = (
+        "last"
+    )
+    validate_every: Annotated[Count, Doc("steps between two looks at validation rows")] = 100
+    runaway: Annotated[
+        Positive, AllowInfNan(True), Doc("how many times its first value the loss may reach, .inf for any")
+    ] = 1000.0
+    stop_below: Annotated[Positive | None, Doc("the loss at which all is done")] = None
 
 
 def learning_rate(outer: Outer, step: int, field_name: str = "inputs") -> float:

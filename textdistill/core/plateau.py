@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Annotated, Any, ClassVar
 
 import torch
 from torch import Tensor
 
+from textdistill.core.bounds import Count, Doc, Positive
 from textdistill.core.inner import Adam, State
 from textdistill.core.learner import Learner
 from textdistill.core.schedule import Outcome, Synthetic
@@ -23,15 +24,22 @@ class Plateau(Passing):
     """The network of label distillation (Bohdal et al. 2020, Algorithm 1).
 
     After every outer step the network takes an ordinary Adam step at rate `lr` on the base batch of that outer step,
-    with the labels as the outer step left them. The target loss is averaged over the last `window` steps (the paper's
-    N_m); when `patience` steps (N_w; the window's when `None`) brought no new low, the network and its optimiser begin
-    anew, and the steps since the last time are recorded. T_i, the number of steps that a network should train on the
-    finished labels, is the mean of the last three records. The base batches take turns: a start's age counts the steps
-    since the network began, and picks its batch.
+    with the labels as the outer step left them. When the average of the target loss over the last `window` steps has
+    found no new low for `patience` steps, the network and its optimiser begin anew, and the steps since the last time
+    are recorded. T_i, the number of steps that a network should train on the finished labels, is the mean of the last
+    three records. The base batches take turns: a start's age counts the steps since the network began, and picks its
+    batch.
     """
 
+    name: ClassVar[str] = "plateau"
+
     def __init__(
-        self, learner: Learner, streams: Streams, lr: float = 0.001, window: int = 50, patience: int | None = None
+        self,
+        learner: Learner,
+        streams: Streams,
+        lr: Annotated[Positive, Doc("rate of the network's own Adam")] = 0.001,
+        window: Annotated[Count, Doc("steps that the target loss is averaged over (the paper's N_m)")] = 50,
+        patience: Annotated[Count | None, Doc("steps without a new low (N_w); none: the window's")] = None,
     ):
         self.learner, self.streams, self.lr, self.window = learner, streams, lr, window
         self.patience = window if patience is None else patience

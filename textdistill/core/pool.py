@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any, ClassVar
 
 import torch
 from torch import Tensor
 
+from textdistill.core.bounds import Count, Doc, Natural
 from textdistill.core.learner import Learner
 from textdistill.core.schedule import Outcome, Synthetic
 from textdistill.core.starts import Passing, Start, kept, restored
@@ -18,7 +19,15 @@ from textdistill.core.unroll import Inner
 class Pool(Passing):
     """`size` networks that grow older as they are used, each begun anew once it is older than `most` inner steps."""
 
-    def __init__(self, learner: Learner, streams: Streams, size: int = 8, most: int = 40):
+    name: ClassVar[str] = "pool"
+
+    def __init__(
+        self,
+        learner: Learner,
+        streams: Streams,
+        size: Annotated[Count, Doc("networks in the pool")] = 8,
+        most: Annotated[Natural, Doc("steps after which a network is begun anew")] = 40,
+    ):
         self.learner, self.streams, self.size, self.most = learner, streams, size, most
         self._slots: dict[int, Start] = {}
 

@@ -13,6 +13,7 @@ from torch import Tensor
 from textdistill.core.batch import Batch
 
 FIELDS = ("inputs", "targets", "weights", "lr")
+TENSOR_FIELDS = ("inputs", "targets", "lr")  # of a set that is held in tensors
 
 
 @dataclass(frozen=True)

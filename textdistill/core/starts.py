@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Annotated, Any, ClassVar, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
 from textdistill.core.batch import RealData
+from textdistill.core.bounds import Count, Doc, Natural
 from textdistill.core.inner import State
 from textdistill.core.learner import Learner, Params
 from textdistill.core.schedule import Outcome, Synthetic
@@ -109,11 +110,13 @@ class Memoryless(Passing):
 
 @dataclass(frozen=True)
 class Fixed(Memoryless):
-    """One θ0 for every outer step, stored with the set; `nets` > 1 averages over that many fixed ones."""
+    """One θ0 for every outer step, stored with the set; or the average over several fixed ones."""
 
     learner: Learner
     streams: Streams
-    nets: int = 1
+    nets: Annotated[Count, Doc("networks that the gradient is averaged over; more than one is stored with no set")] = 1
+
+    name: ClassVar[str] = "fixed"
 
     def next(self, step: int, synthetic: Synthetic, inner: Inner) -> Sequence[Start]:
         """The same weights each time."""
@@ -130,7 +133,9 @@ class Fresh(Memoryless):
 
     learner: Learner
     streams: Streams
-    nets: int = 1
+    nets: Annotated[Count, Doc("networks that the gradient is averaged over")] = 1
+
+    name: ClassVar[str] = "fresh"
 
     def next(self, step: int, synthetic: Synthetic, inner: Inner) -> Sequence[Start]:
         """New weights each time."""
@@ -143,7 +148,9 @@ class Trained(Memoryless):
 
     learner: Learner
     streams: Streams
-    most: int = 20
+    most: Annotated[Natural, Doc("the most steps that a network may have trained")] = 20
+
+    name: ClassVar[str] = "trained"
 
     def next(self, step: int, synthetic: Synthetic, inner: Inner) -> Sequence[Start]:
         """Weights of a random age."""

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Annotated, ClassVar, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
+from textdistill.core.bounds import Count, Doc, by_name
 from textdistill.core.inner import InnerOptimizer, State
 from textdistill.core.learner import Learner, Params
 from textdistill.core.schedule import Draw, Outcome
@@ -72,9 +73,11 @@ def _split(draws: Sequence[Draw], window: int | None) -> tuple[Sequence[Draw], S
 
 @dataclass(frozen=True)
 class Graph:
-    """One autograd graph over the last `window` steps (all when `None`): fastest, memory grows with the window."""
+    """One autograd graph over the last `window` steps: fastest, memory grows with the window."""
 
-    window: int | None = None
+    window: Annotated[Count | None, Doc("the last steps that are differentiated through; none: all")] = None
+
+    name: ClassVar[str] = "graph"
 
     def __call__(
         self, inner: Inner, params: Params, state: State | None, draws: Sequence[Draw], outer: OuterLoss
@@ -99,7 +102,9 @@ class Sweep:
     weights.
     """
 
-    window: int | None = None
+    window: Annotated[Count | None, Doc("the last steps that are differentiated through; none: all")] = None
+
+    name: ClassVar[str] = "sweep"
 
     def __call__(
         self, inner: Inner, params: Params, state: State | None, draws: Sequence[Draw], outer: OuterLoss
@@ -151,4 +156,4 @@ def _plain(params: Params) -> Params:
     return {name: value.detach() for name, value in params.items()}
 
 
-META_GRADIENTS: dict[str, type] = {"graph": Graph, "sweep": Sweep}
+META_GRADIENTS: dict[str, type] = by_name(Graph, Sweep)

@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
+from annotated_types import Ge, Gt, Lt
+
+from textdistill.core.bounds import Count, Doc, OneOf
+
+Fraction = Annotated[float, Gt(0), Lt(1)]
+Rows = Annotated[int, Ge(2)]
 FORMATS = ("csv", "tsv", "jsonl", "parquet")
 
 
@@ -12,52 +19,35 @@ class DataSettings:
     """Which rows, which columns, and how they are split.
 
     `name` is a known data set, a hub id (`owner/name` or `owner/name:config`), or the path of a file or of a folder
-    with `train`, `validation` and `test` files. `data_dir` is a folder of such folders, looked at before the hub.
-    `text`, `text_pair` and `label` name columns (own data: `text` and `label` unless told). `test` and `validation`
-    are further files of own data. `test_fraction`, or `test_rows` if given, is held out only where the data have no
-    labelled test split; `validation_fraction` is cut from train only where they have no validation split.
-    `train_rows` cuts the train split class by class, for quick tries. `sentences` keeps the first so many sentences of
-    each text, before anything else. `classes` fixes the order of the classes and
-    makes any other label an error.
+    with `train`, `validation` and `test` files. The test share is held out only where the data have no labelled test
+    split, the validation share cut from train only where they have no validation split.
     """
 
-    name: str
-    text: str | None = None
-    text_pair: str | None = None
-    label: str | None = None
-    data_dir: str | None = None
-    format: str | None = None
-    encoding: str = "utf-8"
-    test: str | None = None
-    validation: str | None = None
-    test_fraction: float = 0.2
-    test_rows: int | None = None
-    validation_fraction: float = 0.1
-    train_rows: int | None = None
-    sentences: int | None = None
-    classes: tuple[str, ...] | None = None
-    split_seed: int = 0
+    name: Annotated[str, Doc("a known data set, a hub id, or the path of a file or of a folder of splits")]
+    text: Annotated[str | None, Doc("column of the texts (own data: text)")] = None
+    text_pair: Annotated[str | None, Doc("column of their second halves")] = None
+    label: Annotated[str | None, Doc("column of the labels (own data: label)")] = None
+    data_dir: Annotated[str | None, Doc("a folder of such folders, looked at before the hub")] = None
+    format: Annotated[Annotated[str, OneOf(FORMATS)] | None, Doc("of own files; none: as they are named")] = None
+    encoding: Annotated[str, Doc("of own files")] = "utf-8"
+    test: Annotated[str | None, Doc("a further file of own data")] = None
+    validation: Annotated[str | None, Doc("a further file of own data")] = None
+    test_fraction: Annotated[Fraction, Doc("share of the rows that is held out for the test")] = 0.2
+    test_rows: Annotated[Rows | None, Doc("rows in place of that share")] = None
+    validation_fraction: Annotated[Fraction, Doc("share of the training rows that validates")] = 0.1
+    train_rows: Annotated[Rows | None, Doc("rows that train is cut to, class by class, for quick tries")] = None
+    sentences: Annotated[Count | None, Doc("the first so many of each text are kept")] = None
+    classes: Annotated[tuple[str, ...] | None, Doc("their order; any other label is an error")] = None
+    split_seed: Annotated[int, Doc("of the splits made here")] = 0
 
-    def faults(self) -> list[str]:
-        """What is wrong with the values, one line each: the key, the value found, what is allowed."""
-        found = []
+    def between(self) -> list[str]:
+        """What is wrong with the name, the classes, and between the columns."""
+        faults = []
         if not self.name.strip():
-            found.append("name: empty; give a known data set, a hub id, or a file")
-        for key in ("test_fraction", "validation_fraction"):
-            value = getattr(self, key)
-            if not 0 < value < 1:
-                found.append(f"{key}: {value}; allowed: between 0 and 1, both excluded")
-        for key in ("test_rows", "train_rows"):
-            value = getattr(self, key)
-            if value is not None and value < 2:
-                found.append(f"{key}: {value}; allowed: 2 or more")
-        if self.sentences is not None and self.sentences < 1:
-            found.append(f"sentences: {self.sentences}; allowed: 1 or more")
-        if self.format is not None and self.format not in FORMATS:
-            found.append(f"format: {self.format!r}; allowed: {', '.join(FORMATS)}")
+            faults.append("name: empty; give a known data set, a hub id, or a file")
         if self.classes is not None and (len(set(self.classes)) != len(self.classes) or len(self.classes) < 2):
-            found.append(f"classes: {list(self.classes)}; allowed: two or more different names")
-        chosen = [column for column in (self.text, self.text_pair, self.label) if column is not None]
-        if len(set(chosen)) != len(chosen):
-            found.append(f"text, text_pair, label: {chosen}; allowed: different columns")
-        return found
+            faults.append(f"classes: {list(self.classes)}; allowed: two or more different names")
+        columns = [column for column in (self.text, self.text_pair, self.label) if column is not None]
+        if len(set(columns)) != len(columns):
+            faults.append(f"text, text_pair, label: {columns}; allowed: different columns")
+        return faults

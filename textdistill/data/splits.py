@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from textdistill.core.bounds import faults_of
 from textdistill.core.errors import DataError
 from textdistill.data import sources
 from textdistill.data.cuts import Nouns, Splits, cut
@@ -19,7 +20,7 @@ def load(settings: DataSettings) -> Splits[TextTable]:
 
     Raises `DataError` or `OfflineError`.
     """
-    if faults := settings.faults():
+    if faults := faults_of(settings):
         raise DataError("data: " + "; ".join(faults))
     source = sources.find(settings)
     if (count := settings.sentences) is not None:

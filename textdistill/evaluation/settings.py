@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Annotated
 
+from textdistill.core.bounds import Count, Doc, NotNegative, OneOf, Positive, Share
 from textdistill.core.inner import InnerOptimizer
 
 BASELINES = (
@@ -30,47 +30,45 @@ LOSSES = ("cross_entropy", "squared")
 class Train:
     """How networks are trained on the finished set; what is left out is the set's own schedule and inner optimiser.
 
-    `epochs` times through the set's batches at the rate `lr`, multiplied by `decay` at each of the shares `decay_at` of
-    the way. `augment` transforms every sample at random, anew at each step (one of these ways, of its own strength).
-    `loss` is the soft cross-entropy or the squared distance of the logits from the labels less 1/C (kernel methods).
     Whatever is given here is stored with the set.
     """
 
-    optimizer: InnerOptimizer | None = None
-    epochs: int | None = None
-    lr: float | None = None
-    decay: float = 0.1
-    decay_at: tuple[float, ...] = ()
-    augment: tuple[str, ...] = ()
-    loss: str = "cross_entropy"
-
-    choices: ClassVar[Mapping[str, Sequence[str]]] = {"loss": LOSSES}
+    optimizer: Annotated[InnerOptimizer | None, Doc("in place of the objective's own")] = None
+    epochs: Annotated[Count | None, Doc("times through the set's batches")] = None
+    lr: Annotated[Positive | None, Doc("the rate")] = None
+    decay: Annotated[NotNegative, Doc("by which it is multiplied")] = 0.1
+    decay_at: Annotated[tuple[Share, ...], Doc("at these shares of the way")] = ()
+    augment: Annotated[tuple[str, ...], Doc("random transformations, one for every sample, anew at each step")] = ()
+    loss: Annotated[
+        str, OneOf(LOSSES), Doc("soft cross-entropy, or squared distance from labels less 1/C (kernel methods)")
+    ] = "cross_entropy"
 
 
 @dataclass(frozen=True)
 class Training:
     """Ordinary training with Adam: on all real rows (with early stopping by validation) or on a distilled set.
 
-    `epochs` passes at most, stopping when validation has not risen for `patience` of them; `dropout` is the network's
-    own. `rows` training rows at most, drawn at random; none: all of them, and for a kernel as many as this machine's
-    memory and a few minutes allow, since its cost is quadratic in them.
+    Without a number of `rows`, a kernel takes as many as this machine's memory and a few minutes allow, since its cost
+    is quadratic in them.
     """
 
-    epochs: int = 15
-    batch: int = 64
-    lr: float = 0.001
-    weight_decay: float = 0.0
-    dropout: bool = True
-    patience: int = 3
-    rows: int | None = None
+    epochs: Annotated[Count, Doc("passes at most")] = 15
+    batch: Annotated[Count, Doc("rows of a step")] = 64
+    lr: Annotated[Positive, Doc("rate of Adam")] = 0.001
+    weight_decay: Annotated[NotNegative, Doc("of AdamW")] = 0.0
+    dropout: Annotated[bool, Doc("the network's own")] = True
+    patience: Annotated[Count, Doc("passes without a better validation after which training stops")] = 3
+    rows: Annotated[
+        Count | None, Doc("training rows at most, drawn at random; none: all, or what a kernel affords")
+    ] = None
 
 
 @dataclass(frozen=True)
 class Ordinary:
     """Training on the distilled samples, all at once, by Adam instead of by their own schedule."""
 
-    steps: int = 100
-    lr: float = 0.001
+    steps: Annotated[Count, Doc("steps of Adam")] = 100
+    lr: Annotated[Positive, Doc("its rate")] = 0.001
 
 
 @dataclass(frozen=True)
@@ -78,29 +76,28 @@ class Evaluate:
     """The protocol: `nets` fresh networks (with a fixed start: that one) trained by the distilled set's own schedule.
 
     `by` says who classifies: networks trained on the set, or the objective itself (kernel regression), without any.
-    `repeats` whole distillations with seeds seed, seed + 1, …; `full_nets` networks trained on all real rows; `draws`
-    sets per baseline; `rates` are the constant inner learning rates from which each baseline's is chosen on validation
-    rows, beside the distilled schedule's own. `steps` says for how many inner steps networks train: those `recorded`
-    with the set, for it and for rows in its place, or the number with the best `validated` accuracy, chosen for each of
-    them. Sets with true or smoothed labels always take the latter; `label_steps` is the most that may be chosen.
-    `validation_rows` and `validation_nets` are what the outer loop's validation sees.
+    `steps` says for how many inner steps networks train: those `recorded` with the set, for it and for rows in its
+    place, or the number with the best `validated` accuracy, chosen for each of them. Sets with true or smoothed labels
+    always take the latter.
     """
 
-    by: str = "networks"
-    steps: str = RECORDED
-    nets: int = 20
-    repeats: int = 1
-    full_nets: int = 3
-    full: Training = field(default_factory=Training)
-    ordinary: Ordinary = field(default_factory=Ordinary)
-    baselines: tuple[str, ...] = BASELINES
-    draws: int = 20
-    rates: tuple[float, ...] = (0.01, 0.1, 1.0)
-    traditional: bool = True
-    snapped: bool = True
-    label_steps: int = 2000
-    validation_rows: int = 1000
-    validation_nets: int = 2
-    batch: int = 256
-
-    choices: ClassVar[Mapping[str, Sequence[str]]] = {"steps": STEPS}
+    by: Annotated[str, OneOf(BY), Doc("who classifies")] = "networks"
+    steps: Annotated[str, OneOf(STEPS), Doc("for how many inner steps networks train")] = RECORDED
+    nets: Annotated[Count, Doc("fresh networks")] = 20
+    repeats: Annotated[Count, Doc("whole distillations, with seeds seed, seed + 1, …")] = 1
+    full_nets: Annotated[Count, Doc("networks trained on all real rows")] = 3
+    full: Annotated[Training, Doc("how they are trained")] = field(default_factory=Training)
+    ordinary: Annotated[Ordinary, Doc("an ordinary optimiser on the distilled samples")] = field(
+        default_factory=Ordinary
+    )
+    baselines: Annotated[tuple[Annotated[str, OneOf(BASELINES)], ...], Doc("at the same budget")] = BASELINES
+    draws: Annotated[Count, Doc("sets of each baseline")] = 20
+    rates: Annotated[
+        tuple[Positive, ...], Doc("from which each baseline's is chosen by validation, beside the set's own schedule")
+    ] = (0.01, 0.1, 1.0)
+    traditional: Annotated[bool, Doc("TF-IDF classifiers of texts, beside them")] = True
+    snapped: Annotated[bool, Doc("the set with every vector replaced by its nearest word's")] = True
+    label_steps: Annotated[Count, Doc("the most steps that may be chosen for sets with true or smoothed labels")] = 2000
+    validation_rows: Annotated[Count, Doc("validation rows that the outer loop looks at")] = 1000
+    validation_nets: Annotated[Count, Doc("networks that it trains to look at them with")] = 2
+    batch: Annotated[Count, Doc("rows classified at a time")] = 256

@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import nn
 
+from textdistill.core.bounds import by_name
 from textdistill.core.learner import Learner
 from textdistill.learners.alexcifar import AlexCifarNet
 from textdistill.learners.averaged import AveragedMLP
@@ -19,19 +20,10 @@ from textdistill.learners.resnet import ResNet18
 from textdistill.learners.text_conv import TextConvNet
 from textdistill.learners.transformer import Transformer
 
-LEARNERS: dict[str, type[nn.Module]] = {
-    "text_conv": TextConvNet,
-    "bi_rnn": BiRNN,
-    "bi_lstm": BiLSTM,
-    "mlp": AveragedMLP,
-    "transformer": Transformer,
-    "pretrained": Pretrained,
-    "lenet": LeNet,
-    "alex_cifar": AlexCifarNet,
-    "convnet": ConvNet,
-    "resnet18": ResNet18,
-    "dense": Dense,
-}
+LEARNERS: dict[str, type[nn.Module]] = by_name(
+    *(TextConvNet, BiRNN, BiLSTM, AveragedMLP, Transformer, Pretrained),
+    *(LeNet, AlexCifarNet, ConvNet, ResNet18, Dense),
+)
 
 
 def make_learner(network: type[nn.Module], settings: Any, shape: Sequence[int], classes: int) -> Learner:

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated, ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from textdistill.core.bounds import Count, Doc
 from textdistill.core.errors import RecipeError
 from textdistill.learners.pixel_layers import PixelNetwork
 
 
 @dataclass(frozen=True)
 class AlexCifarSettings:
-    """Filters of both 5 × 5 convolutions and widths of the two hidden linear layers; the defaults are the authors'."""
+    """Sizes of AlexCifarNet; the defaults are the authors'."""
 
-    filters: int = 64
-    hidden: tuple[int, int] = (384, 192)
+    filters: Annotated[Count, Doc("filters of both 5 × 5 convolutions")] = 64
+    hidden: Annotated[tuple[Count, Count], Doc("widths of the two hidden linear layers")] = (384, 192)
 
 
 class AlexCifarNet(PixelNetwork):
@@ -28,6 +30,7 @@ class AlexCifarNet(PixelNetwork):
     (1 + α/4 · Σ over 4 neighbouring channels of x²)^β with α = 0.001/9 and β = 0.75.
     """
 
+    name: ClassVar[str] = "alex_cifar"
     Settings = AlexCifarSettings
 
     def __init__(self, settings: AlexCifarSettings, shape: Sequence[int], classes: int):

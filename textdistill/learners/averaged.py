@@ -4,26 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import torch
 from torch import Tensor
 
+from textdistill.core.bounds import Count, Doc, Share
 from textdistill.core.learner import dropout
 from textdistill.learners.linear_layers import LinearLayers
 
 
 @dataclass(frozen=True)
 class AveragedSettings:
-    """Widths of the hidden layers (none is a linear classifier); `dropout` acts where turned on."""
+    """Sizes of the perceptron."""
 
-    hidden: tuple[int, ...] = (100,)
-    dropout: float = 0.5
+    hidden: Annotated[tuple[Count, ...], Doc("widths of the hidden layers; none is a linear classifier")] = (100,)
+    dropout: Annotated[Share, Doc("of the last hidden layer, where a stage turns it on")] = 0.5
 
 
 class AveragedMLP(LinearLayers):
     """Mean over the real words, then linear layers with ReLU between them."""
 
+    name: ClassVar[str] = "mlp"
     Settings = AveragedSettings
     takes: ClassVar[frozenset[str]] = frozenset({"words"})
 

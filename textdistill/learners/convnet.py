@@ -4,31 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from textdistill.core.bounds import Count, Doc, Natural
 from textdistill.core.errors import RecipeError
 from textdistill.learners.first_order_blocks import FirstOrderBlocks
-from textdistill.learners.pixel_layers import GROUPS, PixelNetwork, pool
+from textdistill.learners.pixel_layers import GROUPS, Norm, PixelNetwork, pool
 
 
 @dataclass(frozen=True)
 class ConvNetSettings:
-    """`depth` blocks of `width` filters. The defaults are DC's; KIP's is `norm: none, prepend: true`.
+    """Sizes of ConvNet. The defaults are DC's; KIP's is `norm: none, prepend: true`."""
 
-    `padding` is that of the first convolution: DC's code takes 3 on 28 × 28 digits, which makes them 32 × 32. `prepend`
-    puts one more 3 × 3 convolution with ReLU in front.
-    """
-
-    width: int = 128
-    depth: int = 3
-    norm: Literal["instance", "none", "batch-statistics", "layer", "group"] = "instance"
-    pooling: Literal["avg", "max", "none"] = "avg"
-    prepend: bool = False
-    padding: int = 1
+    width: Annotated[Count, Doc("filters of a block")] = 128
+    depth: Annotated[Count, Doc("blocks")] = 3
+    norm: Annotated[Norm, Doc("behind each convolution")] = "instance"
+    pooling: Annotated[Literal["avg", "max", "none"], Doc("of 2 × 2 pixels, at the end of each block")] = "avg"
+    prepend: Annotated[bool, Doc("one more 3 × 3 convolution with ReLU in front")] = False
+    padding: Annotated[
+        Natural, Doc("of the first convolution: DC's code takes 3 on 28 × 28 digits, which makes them 32 × 32")
+    ] = 1
 
 
 class ConvNet(PixelNetwork):
@@ -37,6 +36,7 @@ class ConvNet(PixelNetwork):
     With DC's settings 317,706 parameters on 1 × 28 × 28 (padding 3) and 320,010 on 3 × 32 × 32, for 10 classes.
     """
 
+    name: ClassVar[str] = "convnet"
     Settings = ConvNetSettings
 
     def __init__(self, settings: ConvNetSettings, shape: Sequence[int], classes: int):

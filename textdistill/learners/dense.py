@@ -5,20 +5,21 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from textdistill.core.bounds import Count, Doc
 from textdistill.learners.linear_layers import LinearLayers
 
 
 @dataclass(frozen=True)
 class DenseSettings:
-    """Widths of the hidden layers; none is a linear classifier."""
+    """Sizes of the perceptron."""
 
-    hidden: tuple[int, ...] = (128, 128)
+    hidden: Annotated[tuple[Count, ...], Doc("widths of the hidden layers; none is a linear classifier")] = (128, 128)
 
 
 class Dense(LinearLayers):
@@ -27,6 +28,7 @@ class Dense(LinearLayers):
     A sentence is its word vectors up to the longest length of the data, with zeros where it has no words.
     """
 
+    name: ClassVar[str] = "dense"
     Settings = DenseSettings
     takes: ClassVar[frozenset[str]] = frozenset({"words", "pixels"})
 

@@ -93,15 +93,15 @@ class FirstOrderBlocks:
         A convolution's bias moves nothing, as a norm follows: its gradient is zero.
         """
         outputs, first, later = self.forward(params, inputs, dtype)
-        found, back = _linear_back(params, outputs[-1], targets, shares)
+        gradients, back = _linear_back(params, outputs[-1], targets, shares)
         lowest = min((_block_of(name) for name in names), default=self.depth)
         for at in range(self.depth, max(lowest, 2) - 1, -1):
             slope, slopes = _norm_back(at, params, later[at - 2], back)
             back, slopes[f"conv{at}_weight"] = _conv_back(at, params, later[at - 2], slope, dtype, (at > lowest, True))
-            found |= slopes
+            gradients |= slopes
         if lowest == 1:
-            found |= _first_weights(params, first, back, dtype)
-        return {name: found[name] for name in names}
+            gradients |= _first_weights(params, first, back, dtype)
+        return {name: gradients[name] for name in names}
 
     def forward(
         self, params: Mapping[str, Tensor], inputs: Float[Tensor, "n k h w"], dtype: torch.dtype
@@ -302,13 +302,13 @@ def _conv_back(
 ) -> tuple[Tensor, Tensor]:
     """The gradients of the inputs and of the weight of convolution `at`, where they are wanted."""
     weight = params[f"conv{at}_weight"]
-    inputs, found, _ = torch.ops.aten.convolution_backward(
+    inputs, of_weight, _ = torch.ops.aten.convolution_backward(
         slope.to(dtype).permute(0, 3, 1, 2),
         kept.inputs.permute(0, 3, 1, 2),
         weight.to(dtype, memory_format=torch.channels_last),
         *(None, [1, 1], [1, 1], [1, 1], False, [0, 0], 1, [*wanted, False]),
     )
-    return (inputs.permute(0, 2, 3, 1) if wanted[0] else slope), (found.to(weight.dtype) if wanted[1] else weight)
+    return (inputs.permute(0, 2, 3, 1) if wanted[0] else slope), (of_weight.to(weight.dtype) if wanted[1] else weight)
 
 
 def _corners(values: Float[Tensor, "n h w c"]) -> list[Tensor]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Annotated, ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from textdistill.core.bounds import Count, Doc
 from textdistill.core.errors import RecipeError
 from textdistill.learners.pixel_gradient import gradient
 from textdistill.learners.pixel_layers import PixelNetwork
@@ -21,10 +23,10 @@ CHUNK = 128
 
 @dataclass(frozen=True)
 class LeNetSettings:
-    """Filters of the two 5 × 5 convolutions and widths of the two hidden linear layers; the defaults are LeNet's."""
+    """Sizes of LeNet; the defaults are its own."""
 
-    filters: tuple[int, int] = (6, 16)
-    hidden: tuple[int, int] = (120, 84)
+    filters: Annotated[tuple[Count, Count], Doc("filters of the two 5 × 5 convolutions")] = (6, 16)
+    hidden: Annotated[tuple[Count, Count], Doc("widths of the two hidden linear layers")] = (120, 84)
 
 
 class LeNet(PixelNetwork):
@@ -34,6 +36,7 @@ class LeNet(PixelNetwork):
     counts as 32 × 32), and by 2 in the second where 5 × 5 would leave nothing to pool. The smallest is 4 × 4.
     """
 
+    name: ClassVar[str] = "lenet"
     Settings = LeNetSettings
 
     def __init__(self, settings: LeNetSettings, shape: Sequence[int], classes: int):

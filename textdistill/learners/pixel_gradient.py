@@ -93,20 +93,20 @@ def there_and_back(
 
     total = targets.sum(1, keepdim=True)
     slope = torch.mul(total, chances).sub_(targets).mul_(shares[:, None])
-    slopes, found, spreads = [], [], []
+    slopes, gradients, spreads = [], [], []
     for (weight, _), entered in zip(layers.linear[::-1], rows[::-1], strict=True):
         slopes.append(slope)
-        found += [slope.sum(0), slope.t() @ entered]
+        gradients += [slope.sum(0), slope.t() @ entered]
         slope = slope @ weight
         if entered is not rows[0]:
             slope = relu_slope(slope, entered, 0.0)
     slope = slope.t()
     for i, layer in reversed(list(enumerate(convolutions))):
         spreads.append(layer.place(slope, keep=again))
-        found.append(spreads[-1] @ layer.across)
+        gradients.append(spreads[-1] @ layer.across)
         if i:
             slope = layer.back([(layers.parts[i], spreads[-1])])
-    return Passed(lent, spreads[::-1], rows, slopes[::-1], logits, chances, total), found[::-1]
+    return Passed(lent, spreads[::-1], rows, slopes[::-1], logits, chances, total), gradients[::-1]
 
 
 def as_weights(found: Sequence[Tensor], weights: Sequence[Tensor], convolved: int) -> list[Tensor]:
@@ -123,10 +123,10 @@ class _Gradient(torch.autograd.Function):
         ctx: Any, inputs: Tensor, targets: Tensor, shares: Tensor, paddings: tuple[int, ...], *weights: Tensor
     ) -> tuple[Tensor, ...]:
         layers = Layers.of(weights, paddings)
-        passed, found = there_and_back(layers, inputs, targets, shares, any(ctx.needs_input_grad))
+        passed, slopes = there_and_back(layers, inputs, targets, shares, any(ctx.needs_input_grad))
         ctx.save_for_backward(targets, shares, *weights)
         ctx.kept = layers, passed  # and nothing that is returned: that circle would keep the buffers from the next step
-        return tuple(as_weights(found, weights, len(paddings)))
+        return tuple(as_weights(slopes, weights, len(paddings)))
 
     @staticmethod
     @once_differentiable
@@ -160,19 +160,19 @@ class _Gradient(torch.autograd.Function):
             # one step from given weights, on given images (label distillation): half of the way is enough
             return None, moved_targets, moved_shares, None, *(None for _ in weights)
         slope = -moved_targets * passed.total * passed.chances
-        found: list[Tensor] = []
+        gradients: list[Tensor] = []
         for i, (weight, _) in reversed(list(enumerate(layers.linear))):
-            found += [slope.sum(0), (slope.t() @ rows[i]).addmm_(slopes[i].t(), moved_rows[i])]
+            gradients += [slope.sum(0), (slope.t() @ rows[i]).addmm_(slopes[i].t(), moved_rows[i])]
             slope = (slope @ weight).addmm_(slopes[i], moves.linear[i][0])
             if i:
                 slope = relu_slope(slope, rows[i], 0.0)
         slope = slope.t()
         for i, (old, new) in reversed(list(enumerate(zip(begun, moved, strict=True)))):
             spreads = new.place_as(old, slope)
-            found.append(spreads @ old.across)
+            gradients.append(spreads @ old.across)
             if i:
-                found[-1].addmm_(passed.spreads[i], new.across)
+                gradients[-1].addmm_(passed.spreads[i], new.across)
             if i or ctx.needs_input_grad[0]:
                 slope = new.back([(layers.parts[i], spreads), (moves.parts[i], passed.spreads[i])])
         images = slope.permute(3, 0, 1, 2) if ctx.needs_input_grad[0] else None
-        return images, moved_targets, moved_shares, None, *as_weights(found[::-1], weights, convolved)
+        return images, moved_targets, moved_shares, None, *as_weights(gradients[::-1], weights, convolved)

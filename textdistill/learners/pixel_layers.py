@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from textdistill.core.errors import RecipeError
 
+Norm = Literal["instance", "none", "batch-statistics", "layer", "group"]
 GROUPS = 4  # of the group norm, as in DC's code
 
 

@@ -45,12 +45,12 @@ class _Loss(torch.autograd.Function):
         sums: list[Tensor] = []
         size = ROWS if inputs.device.type == "cpu" else max(1, len(inputs))
         for x, y, a in zip(inputs.split(size), targets.split(size), shares.split(size), strict=True):
-            passed, found = there_and_back(layers, x, y, a, again=False)
+            passed, slopes = there_and_back(layers, x, y, a, again=False)
             loss -= (y * F.log_softmax(passed.logits, 1)).sum(1) @ a
             if sums:
-                torch._foreach_add_(sums, found)
+                torch._foreach_add_(sums, slopes)
             else:
-                sums = found
+                sums = slopes
             del passed  # the next rows then go where these were
         ctx.save_for_backward(*as_weights(sums, weights, len(paddings)))
         return loss

@@ -5,27 +5,29 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from textdistill.core.bounds import Count, Doc, OneOf, Share
 from textdistill.core.learner import dropout
 from textdistill.learners.recurrent_kernels import LSTM, Cell, Steps, Tanh, sequence
+
+POOLS = ("last", "mean", "max")
 
 
 @dataclass(frozen=True)
 class RecurrentSettings:
-    """Sizes of a bidirectional recurrent network, the paper's 2 × 100 by default; `dropout` acts where turned on."""
+    """Sizes of a bidirectional recurrent network."""
 
-    hidden: int = 100
-    dropout: float = 0.0
-    pool: str = "last"
-
-
-POOLS = ("last", "mean", "max")
+    hidden: Annotated[Count, Doc("units in each direction; the paper has 2 × 100")] = 100
+    dropout: Annotated[Share, Doc("of the pooled states, where a stage turns it on")] = 0.0
+    pool: Annotated[
+        str, OneOf(POOLS), Doc("what the linear layer sees: each direction's last state, or mean or max over time")
+    ] = "last"
 
 
 class _Bidirectional(nn.Module):
@@ -80,12 +82,14 @@ class _Bidirectional(nn.Module):
 class BiRNN(_Bidirectional):
     """h_t = tanh(W x_t + U h_{t−1} + b), in both directions."""
 
+    name: ClassVar[str] = "bi_rnn"
     kernel = Tanh
 
 
 class BiLSTM(_Bidirectional):
     """An LSTM with a forget gate (Hochreiter & Schmidhuber), in both directions; gates input, forget, cell, output."""
 
+    name: ClassVar[str] = "bi_lstm"
     kernel = LSTM
     gates = 4
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from textdistill.core.bounds import Count, Doc
 from textdistill.core.errors import RecipeError
-from textdistill.learners.pixel_layers import GROUPS, PixelNetwork
+from textdistill.learners.pixel_layers import GROUPS, Norm, PixelNetwork
 
 STAGES = (1, 2, 4, 8)  # times the width
 BLOCKS = 2  # of each stage
@@ -19,10 +20,10 @@ BLOCKS = 2  # of each stage
 
 @dataclass(frozen=True)
 class ResNetSettings:
-    """`width` filters in the first stage of four, twice as many in each next; a norm behind each convolution."""
+    """Sizes of ResNet18."""
 
-    width: int = 64
-    norm: Literal["instance", "none", "batch-statistics", "layer", "group"] = "instance"
+    width: Annotated[Count, Doc("filters in the first stage of four, twice as many in each next")] = 64
+    norm: Annotated[Norm, Doc("behind each convolution")] = "instance"
 
 
 class ResNet18(PixelNetwork):
@@ -31,6 +32,7 @@ class ResNet18(PixelNetwork):
     The stem for small images: one 3 × 3 convolution, no pooling. x' is x, or its 1 × 1 convolution where sizes differ.
     """
 
+    name: ClassVar[str] = "resnet18"
     Settings = ResNetSettings
 
     def __init__(self, settings: ResNetSettings, shape: Sequence[int], classes: int):

@@ -67,8 +67,8 @@ def search_words(
             bags = torch.add(row, windows, alpha=width).reshape(count * times, width)
             scores = F.embedding_bag(bags, projected, mode="sum").view(count, times, filters)
             if places:
-                found, where = F.adaptive_max_pool1d(scores.transpose(1, 2), 1, return_indices=True)
-                value[first:last] = found[:, :, 0]
+                best, where = F.adaptive_max_pool1d(scores.transpose(1, 2), 1, return_indices=True)
+                value[first:last] = best[:, :, 0]
                 start.append(where[:, :, 0])
             else:
                 torch.amax(scores, 1, out=value[first:last])

@@ -5,13 +5,14 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from textdistill.core.bounds import Count, Doc, Share
 from textdistill.core.errors import RecipeError
 from textdistill.core.learner import dropout
 from textdistill.learners.spelled import distinct, search_words
@@ -20,11 +21,11 @@ from textdistill.learners.windows import Chosen, known_scores
 
 @dataclass(frozen=True)
 class TextConvSettings:
-    """Sizes of TextConvNet; the defaults are the paper's. `dropout` acts only where a stage turns dropout on."""
+    """Sizes of TextConvNet; the defaults are the paper's."""
 
-    filters: int = 100
-    widths: tuple[int, ...] = (3, 4, 5)
-    dropout: float = 0.5
+    filters: Annotated[Count, Doc("filters of each width")] = 100
+    widths: Annotated[tuple[Count, ...], Doc("words that a filter spans, each width once")] = (3, 4, 5)
+    dropout: Annotated[Share, Doc("of the features, where a stage turns it on")] = 0.5
 
 
 class TextConvNet(nn.Module):
@@ -40,6 +41,7 @@ class TextConvNet(nn.Module):
     The function and its derivatives are the same (the position is piecewise constant).
     """
 
+    name: ClassVar[str] = "text_conv"
     Settings = TextConvSettings
     takes: ClassVar[frozenset[str]] = frozenset({"words"})
     table: Tensor | None = None  # where inputs are words instead of vectors: the vectors
@@ -141,8 +143,8 @@ def search(
     """
     if inputs.device.type != "cpu":
         by_width = [F.conv1d(inputs.transpose(1, 2), weight.transpose(1, 2)) for weight in weights]
-        found = [F.adaptive_max_pool1d(scores, 1, return_indices=True) for scores in by_width]
-        return torch.cat([value[:, :, 0] for value, _ in found], 1), torch.cat([at[:, :, 0] for _, at in found], 1)
+        best = [F.adaptive_max_pool1d(scores, 1, return_indices=True) for scores in by_width]
+        return torch.cat([value[:, :, 0] for value, _ in best], 1), torch.cat([at[:, :, 0] for _, at in best], 1)
     # The widest filters come first, so that those which have a row j are always the first so many.
     order = sorted(range(len(weights)), key=lambda i: -weights[i].shape[1])
     filters, widest = sum(weight.shape[0] for weight in weights), weights[order[0]].shape[1]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import torch
 from torch import Tensor, nn
 
+from textdistill.core.bounds import Doc, OneOf, Share
 from textdistill.core.errors import RecipeError
 from textdistill.learners.pooling import POOLS
 from textdistill.learners.pretrained.encoder_files import PACKAGED, longest_of
@@ -18,16 +19,14 @@ from textdistill.learners.pretrained.transformer_body import Body, Trainable
 
 @dataclass(frozen=True)
 class TransformerSettings:
-    """Which model (a hub id, a folder, `minilm`), and what of it trains beside the head.
+    """Which model, and what of it trains beside the head."""
 
-    `train` is `all`, the number of its last layers, or `head` alone. `pool` is `mean`, `cls` or `last`; what suits the
-    model when `None`. `dropout` acts where turned on.
-    """
-
-    model: str = PACKAGED
-    train: Trainable = "all"
-    pool: str | None = None
-    dropout: float = 0.1
+    model: Annotated[str, Doc("a hub id, a folder, minilm")] = PACKAGED
+    train: Annotated[Trainable, Doc("the head alone, all of it, or so many of the last layers under the head")] = "all"
+    pool: Annotated[
+        Annotated[str, OneOf(tuple(POOLS))] | None, Doc("of the tokens' states; none: what suits the model")
+    ] = None
+    dropout: Annotated[Share, Doc("where a stage turns it on")] = 0.1
 
 
 class Transformer(nn.Module):
@@ -39,9 +38,9 @@ class Transformer(nn.Module):
     (`wordpieces`) and never trains.
     """
 
+    name: ClassVar[str] = "transformer"
     Settings = TransformerSettings
     takes: ClassVar[frozenset[str]] = frozenset({"words"})
-    choices: ClassVar[Mapping[str, Sequence[str]]] = {"pool": tuple(POOLS)}
     last_layer: ClassVar[tuple[str, ...]] = LAST
 
     def __init__(self, settings: TransformerSettings, shape: Sequence[int], classes: int):
@@ -58,10 +57,10 @@ class Transformer(nn.Module):
     def _check(self, shape: Sequence[int]) -> None:
         width = self.body.embed(torch.zeros(1, dtype=torch.long)).shape[1]
         if len(shape) != 2 or shape[1] != width:
-            found = f"inputs of shape {list(shape)}"
+            given = f"inputs of shape {list(shape)}"
             raise RecipeError(
                 [
-                    f"learner: {found}, and {self.settings.model!r} has vectors of {width} numbers; use it with "
+                    f"learner: {given}, and {self.settings.model!r} has vectors of {width} numbers; use it with "
                     f"representation: {{name: wordpieces, model: {self.settings.model}}}"
                 ]
             )

@@ -1,5 +1,6 @@
 """What is minimised: unrolled training, gradient and distribution matching, CAFE, KIP and label solve, ridge labels."""
 
+from textdistill.core.bounds import by_name
 from textdistill.objectives.cafe import CAFE
 from textdistill.objectives.distribution_matching import DistributionMatching
 from textdistill.objectives.gradient_matching import GradientMatching
@@ -9,13 +10,6 @@ from textdistill.objectives.ridge_labels import RidgeLabels
 from textdistill.objectives.unrolled import Unrolled
 from textdistill.objectives.weighted_sum import WeightedSum
 
-OBJECTIVES: dict[str, type] = {
-    "unrolled": Unrolled,
-    "distribution_matching": DistributionMatching,
-    "cafe": CAFE,
-    "weighted_sum": WeightedSum,
-    "gradient_matching": GradientMatching,
-    "kip": KIP,
-    "label_solve": LabelSolve,
-    "ridge_labels": RidgeLabels,
-}
+OBJECTIVES: dict[str, type] = by_name(
+    *(Unrolled, DistributionMatching, CAFE, WeightedSum, GradientMatching, KIP, LabelSolve, RidgeLabels)
+)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from textdistill.core.batch import Batch, RealData
+from textdistill.core.bounds import Count, Doc
 from textdistill.core.inner import SGD, InnerOptimizer
 from textdistill.core.learner import Learner, Params
 from textdistill.core.precision import Precision
@@ -29,17 +30,16 @@ class CAFE:
     The first term, feature alignment, goes over every layer l but the logits; its mean is over the classes c and all
     numbers of a layer's output, so that layers weigh alike whatever their size (the paper sums over each layer). The
     second, discrimination, takes the inner products of a real row's features h with the synthetic class means for its
-    logits: −log softmax_c ⟨h, μ_c⟩, averaged over the real rows, with the weight `discrimination` (β). `batch` is how
-    many real rows of each class a step sees; they need no gradient, and are multiplied in `precision`.
-    `optimizer` is how starts that train do so: the paper's networks learn on the synthetic set between two matches
-    (`starts: chain`).
+    logits: −log softmax_c ⟨h, μ_c⟩, averaged over the real rows, with the weight `discrimination` (β). The paper's
+    networks learn on the synthetic set between two matches (`starts: chain`).
     """
 
-    batch: int = 256
-    discrimination: float = 0.01
-    precision: Precision = "auto"
-    optimizer: InnerOptimizer = field(default_factory=SGD)
+    batch: Annotated[Count, Doc("real rows of each class that a step sees")] = 256
+    discrimination: Annotated[float, Doc("β, the weight of the second term")] = 0.01
+    precision: Annotated[Precision, Doc("in which real rows, which need no gradient, are multiplied")] = "auto"
+    optimizer: Annotated[InnerOptimizer, Doc("how starts that train do so")] = field(default_factory=SGD)
 
+    name: ClassVar[str] = "cafe"
     trains: ClassVar[frozenset[str]] = frozenset({"inputs", "weights"})
     takes: ClassVar[frozenset[str]] = frozenset({"words", "pixels"})
     # A pool grows old by the training that an objective does; this one does none.
@@ -54,7 +54,7 @@ class CAFE:
     ) -> list[Outcome]:
         """One outcome for each start, all on the same real rows."""
         draws, chosen = matched_rows(synthetic, real, self.batch, streams.torch("real"))
-        rows = {label: real.batch(found) for label, found in chosen.items()}
+        rows = {label: real.batch(numbers) for label, numbers in chosen.items()}
         outcomes = []
         for start in starts:
             alignment, discrimination = self.terms(joined([draw.batch for draw in draws]), rows, learner, start.params)
@@ -72,10 +72,10 @@ class CAFE:
         count = sum(len(rows) for rows in real.values())
         for index, label in enumerate(labels):
             totals = [torch.zeros_like(mean[0]) for mean in means]
-            for found in Forward(learner, params, self.precision).activations(real[label]):
-                for total, layer in zip(totals, found, strict=False):  # all but the logits
+            for activations in Forward(learner, params, self.precision).activations(real[label]):
+                for total, layer in zip(totals, activations, strict=False):  # all but the logits
                     total += layer.flatten(1).sum(0, dtype=total.dtype)
-                scores = found[-2].flatten(1).to(means[-1].dtype) @ means[-1].t()
+                scores = activations[-2].flatten(1).to(means[-1].dtype) @ means[-1].t()
                 of_class = torch.full((len(scores),), index, device=scores.device)
                 discrimination = discrimination + F.cross_entropy(scores, of_class, reduction="sum") / count
             wanted.append([total / len(real[label]) for total in totals])

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import torch
 from torch import Tensor
 
 from textdistill.core.batch import Batch, RealData
+from textdistill.core.bounds import Count, Doc
 from textdistill.core.errors import RecipeError
 from textdistill.core.inner import SGD, InnerOptimizer
 from textdistill.core.learner import Learner, Params
@@ -35,21 +36,21 @@ from textdistill.objectives.passes import Forward, sample_activations
 class DistributionMatching:
     """Σ_c ‖μ_c(real) − μ_c(synthetic)‖² of the features under the start's network (Zhao & Bilen 2023, Eq. 5).
 
-    The paper's networks are random (`starts: fresh`). `batch` is how many real rows of each class a step sees, drawn
-    without replacement. `covariance` weighs Σ_c ‖C_c(real) − C_c(synthetic)‖²_F, which the paper does not have; one
-    sample in a class has none, and learns nothing from it. `normalise` divides by the number of features f, and the
-    covariances' distance by f². `augment` names transformations (DSA's, as in the paper's code): one for each class,
-    drawn anew at every step, the same for both sides. The real rows, which need no gradient, are multiplied
-    in `precision`. `optimizer` is how starts that train do so.
+    The paper's networks are random (`starts: fresh`). Real rows are drawn without replacement. `covariance` weighs
+    Σ_c ‖C_c(real) − C_c(synthetic)‖²_F, which the paper does not have; one sample in a class has none, and learns
+    nothing from it. `normalise` divides by the number of features f, and the covariances' distance by f². Of `augment`
+    (DSA's transformations, as in the paper's code) one for each class is drawn anew at every step, the same for both
+    sides.
     """
 
-    batch: int = 256
-    covariance: float = 0.0
-    normalise: bool = False
-    augment: tuple[str, ...] = ()
-    precision: Precision = "auto"
-    optimizer: InnerOptimizer = field(default_factory=SGD)
+    batch: Annotated[Count, Doc("real rows of each class that a step sees")] = 256
+    covariance: Annotated[float, Doc("weight of the distance between covariances")] = 0.0
+    normalise: Annotated[bool, Doc("divide by the number of features")] = False
+    augment: Annotated[tuple[str, ...], Doc("random transformations of both sides (DSA)")] = ()
+    precision: Annotated[Precision, Doc("in which real rows, which need no gradient, are multiplied")] = "auto"
+    optimizer: Annotated[InnerOptimizer, Doc("how starts that train do so")] = field(default_factory=SGD)
 
+    name: ClassVar[str] = "distribution_matching"
     trains: ClassVar[frozenset[str]] = frozenset({"inputs", "weights"})
     # A pool grows old by the training that an objective does; this one does none.
     starts: ClassVar[frozenset[str]] = frozenset({"fixed", "fresh", "trained", "chain"})

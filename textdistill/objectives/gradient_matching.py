@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import torch
 from torch import Tensor
 
 from textdistill.core.batch import Batch, RealData
+from textdistill.core.bounds import Count, Doc, OneOf, faults_of
 from textdistill.core.errors import RecipeError, did_you_mean
 from textdistill.core.inner import SGD, InnerOptimizer, State
 from textdistill.core.learner import Learner, Params
@@ -33,32 +34,31 @@ class GradientMatching:
     transformation, the same for both sides, drawn anew for every class. `distance` is `layerwise` (DC), `cosine` of
     each parameter, `whole` (the cosine of all at once: DiLM, Maekawa et al. 2024, Eq. 3) or `euclidean`. DiLM takes the
     mean over the classes, which is the same to Adam but for `outer.clip`. A synthetic row belongs to the class of its
-    largest label; its soft label and its weight, normalised within the class, enter the loss. `batch` is how many real
-    rows of each class are drawn, without replacement (a larger batch is the average over several), unless the data
-    choose themselves (`RepresentativeRows`). `layers` restricts θ to the weights whose names begin so, and `last` to
-    those of the last layer: where that is linear its gradient is taken in closed form, the network runs forward alone,
-    and it is in no graph but that of inputs that are learned. What is a constant here is
-    multiplied in `precision`: the real side, and samples' features where their inputs are not learned. `optimizer` is
-    how starts that train on the set do so (`chain`, DC's own).
+    largest label; its soft label and its weight, normalised within the class, enter the loss. Real rows are drawn
+    without replacement (a larger batch is the average over several), unless the data choose themselves
+    (`RepresentativeRows`). Where `layers` are the last one and that is linear, its gradient is taken in closed form,
+    the network runs forward alone, and it is in no graph but that of inputs that are learned. What is a constant here
+    is multiplied in `precision`: the real side, and samples' features where their inputs are not learned.
     """
 
-    distance: str = "layerwise"
-    batch: int = 256
-    augment: tuple[str, ...] = ()
-    layers: tuple[str, ...] = ()
-    precision: Precision = "auto"
-    optimizer: InnerOptimizer = field(default_factory=SGD)
+    distance: Annotated[
+        str, OneOf(tuple(DISTANCES)), Doc("between gradients, layer by layer as DC, or of all at once as DiLM")
+    ] = "layerwise"
+    batch: Annotated[Count, Doc("real rows of each class that a step sees")] = 256
+    augment: Annotated[tuple[str, ...], Doc("random transformations of both sides (DSA)")] = ()
+    layers: Annotated[tuple[str, ...], Doc("beginnings of the names of the weights matched, or last; none: all")] = ()
+    precision: Annotated[Precision, Doc("in which what is constant is multiplied")] = "auto"
+    optimizer: Annotated[InnerOptimizer, Doc("how starts that train on the set do so (chain, DC's own)")] = field(
+        default_factory=SGD
+    )
 
+    name: ClassVar[str] = "gradient_matching"
     trains: ClassVar[frozenset[str]] = frozenset({"inputs", "targets", "weights"})
     # A pool grows old by the training that an objective does; this one does none.
     starts: ClassVar[frozenset[str]] = frozenset({"fixed", "fresh", "trained", "chain", "on_real"})
 
     def __post_init__(self) -> None:
-        faults = []
-        if self.distance not in DISTANCES:
-            known = ", ".join(DISTANCES)
-            hint = did_you_mean(self.distance, DISTANCES)
-            faults.append(f"objective.distance: {self.distance!r}; allowed: {known}{hint}")
+        faults = [f"objective.{fault}" for fault in faults_of(self)]
         if not self.takes:
             faults.extend(name_faults(self.augment))
         if faults:
@@ -97,8 +97,8 @@ class GradientMatching:
                     sides = self._by_hand(ours, theirs, last, forward)
                 term = DISTANCES[self.distance](*sides)
                 loss += float(term.detach())
-                found = torch.autograd.grad(term, leaves, allow_unused=True)
-                for total, gradient in zip(totals, found, strict=True):
+                gradients = torch.autograd.grad(term, leaves, allow_unused=True)
+                for total, gradient in zip(totals, gradients, strict=True):
                     if gradient is not None:
                         total += gradient
             outcomes.append(sent_back(loss, totals, draws, self.trains))
@@ -167,14 +167,14 @@ def matched_names(learner: Learner, layers: Sequence[str]) -> list[str]:
     chosen: set[str] = set()
     faults = []
     for layer in layers:
-        found = last if layer == "last" else [name for name in learner.names if name.startswith(layer)]
-        if not found:
+        names = last if layer == "last" else [name for name in learner.names if name.startswith(layer)]
+        if not names:
             allowed = ("last", *learner.names)
             faults.append(
                 f"objective.layers: {layer!r} begins no weight's name; allowed: {', '.join(allowed)}"
                 f"{did_you_mean(layer, allowed)}"
             )
-        chosen.update(found)
+        chosen.update(names)
     if faults:
         raise RecipeError(faults)
     return [name for name in learner.names if name in chosen]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import torch
 from jaxtyping import Float
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from textdistill.core import machine
 from textdistill.core.batch import Batch, RealData
+from textdistill.core.bounds import Count, Doc
 from textdistill.core.inner import SGD
 from textdistill.core.learner import Learner, Params
 from textdistill.core.processes import own_share, sum_over_processes
@@ -36,16 +37,16 @@ class KIP:
     """L = ½ mean_t ‖K_ts (K_ss + λI)⁻¹ ỹ_s − y_t‖² with λ = `regularisation` · tr(K_ss)/n (Nguyen et al. 2021, Eq. 7).
 
     s are all samples of the synthetic set, t are `batch` real rows (every row, and nothing random, when that is all of
-    them or `batch` is none). Real labels are one-hot minus 1/C; the set's labels count as 1/C more than the ỹ_s of the
-    formula, so that one-hot ones begin as centred as the real. All is computed in float64, in blocks of at most about
-    `memory_mib` MiB, and by all processes of a group together.
+    them). Real labels are one-hot minus 1/C; the set's labels count as 1/C more than the ỹ_s of the formula, so that
+    one-hot ones begin as centred as the real. All is computed in float64, by all processes of a group together.
     """
 
-    kernel: Kernel = field(default_factory=NTK)
-    regularisation: float = 1e-6
-    batch: int | None = 5000
-    memory_mib: float = 512.0
+    kernel: Annotated[Kernel, Doc("the similarity of two rows")] = field(default_factory=NTK)
+    regularisation: Annotated[float, Doc("λ, as a share of the kernel's mean diagonal")] = 1e-6
+    batch: Annotated[Count | None, Doc("real rows that a step sees; none: every one")] = 5000
+    memory_mib: Annotated[float, Doc("about the most MiB that a block of the kernel takes")] = 512.0
 
+    name: ClassVar[str] = "kip"
     trains: ClassVar[frozenset[str]] = frozenset({"inputs", "targets"})
     starts: ClassVar[frozenset[str]] = frozenset({"fixed", "fresh"})
 
@@ -96,14 +97,14 @@ class KIP:
         dual = self.dual(blocks.values(support, support), pooled.targets.detach().double() - centre)
 
         def scores(batch: Batch) -> Float[Tensor, "n c"]:
-            found = dual.new_empty(len(batch), dual.shape[1])
+            predicted = dual.new_empty(len(batch), dual.shape[1])
 
             def fill(rows: slice, cross: Float[Tensor, "b n"]) -> Float[Tensor, "b n"]:
-                torch.matmul(cross, dual, out=found[rows])
+                torch.matmul(cross, dual, out=predicted[rows])
                 return cross
 
             blocks.stream(Inputs(batch.inputs, batch.mask), support, [], fill)  # a test split's kernel is never whole
-            return found + centre
+            return predicted + centre
 
         return scores
 
@@ -155,17 +156,17 @@ class KIP:
             of_dual.addmm_(cross.T, wrong)
             return wrong @ dual.T
 
-        found = [torch.zeros_like(leaf) for leaf in leaves]
+        gradients = [torch.zeros_like(leaf) for leaf in leaves]
         if batch is not None:
             wanted = batch.targets.double()
-            found = blocks.stream(Inputs(batch.inputs, batch.mask), support, leaves, adjoint)
+            gradients = blocks.stream(Inputs(batch.inputs, batch.mask), support, leaves, adjoint)
         loss, of_dual = sum_over_processes([loss, of_dual])
         of_within, of_targets = torch.autograd.grad(graph, (within, targets), of_dual)
         if leaves:
             own = of_within[share.start : share.stop]
             more = blocks.pullback(support.part(share), support, own, leaves)
-            found = sum_over_processes([a + b for a, b in zip(found, more, strict=True)])
-        return Outcome(float(loss), _dealt_out(draws, found[0] if found else None, of_targets))
+            gradients = sum_over_processes([a + b for a, b in zip(gradients, more, strict=True)])
+        return Outcome(float(loss), _dealt_out(draws, gradients[0] if gradients else None, of_targets))
 
 
 def _dealt_out(

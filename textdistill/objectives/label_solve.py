@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from textdistill.core.batch import RealData
+from textdistill.core.bounds import Count, Doc
 from textdistill.core.errors import RecipeError
 from textdistill.core.learner import Learner
 from textdistill.core.processes import own_share, rows_of_processes
@@ -28,13 +29,13 @@ RANK = 1e-8
 class LabelSolve(KIP):
     """argmin over ỹ of KIP's loss: the least-squares solution of A ỹ = y_t, A = K_ts (K_ss + λI)⁻¹.
 
-    (Nguyen et al. 2021, Eq. 8.) The shortest such ỹ where several are as good. Every real row counts unless `batch`
-    says how many. The rows of [A | y_t] are folded into one triangle as they pass by (QR, so that the condition number
-    is not squared), those of other processes at the end.
+    (Nguyen et al. 2021, Eq. 8.) The shortest such ỹ where several are as good. The rows of [A | y_t] are folded into
+    one triangle as they pass by (QR, so that the condition number is not squared), those of other processes at the end.
     """
 
-    batch: int | None = None
+    batch: Annotated[Count | None, Doc("real rows that count; none: every one")] = None
 
+    name: ClassVar[str] = "label_solve"
     trains: ClassVar[frozenset[str]] = frozenset({"targets"})
 
     def solve(self, synthetic: Synthetic, real: RealData, learner: Learner, streams: Streams) -> dict[str, Tensor]:

@@ -48,12 +48,12 @@ def last_layer(learner: Learner, params: Params, names: Sequence[str], sample: B
     weight, *biases = (params[name].detach() for name in names)
     if weight.dim() != 2 or any(bias.shape != weight.shape[:1] for bias in biases):
         return None
-    found = LastLayer(weight, biases[0] if biases else None)
+    layer = LastLayer(weight, biases[0] if biases else None)
     if tuple(names) == tuple(getattr(learner.module, "last_layer", ())):
-        return found
+        return layer
     with torch.no_grad():
         *_, features, logits = learner.activations(params, part_of(sample, slice(0, 1)))
     if features.shape != (1, weight.shape[1]) or logits.shape != (1, weight.shape[0]):
         return None
-    told = F.linear(features, found.weight, found.bias)
-    return found if torch.allclose(told, logits, rtol=1e-3, atol=1e-5) else None
+    linear = F.linear(features, layer.weight, layer.bias)
+    return layer if torch.allclose(linear, logits, rtol=1e-3, atol=1e-5) else None

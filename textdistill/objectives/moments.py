@@ -50,17 +50,17 @@ def taught_leaves(draws: Sequence[Draw], trains: frozenset[str]) -> list[Tensor]
 def sent_back(loss: float, gradients: Iterable[Tensor], draws: Sequence[Draw], trains: frozenset[str]) -> Outcome:
     """The outcome of a loss with these gradients at the `taught_leaves`."""
     following = iter(gradients)
-    told = [
+    by_step = [
         (draw.step, {name: next(following) for name in draw.leaves() if name in trains})  # in the order of the leaves
         for draw in draws
     ]
-    return Outcome(loss, told)
+    return Outcome(loss, by_step)
 
 
 def differentiated(loss: Tensor, draws: Sequence[Draw], trains: frozenset[str]) -> Outcome:
     """The loss and its gradients at those leaves of the draws that the objective trains."""
-    found = torch.autograd.grad(loss, taught_leaves(draws, trains))
-    return sent_back(float(loss.detach()), found, draws, trains)
+    gradients = torch.autograd.grad(loss, taught_leaves(draws, trains))
+    return sent_back(float(loss.detach()), gradients, draws, trains)
 
 
 def joined(batches: Sequence[Batch]) -> Batch:
@@ -106,12 +106,12 @@ def rows_by_class(real: RealData, most: int, rng: torch.Generator) -> dict[int, 
     """Up to `most` rows of every class that has any: the data's own choice, else drawn without replacement."""
     if isinstance(real, ChoosesRows):
         return real.rows_by_class(most, rng)
-    found = {}
+    chosen = {}
     for label in range(len(real.classes)):
         rows = torch.nonzero(real.labels.cpu() == label)[:, 0]
         if len(rows):
-            found[label] = rows[torch.randperm(len(rows), generator=rng)[:most]]
-    return found
+            chosen[label] = rows[torch.randperm(len(rows), generator=rng)[:most]]
+    return chosen
 
 
 def shares(batch: Batch) -> Float[Tensor, "c n"]:

@@ -121,12 +121,12 @@ def real_gradient(
         if once is None:
             with torch.enable_grad():
                 loss = learner.loss(leaves, rows.to(rows.inputs.device, inside))
-            found = dict(zip(own, torch.autograd.grad(loss, [leaves[name] for name in own]), strict=True))
+            slopes = dict(zip(own, torch.autograd.grad(loss, [leaves[name] for name in own]), strict=True))
         else:
             each = rows.inputs.new_full((len(rows),), 1 / len(rows)) if rows.weights is None else rows.weights
-            found = once.gradient(params, rows.inputs, rows.targets, each, names, inside)
+            slopes = once.gradient(params, rows.inputs, rows.targets, each, names, inside)
         for name, total in totals.items():
-            total.add_(found[name], alpha=share)
+            total.add_(slopes[name], alpha=share)
     return list(totals.values())
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from textdistill.core.batch import Batch, RealData
+from textdistill.core.bounds import Count, Doc, Positive
 from textdistill.core.inner import Adam, InnerOptimizer, State
 from textdistill.core.learner import Learner, Params
 from textdistill.core.ridge import kernel_ridge, ridge
@@ -115,12 +116,13 @@ class RidgeLabels:
     (0.01 to its 0.001). Before a network's first step W is zero and s is one.
     """
 
-    batch: int = 1024
-    rate: float = 0.01
-    penalty: float = 1.0
-    pace: float = 10.0
-    optimizer: InnerOptimizer = field(default_factory=Adam)
+    batch: Annotated[Count, Doc("real rows that the outer loss sees")] = 1024
+    rate: Annotated[Positive, Doc("α, the share by which W moves to a batch's own")] = 0.01
+    penalty: Annotated[float, Doc("λ of the ridge classifier")] = 1.0
+    pace: Annotated[Positive, Doc("how many times as fast as the network the scale s learns")] = 10.0
+    optimizer: Annotated[InnerOptimizer, Doc("of the network and the scale")] = field(default_factory=Adam)
 
+    name: ClassVar[str] = "ridge_labels"
     trains: ClassVar[frozenset[str]] = frozenset({"inputs", "targets"})
     takes: ClassVar[frozenset[str]] = frozenset({"words", "pixels", "texts"})
     starts: ClassVar[frozenset[str]] = frozenset({"plateau"})
@@ -148,8 +150,8 @@ class RidgeLabels:
         loss, slope = cross_entropy_slope(features, weight, real.targets, learner.scale(params))
         if "inputs" in leaves:
             local = ridge(base, draw.batch.targets, self.penalty)
-            found = torch.autograd.grad((local * (self.rate * slope)).sum(), list(leaves.values()))
-            gradients = dict(zip(leaves, found, strict=True))
+            slopes = torch.autograd.grad((local * (self.rate * slope)).sum(), list(leaves.values()))
+            gradients = dict(zip(leaves, slopes, strict=True))
         else:
             gradients = {"targets": kernel_ridge(fixed @ fixed.T, fixed @ (self.rate * slope), self.penalty)}
         return Outcome(float(loss), [(draw.step, gradients)])

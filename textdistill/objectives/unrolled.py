@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import torch
 
 from textdistill.core.batch import Batch, RealData
+from textdistill.core.bounds import Count, Doc
 from textdistill.core.inner import SGD, InnerOptimizer
 from textdistill.core.learner import Learner, Params
 from textdistill.core.schedule import Outcome, Synthetic
@@ -19,21 +20,17 @@ from textdistill.core.unroll import Graph, Inner, MetaGradient
 
 @dataclass(frozen=True)
 class Unrolled:
-    """ℓ(x, y; θ_T) with θ_T from T inner steps on the distilled set (Sucholutsky & Schonlau, Eqs. 3, 6 and 7).
+    """ℓ(x, y; θ_T) with θ_T from T inner steps on the distilled set (Sucholutsky & Schonlau, Eqs. 3, 6 and 7)."""
 
-    `steps` is how many inner steps to take from the start (all of the schedule when `None`); `batch` how many real rows
-    the outer loss sees; `balanced` draws as many of each class. `inner_dropout` and `outer_dropout` turn the learner's
-    own dropout on while training on distilled and while scoring on real rows.
-    """
+    optimizer: Annotated[InnerOptimizer, Doc("how inner steps are taken")] = field(default_factory=SGD)
+    gradient: Annotated[MetaGradient, Doc("how they are differentiated through")] = field(default_factory=Graph)
+    steps: Annotated[Count | None, Doc("inner steps to take from the start; none: all of the schedule")] = None
+    batch: Annotated[Count, Doc("real rows that the outer loss sees")] = 256
+    balanced: Annotated[bool, Doc("draw as many of each class")] = False
+    inner_dropout: Annotated[bool, Doc("the learner's own dropout, while it trains on distilled rows")] = False
+    outer_dropout: Annotated[bool, Doc("the same while it is scored on real rows")] = False
 
-    optimizer: InnerOptimizer = field(default_factory=SGD)
-    gradient: MetaGradient = field(default_factory=Graph)
-    steps: int | None = None
-    batch: int = 256
-    balanced: bool = False
-    inner_dropout: bool = False
-    outer_dropout: bool = False
-
+    name: ClassVar[str] = "unrolled"
     trains: ClassVar[frozenset[str]] = frozenset({"inputs", "targets", "lr"})
 
     def inner(self, learner: Learner, streams: Streams) -> Inner:

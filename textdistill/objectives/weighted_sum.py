@@ -6,9 +6,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
-from typing import Any
+from typing import Annotated, Any, ClassVar
 
 from textdistill.core.batch import RealData
+from textdistill.core.bounds import Doc
 from textdistill.core.distill import ClosedForm, Objective
 from textdistill.core.errors import RecipeError
 from textdistill.core.learner import Learner
@@ -22,8 +23,8 @@ from textdistill.core.unroll import Inner
 class Weighted:
     """One part of a sum. Recipes write the weight among the objective's own settings: `{name: cafe, weight: 0.1}`."""
 
-    objective: Objective
-    weight: float = 1.0
+    objective: Annotated[Objective, Doc("what is minimised")]
+    weight: Annotated[float, Doc("how much it counts, above 0")] = 1.0
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,9 @@ class WeightedSum:
     that does are passed on.
     """
 
-    parts: tuple[Weighted, ...]
+    parts: Annotated[tuple[Weighted, ...], Doc("objectives, each with its own settings and a weight")]
+
+    name: ClassVar[str] = "weighted_sum"
 
     def __post_init__(self) -> None:
         faults = [] if self.parts else ["objective.parts: []; allowed: one part or more"]
@@ -67,12 +70,12 @@ class WeightedSum:
     @property
     def optimizer(self) -> Any:
         """The inner optimiser of the first part that has one."""
-        found = (getattr(part.objective, "optimizer", None) for part in self.parts)
-        return next((one for one in found if one is not None), None)
+        optimizers = (getattr(part.objective, "optimizer", None) for part in self.parts)
+        return next((one for one in optimizers if one is not None), None)
 
     def _common(self, name: str) -> frozenset[str] | None:
-        told = [getattr(part.objective, name, None) for part in self.parts]
-        sets = [frozenset(one) for one in told if one is not None]
+        abilities = [getattr(part.objective, name, None) for part in self.parts]
+        sets = [frozenset(one) for one in abilities if one is not None]
         return reduce(frozenset.intersection, sets) if sets else None
 
     def inner(self, learner: Learner, streams: Streams) -> Inner:
@@ -83,8 +86,8 @@ class WeightedSum:
         self, synthetic: Synthetic, real: RealData, learner: Learner, starts: Sequence[Start], streams: Streams
     ) -> list[Outcome]:
         """One outcome for each start: the sum of the parts' losses and of their gradients."""
-        told = [part.objective.evaluate(synthetic, real, learner, starts, streams) for part in self.parts]
-        return [self._sum(outcomes) for outcomes in zip(*told, strict=True)]
+        by_part = [part.objective.evaluate(synthetic, real, learner, starts, streams) for part in self.parts]
+        return [self._sum(outcomes) for outcomes in zip(*by_part, strict=True)]
 
     def _sum(self, outcomes: Sequence[Outcome]) -> Outcome:
         loss, gradients = 0.0, []

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import builtins
 import dataclasses
 import importlib
-import inspect
 import re
 import typing
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
-
+from textdistill.core.bounds import read, settings_in
 from textdistill.core.errors import RecipeError, did_you_mean
 from textdistill.core.inner import INNER_OPTIMIZERS
 from textdistill.core.start_kinds import STARTS
@@ -31,29 +31,45 @@ PARTS: dict[str, dict[str, type]] = {
     "kernel": KERNELS,
 }
 
-# Arguments that the pipeline gives and a recipe cannot.
-GIVEN = frozenset({"learner", "streams"})
+
+@dataclass(frozen=True)
+class Part:
+    """A part that a recipe names: of which kind, by which name, its class, and the settings that it was given.
+
+    The class's own defaults stand for the settings that it was not.
+    """
+
+    kind: str
+    name: str
+    type: builtins.type
+    settings: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def takes_settings(self) -> builtins.type:
+        """What the settings are for: a class's `Settings` where it has them (learners), else itself."""
+        return getattr(self.type, "Settings", self.type) if self.kind == "learner" else self.type
+
+    def make(self, *given: Any) -> Any:
+        """The part, of what a run gives it: starts want a learner and streams, a network wants a shape and classes."""
+        if self.takes_settings is self.type:
+            return self.type(*given, **self.settings)
+        return self.type(self.takes_settings(**self.settings), *given)
 
 
-def settings_type(kind: str, part: type) -> type:
-    """What is filled in for a part: its `Settings` where it has them (learners), else itself."""
-    return getattr(part, "Settings", part) if kind == "learner" else part
-
-
-def find(kind: str, name: str, path: str, faults: list[str], custom: bool) -> type | None:
+def find(kind: str, name: str, path: str, faults: list[str], custom: bool) -> Part | None:
     """The part called `name`; a user's own is `package.module:Class`, only where `custom` code is allowed."""
     known = PARTS[kind]
     if name in known:
-        return known[name]
+        return Part(kind, name, known[name])
     if ":" in name and custom:
         module, _, attribute = name.partition(":")
         try:
-            part = getattr(importlib.import_module(module), attribute)
+            own = getattr(importlib.import_module(module), attribute)
         except Exception as error:  # whatever the user's own module meets, it is theirs to mend
             reason = f"{type(error).__name__}: {error}"
             faults.append(f"{path}.name: {name!r} cannot be imported ({reason}); give a package.module:Class that can")
             return None
-        if isinstance(part, type) and _takes_settings(settings_type(kind, part)):
+        if isinstance(own, type) and _readable(part := Part(kind, name, own)):
             return part
         faults.append(f"{path}.name: {name!r} is not a class whose settings can be read")
         return None
@@ -63,71 +79,57 @@ def find(kind: str, name: str, path: str, faults: list[str], custom: bool) -> ty
     return None
 
 
-def _takes_settings(part: type) -> bool:
+def _readable(part: Part) -> bool:
     try:
-        fields(part)
+        settings_in(part.takes_settings)
     except (TypeError, ValueError, NameError):
         return False
     return True
 
 
-def fields(part: type) -> dict[str, tuple[Any, bool]]:
-    """The settings a class takes: name → (type, required)."""
-    # Of a dataclass, each field's type is read where its class was written: one that inherits need not know its names.
-    hints = typing.get_type_hints(part if dataclasses.is_dataclass(part) else part.__init__)  # type: ignore[misc]
-    out = {}
-    for name, parameter in list(inspect.signature(part).parameters.items()):
-        if name not in GIVEN and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-            out[name] = (hints.get(name, Any), parameter.default is parameter.empty)
-    return out
-
-
-def fill(part: type, values: Any, path: str, faults: list[str], custom: bool = True) -> dict[str, Any]:
-    """The keyword arguments for `part` from a recipe's mapping, nested parts built; faults are added to `faults`."""
+def fill(taking: type, values: Any, path: str, faults: list[str], custom: bool = True) -> dict[str, Any]:
+    """The keyword arguments for a class from a recipe's mapping, nested parts built; faults are added to `faults`."""
+    known, filled = settings_in(taking), dict[str, Any]()
     if not isinstance(values, Mapping):
-        faults.append(f"{path}: {values!r}; allowed: settings by name ({', '.join(fields(part))})")
+        faults.append(f"{path}: {values!r}; allowed: settings by name ({', '.join(known)})")
         return {}
-    known, out = fields(part), {}
     for key, value in values.items():
-        where = f"{path}.{key}"
+        where, before = f"{path}.{key}", len(faults)
         if key not in known:
             faults.append(f"{where}: unknown; allowed: {', '.join(known)}{did_you_mean(str(key), known)}")
-        elif key in PARTS and known[key][0] is not str:  # `outer.optimizer` is a name, and no part
-            built = build(key, value, where, faults, custom)
-            if built is not None:
-                out[key] = built
-        elif listed(known[key][0]) is not None:
-            several = _built_list(known[key][0], value, where, faults, custom)
-            if several is not None:
-                out[key] = several
-        elif isinstance(known[key][0], type) and hasattr(known[key][0], "__dataclass_fields__"):
-            kind: type = known[key][0]
-            out[key] = kind(**fill(kind, value, where, faults, custom))
-        elif (item := _item(known[key][0])) is not None and isinstance(value, list | tuple):
-            before = len(faults)
-            rows = [fill(item, one, f"{where}.{number}", faults, custom) for number, one in enumerate(value)]
-            out[key] = tuple(item(**row) for row in rows) if len(faults) == before else ()
+            continue
+        wanted = known[key].type
+        if names_part(key, wanted):
+            made = build(key, value, where, faults, custom)
+        elif listed(wanted) is not None:
+            made = _built_list(wanted, value, where, faults, custom)
+        elif isinstance(wanted, type) and dataclasses.is_dataclass(wanted):
+            filled[key] = wanted(**fill(wanted, value, where, faults, custom))
+            continue  # beside faults, too: what could be read is looked at all the same
+        elif (item := _item(wanted)) is not None and isinstance(value, list | tuple):
+            rows = [fill(item, row, f"{where}.{number}", faults, custom) for number, row in enumerate(value)]
+            made = tuple(item(**row) for row in rows) if len(faults) == before else None
         else:
-            try:
-                config = ConfigDict(arbitrary_types_allowed=True)
-                wanted = known[key][0]
-                # A single word where a list is wanted is a list of one.
-                value = [value] if typing.get_origin(wanted) is tuple and isinstance(value, str) else value
-                out[key] = TypeAdapter(wanted, config=config).validate_python(value)
-            except ValidationError as error:
-                first = error.errors()[0]
-                faults.append(f"{where}: found {value!r}; {first['msg'][0].lower()}{first['msg'][1:]}")
-    for key, (_, required) in known.items():
-        if required and key not in values:
+            # A single word where a list is wanted is a list of one.
+            value = [value] if typing.get_origin(wanted) is tuple and isinstance(value, str) else value
+            made = read(known[key].annotation, value, where, faults)
+        if len(faults) == before:
+            filled[key] = made
+    for key, setting in known.items():
+        if setting.required and key not in values:
             faults.append(f"{path}.{key}: missing")
-    return out
+    return filled
+
+
+def names_part(key: str, wanted: Any) -> bool:
+    """Whether a setting is a part of its own kind; `outer.optimizer` is a name, and no part."""
+    return key in PARTS and wanted is not str
 
 
 def listed(wanted: Any) -> str | None:
     """The kind of part that a list holds, each with settings of the list's own beside it (the weights of a sum)."""
-    item = next(iter(typing.get_args(wanted)), None) if typing.get_origin(wanted) is tuple else wanted
-    held = [name for name in getattr(item, "__dataclass_fields__", ()) if name in PARTS]
-    return held[0] if wanted is not item and len(held) == 1 else None
+    held = [name for name in getattr(_item(wanted), "__dataclass_fields__", ()) if name in PARTS]
+    return held[0] if len(held) == 1 else None
 
 
 def _item(wanted: Any) -> type | None:
@@ -142,25 +144,23 @@ def _built_list(wanted: Any, values: Any, path: str, faults: list[str], custom: 
     if not isinstance(values, list | tuple):
         faults.append(f"{path}: {values!r}; allowed: a list of mappings with a name, one of {', '.join(PARTS[kind])}")
         return None
-    before, out = len(faults), []
+    before, items = len(faults), []
     for number, value in enumerate(values):
-        own = fields(item).keys() - {kind}
-        given = {key: one for key, one in value.items() if key in own} if isinstance(value, Mapping) else {}
-        rest = {key: one for key, one in value.items() if key not in own} if isinstance(value, Mapping) else value
-        here, found = f"{path}.{number}", list[str]()
-        filled = fill(item, {**given, kind: rest}, here, found, custom)
+        own = settings_in(item).keys() - {kind}
+        here, told, given = f"{path}.{number}", list[str](), {kind: value}
+        if isinstance(value, Mapping):
+            given = {key: setting for key, setting in value.items() if key in own}
+            given[kind] = {key: setting for key, setting in value.items() if key not in own}
+        filled = fill(item, given, here, told, custom)
         more = f": unknown; allowed: {', '.join(own)}, "
-        found = [fault.replace(f"{here}.{kind}", here, 1).replace(": unknown; allowed: ", more) for fault in found]
-        faults.extend(found)
-        if not found:
-            out.append(item(**filled))
-    return tuple(out) if len(faults) == before else None
+        faults += [fault.replace(f"{here}.{kind}", here, 1).replace(": unknown; allowed: ", more) for fault in told]
+        if not told:
+            items.append(item(**filled))
+    return tuple(items) if len(faults) == before else None
 
 
-def choose(
-    kind: str, values: Any, path: str, faults: list[str], custom: bool = True
-) -> tuple[type, dict[str, Any]] | None:
-    """The class that a mapping `{name: …, setting: …}` (or a bare name) asks for, with its keyword arguments."""
+def choose(kind: str, values: Any, path: str, faults: list[str], custom: bool = True) -> Part | None:
+    """The part that a mapping `{name: …, setting: …}` (or a bare name) asks for, with its settings."""
     values = {"name": values} if isinstance(values, str) else values
     if not isinstance(values, Mapping) or not isinstance(values.get("name"), str):
         faults.append(f"{path}: {values!r}; allowed: a mapping with a name, one of {', '.join(PARTS[kind])}")
@@ -169,17 +169,17 @@ def choose(
     if part is None:
         return None
     rest = {key: value for key, value in values.items() if key != "name"}
-    return part, fill(settings_type(kind, part), rest, path, faults, custom)
+    return dataclasses.replace(part, settings=fill(part.takes_settings, rest, path, faults, custom))
 
 
 def build(kind: str, values: Any, path: str, faults: list[str], custom: bool = True) -> Any:
     """The part itself, where it needs nothing but its settings."""
     before = len(faults)
-    chosen = choose(kind, values, path, faults, custom)
-    if chosen is None or len(faults) > before:
+    part = choose(kind, values, path, faults, custom)
+    if part is None or len(faults) > before:
         return None
     try:
-        return chosen[0](**chosen[1])
+        return part.make()
     except RecipeError as error:  # the part calls itself by its kind
         faults.extend(re.sub(rf"^{kind}\b", path, fault) for fault in error.faults)
         return None

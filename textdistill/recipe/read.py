@@ -6,11 +6,12 @@ import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 import yaml
 
+from textdistill.core.bounds import Count, Doc, faults_of, settings_in
 from textdistill.core.errors import RecipeError, UserError, did_you_mean
 from textdistill.core.outer import Outer
 from textdistill.core.paths import recipes_dir
@@ -18,8 +19,7 @@ from textdistill.core.precision import product_type
 from textdistill.data import DataSettings, is_image_data
 from textdistill.evaluation.settings import Evaluate, Train
 from textdistill.recipe.checks import check
-from textdistill.recipe.parts import choose, fill
-from textdistill.recipe.parts import fields as part_fields
+from textdistill.recipe.parts import Part, choose, fill
 from textdistill.recipe.text_settings import TextLevel, without_generator
 from textdistill.synthetic.generator.settings import GeneratorSettings
 from textdistill.synthetic.settings import SyntheticSettings
@@ -27,9 +27,9 @@ from textdistill.synthetic.settings import SyntheticSettings
 
 @dataclass(frozen=True)
 class CheckpointSettings:
-    """How often, in outer steps, the state is saved."""
+    """How often the state is saved."""
 
-    every: int = 50
+    every: Annotated[Count, Doc("outer steps between two checkpoints")] = 50
 
 
 @dataclass(frozen=True)
@@ -46,9 +46,9 @@ class Recipe:
     data: DataSettings
     representation: Any
     synthetic: SyntheticSettings
-    learner: tuple[type, dict[str, Any]]
-    objective: tuple[type, dict[str, Any]]
-    starts: tuple[type, dict[str, Any]]
+    learner: Part
+    objective: Part
+    starts: Part
     outer: Outer
     checkpoint: CheckpointSettings
     train: Train
@@ -82,7 +82,7 @@ PART_SECTIONS = {"representation": "words", "learner": "text_conv", "objective":
 IMAGE_SECTIONS = {"representation": "pixels", "learner": "lenet"}
 # For readable sets (`choose`), sections of their own take the place of those about samples held in tensors.
 TEXT_SECTIONS: dict[str, type] = {
-    **{name: kind for name, (kind, _) in part_fields(TextLevel).items()},
+    **{name: section.type for name, section in settings_in(TextLevel).items()},
     "generator": GeneratorSettings,
 }
 TEXT_PARTS = {
@@ -110,11 +110,11 @@ def find_recipe(name: str) -> Path:
     root = recipes_dir()
     known = {str(file.relative_to(root).with_suffix("")): file for file in sorted(root.rglob("*.yaml"))}
     by_last = {Path(key).name: file for key, file in known.items()}
-    found = known.get(name) or by_last.get(name)
-    if found is None:
+    recipe = known.get(name) or by_last.get(name)
+    if recipe is None:
         near = did_you_mean(name, [*known, *by_last])
         raise UserError(f"recipe {name!r}: neither a file nor a known recipe{near}; `textdistill ls` lists them")
-    return found
+    return recipe
 
 
 def list_recipes() -> dict[str, Path]:
@@ -211,7 +211,7 @@ def resolve(
         given = values.get(key) or {}
         filled = fill(kind, without_generator(given) if key == "choose" and not written else given, key, faults, custom)
         text[key] = kind(**filled)
-        faults.extend(f"{key}.{fault}" for fault in getattr(text[key], "faults", list)())
+        faults.extend(f"{key}.{fault}" for fault in faults_of(text[key]))
     if textual and not written:
         text["generator"] = None
         faults.extend(f"choose.{fault}" for fault in text["choose"].faults_without_generator())
@@ -220,7 +220,7 @@ def resolve(
             made[key] = SyntheticSettings(per_class=1, init="real") if key == "synthetic" else kind()
             continue
         filled = fill(kind, values.get(key) or {}, key, faults, custom)
-        if all(name in filled for name, (_, required) in part_fields(kind).items() if required):
+        if all(name in filled for name, setting in settings_in(kind).items() if setting.required):
             made[key] = kind(**filled)  # beside faults, too: what could be read is checked all the same
     defaults: Mapping[str, Any] = PART_SECTIONS
     if textual:
@@ -231,9 +231,9 @@ def resolve(
         value = values.get(key, default)
         if isinstance(value, Mapping) and "name" not in value:
             value = {**(default if isinstance(default, Mapping) else {"name": default}), **value}
-        chosen = choose(key, value, key, faults, custom)
-        if chosen is not None:
-            made[key] = chosen if key != "representation" else chosen[0](**chosen[1])
+        part = choose(key, value, key, faults, custom)
+        if part is not None:
+            made[key] = part if key != "representation" else part.make()
     paper = values.get("paper", PAPER)
     told = {**made, **text}
     check({key: told[key] for key in told if written or not textual or key not in left_out}, str(paper), faults)
@@ -259,9 +259,9 @@ def precisions(recipe: Recipe, device: torch.device) -> dict[str, str]:
     Empty where everything is computed in the one type that the method asks for.
     """
     asked = {
-        name: options.get("precision", "auto")
-        for name, (part, options) in (("objective", recipe.objective), ("starts", recipe.starts))
-        if name not in recipe.silent and "precision" in part_fields(part)
+        part.kind: part.settings.get("precision", "auto")
+        for part in (recipe.objective, recipe.starts)
+        if part.kind not in recipe.silent and "precision" in settings_in(part.type)
     }
     for name in TEXT_SECTIONS if recipe.text is not None else ():
         section: Any = None if name in recipe.silent else getattr(recipe.text, name)

@@ -1,17 +1,17 @@
-"""Recipes and parts as text: every setting with its value, the list of recipes, the list of parts."""
+"""Recipes as text: every setting with its value, and the list of all recipes."""
 
 from __future__ import annotations
 
 import dataclasses
-import inspect
 from collections.abc import Mapping
 from typing import Any
 
 import yaml
 from rich.table import Table
 
+from textdistill.core.bounds import name_of, settings_in
 from textdistill.core.errors import RecipeError
-from textdistill.recipe.parts import PARTS, fields, listed, settings_type
+from textdistill.recipe.parts import Part, listed, names_part
 from textdistill.recipe.read import PART_SECTIONS, SECTIONS, TEXT_SECTIONS, Recipe, list_recipes, read_yaml
 
 
@@ -22,59 +22,48 @@ def settings_of(recipe: Recipe) -> dict[str, Any]:
     if recipe.text is not None:
         sections |= {name: getattr(recipe.text, name) for name in TEXT_SECTIONS}
     for name in (name for name in sections if name not in recipe.silent):
-        section = sections[name]
-        values = {field.name: _plain(getattr(section, field.name)) for field in dataclasses.fields(section)}
-        out[name] = _given(type(section), values)
-    out["representation"] = _plain(recipe.representation)
-    for name in PART_SECTIONS:
-        if name not in out and name not in recipe.silent:
-            part, settings = getattr(recipe, name)
-            out[name] = _part(name, part, settings)
+        out[name] = _given(type(sections[name]), _values(sections[name]))
+    out["representation"] = _shown("representation", recipe.representation)
+    for kind in PART_SECTIONS:
+        if kind not in out and kind not in recipe.silent:
+            out[kind] = _part(getattr(recipe, kind))
     return out
 
 
-def _part(kind: str, part: type, settings: Mapping[str, Any]) -> dict[str, Any]:
+def _part(part: Part) -> dict[str, Any]:
     """A part's name and settings, those that were left to their defaults too."""
-    known = settings_type(kind, part)
-    values = {name: _default(known, name) for name, (_, required) in fields(known).items() if not required}
-    found = {key: _plain(value) for key, value in {**values, **settings}.items()}
-    return {"name": _name(kind, part), **_given(known, found)}
+    known = settings_in(part.takes_settings)
+    values = {name: setting.default for name, setting in known.items() if not setting.required} | part.settings
+    plain = {name: _shown(name, value) for name, value in values.items()}
+    return {"name": part.name, **_given(part.takes_settings, plain)}
 
 
-def _given(part: type, values: Mapping[str, Any]) -> dict[str, Any]:
+def _given(taking: type, values: Mapping[str, Any]) -> dict[str, Any]:
     """The values without those that are nothing and would be nothing anyway."""
-    return {key: value for key, value in values.items() if value is not None or _default(part, key) is not None}
+    nothing = {key for key, setting in settings_in(taking).items() if setting.default is None and not setting.required}
+    return {key: value for key, value in values.items() if value is not None or key not in nothing}
 
 
-def _name(kind: str, part: type) -> str:
-    named = (name for name, known in PARTS[kind].items() if known is part)
-    return next(named, f"{part.__module__}:{part.__qualname__}")
+def _values(settings: Any) -> dict[str, Any]:
+    return {field.name: _shown(field.name, getattr(settings, field.name)) for field in dataclasses.fields(settings)}
 
 
-def _default(part: type, name: str) -> Any:
-    if dataclasses.is_dataclass(part):
-        for field in dataclasses.fields(part):
-            if field.name == name and field.default_factory is not dataclasses.MISSING:
-                return field.default_factory()
-    return inspect.signature(part).parameters[name].default
-
-
-def _plain(value: Any) -> Any:
-    """Numbers, words, lists and mappings alone."""
-    kind = next((kind for kind, known in PARTS.items() if type(value) in known.values()), None)
-    if kind is not None:
-        names = fields(settings_type(kind, type(value)))
-        return _part(kind, type(value), {name: getattr(value, name) for name in names if hasattr(value, name)})
+def _shown(key: str, value: Any) -> Any:
+    """What stands under a key of a recipe: numbers, words, lists and mappings alone."""
+    if value is not None and names_part(key, type(value)) and not isinstance(value, Mapping):
+        made: type = type(value)
+        given = {name: getattr(value, name) for name in settings_in(made) if hasattr(value, name)}
+        return _part(Part(key, name_of(made), made, given))
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        return _values(value)
     if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(name): _shown("", item) for name, item in value.items()}
     return [_item(item) for item in value] if isinstance(value, tuple | list | set | frozenset) else value
 
 
 def _item(value: Any) -> Any:
     """One of a list: where it is a part with settings of the list's own, those stand among the part's."""
-    kind, plain = listed(tuple[type(value), ...]), _plain(value)  # type: ignore[misc]
+    kind, plain = listed(tuple[type(value), ...]), _shown("", value)  # type: ignore[misc]
     return plain if kind is None else {**plain.pop(kind), **plain}
 
 
@@ -102,7 +91,7 @@ def recipes_table() -> Table:
         reported = {key for key, value in published.items() if isinstance(value, dict)}
         variants = [*_mapping(values.get("variants"))] or [""]
         variants = [*variants, *sorted(map(str, (reported | set(ours)) - set(variants)))]
-        variants = [one for one in variants if one] or [""]
+        variants = [*filter(None, variants)] or [""]
         for number, variant in enumerate(variants):
             first = (name, str(values.get("title", ""))) if not number else ("", "")
             table.add_row(*first, variant, _headline(published.get(variant)), _headline(ours.get(variant)))
@@ -123,30 +112,3 @@ def _headline(result: Any) -> str:
             sd = score.get("sd") if isinstance(score, dict) else None
             parts.append(f"{label}{mean:g}" + (f" ± {sd:g}" if isinstance(sd, int | float) and sd else ""))
     return ", ".join(parts)
-
-
-def parts_text() -> str:
-    """Each kind of part with the names a recipe may give, their settings and defaults."""
-    lines = []
-    for kind, known in PARTS.items():
-        lines.append(f"{kind}:")
-        for name, part in known.items():
-            purpose = (inspect.getdoc(part) or "").splitlines()[:1]
-            lines.append(f"  {name}: {purpose[0] if purpose else ''}")
-            for setting, (kind_of, required) in fields(settings_type(kind, part)).items():
-                default = "needed" if required else _plain(_default(settings_type(kind, part), setting))
-                default = default["name"] if isinstance(default, dict) and "name" in default else default
-                lines.append(f"    {setting} ({_type_name(kind_of)}): {default}")
-    lines.append("sections:")
-    for name, section in {**SECTIONS, **TEXT_SECTIONS}.items():
-        lines.append(f"  {name}:")
-        for setting, (kind_of, required) in fields(section).items():
-            default = "needed" if required else _plain(_default(section, setting))
-            lines.append(f"    {setting} ({_type_name(kind_of)}): {default}")
-    return "\n".join(lines)
-
-
-def _type_name(kind: Any) -> str:
-    if isinstance(kind, type):
-        return kind.__name__
-    return str(kind).replace("typing.", "").replace("collections.abc.", "")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Annotated, Any
 
-from textdistill.core.errors import did_you_mean, too_small
+from textdistill.core.bounds import Count, Doc, Natural, OneOf, Positive, faults_of
 from textdistill.core.file_names import POOLS
 from textdistill.core.precision import Precision
 from textdistill.learners.pooling import POOLS as TOKEN_POOLS
@@ -18,55 +18,45 @@ from textdistill.selection.methods.search_real import SearchReal
 from textdistill.synthetic.generator.settings import GeneratorSettings, LanguageModelStage, Sampling
 from textdistill.synthetic.generator_pool import PoolSettings
 
-LEAST_OF_SEARCH = {"sweeps": 0, "candidates": 1, "most": 1, "rows": 1, "screen": 1, "compare": 1, "again": 1}
 # What a recipe without a generator chooses by, and is remembered by, unless it says so.
 WITHOUT_GENERATOR = ("random_real", "herding", "k_centers", "search_real")
 HEADLINE_WITHOUT_GENERATOR = "search_real"
+Method = Annotated[str, OneOf(tuple(METHODS))]
 JUDGES = ("frozen", "finetuned", "text_conv", "bi_lstm")
 
 
 @dataclass(frozen=True)
 class Teacher:
-    """The representative real rows that gradients are matched with: `sets` of `rows` a class; none draws uniformly.
+    """The representative real rows that gradients are matched with."""
 
-    A set's rows are the K-centres of `candidates` training rows a class, drawn for it.
-    """
-
-    sets: int = 10
-    rows: int = 200
-    candidates: int = 4000
-
-    def faults(self) -> list[str]:
-        """What is wrong with the values, one line each: the key, the value found, what is allowed."""
-        return too_small(self, {"sets": 0, "rows": 1, "candidates": 1})
+    sets: Annotated[Natural, Doc("sets of them; none draws rows uniformly")] = 10
+    rows: Annotated[Count, Doc("rows of each class in a set")] = 200
+    candidates: Annotated[Count, Doc("training rows of each class, drawn for a set, whose K-centres these are")] = 4000
 
 
 @dataclass(frozen=True)
 class Choose:
     """Which sets are chosen, and from what.
 
-    `sets` sets of each of the `sizes` (samples a class) are chosen by each of `methods` (`selection.methods`), which
-    see texts by the encoders `views`; `over`, `consistent` and `search` are settings of those that have such. The run
-    is remembered by `headline` and `size`. Of what a generator writes, a pool of `pool` samples a class is chosen from;
-    copies of training rows are left out of it: exact ones always, near ones by `near_copies`.
+    Sets are chosen by each of `methods` (`selection.methods`), which see texts by the encoders `views`; `over`,
+    `consistent` and `search` are settings of those that have such. Of what a generator writes, copies of training rows
+    are left out: exact ones always, near ones by `near_copies`.
     """
 
-    sizes: tuple[int, ...] = (5, 10, 20)
-    sets: int = 20
-    over: int = SearchReal.over
-    pool: int = 3000
-    consistent: bool = Ours.consistent
-    near_copies: bool = True
-    views: tuple[str, ...] = (PACKAGED,)
-    search: SearchSettings = field(default_factory=SearchSettings)
-    methods: tuple[str, ...] = (
+    sizes: Annotated[tuple[Count, ...], Doc("samples of each class")] = (5, 10, 20)
+    sets: Annotated[Count, Doc("sets of each size, by each method")] = 20
+    over: Annotated[Count, Doc("how many times as many samples are drawn as are kept")] = SearchReal.over
+    pool: Annotated[Count, Doc("samples of each class that a generator writes to choose from")] = 3000
+    consistent: Annotated[bool, Doc("only samples that a head on all real rows labels as their own")] = Ours.consistent
+    near_copies: Annotated[bool, Doc("leave out near copies of training rows, too")] = True
+    views: Annotated[tuple[str, ...], Doc("encoders by whose features the methods see texts")] = (PACKAGED,)
+    search: Annotated[SearchSettings, Doc("how long and how wide to search")] = field(default_factory=SearchSettings)
+    methods: Annotated[tuple[Method, ...], Doc("by which sets are chosen")] = (
         *("random_real", "herding", "k_centers", "search_real"),
         *("vanilla_lm", "dilm", "ours", "k_centers_soft", "ours_soft"),
     )
-    headline: str = "ours"
-    size: int = 10
-
-    choices: ClassVar[Mapping[str, Sequence[str]]] = {"methods": tuple(METHODS), "headline": tuple(METHODS)}
+    headline: Annotated[Method, Doc("the method that the run is remembered by")] = "ours"
+    size: Annotated[Count, Doc("the size that the run is remembered by")] = 10
 
     @property
     def made(self) -> tuple[str, ...]:
@@ -79,18 +69,17 @@ class Choose:
         sources = {METHODS[name].source for name in self.made}
         return tuple(name for name in POOLS if name in sources)
 
-    def faults(self) -> list[str]:
-        """What is wrong with the values, one line each: the key, the value found, what is allowed."""
-        found = too_small(self, {"sizes": 1, "sets": 1, "over": 1, "pool": 1, "size": 1})
-        found += [f"search.{fault}" for fault in too_small(self.search, LEAST_OF_SEARCH)]
+    def between(self) -> list[str]:
+        """What is empty, and what is remembered but not made."""
+        faults = []
         for key in ("sizes", "views", "methods"):
             if not getattr(self, key):
-                found.append(f"{key}: empty; name at least one")
+                faults.append(f"{key}: empty; name at least one")
         if self.size not in self.sizes:
-            found.append(f"size: {self.size}; allowed: one of choose.sizes, {list(self.sizes)}")
+            faults.append(f"size: {self.size}; allowed: one of choose.sizes, {list(self.sizes)}")
         if self.headline not in self.made:
-            found.append(f"headline: {self.headline!r}; allowed: one of choose.methods that are made here")
-        return found
+            faults.append(f"headline: {self.headline!r}; allowed: one of choose.methods that are made here")
+        return faults
 
     def faults_without_generator(self) -> list[str]:
         """One line for each method that chooses among what a generator writes."""
@@ -117,52 +106,35 @@ class Judgement:
     """One kind of learner that sets are judged by.
 
     `kind` is `frozen` (an encoder that never changes, with a linear head), `finetuned` (the encoder as a whole), or
-    a network on word vectors. `sizes`, `methods` and `sets` say which of the chosen sets it sees (none: all of them),
-    `nets` how many networks learn from each; `steps` how long, and how `finetuned` states are pooled (`mean`, `cls`).
+    a network on word vectors.
     """
 
-    kind: str
-    sizes: tuple[int, ...] | None = None
-    methods: tuple[str, ...] | None = None
-    sets: int | None = None
-    nets: int = 1
-    steps: int | None = None
-    pool: str = "mean"
-
-    def faults(self) -> list[str]:
-        """What is wrong with the values, one line each: the key, the value found, what is allowed."""
-        found = too_small(self, {"sizes": 1, "sets": 1, "nets": 1, "steps": 1})
-        told = [("kind", self.kind, JUDGES), ("pool", self.pool, tuple(TOKEN_POOLS))]
-        told += [("methods", one, tuple(METHODS)) for one in self.methods or ()]
-        for key, value, allowed in told:
-            if value not in allowed:
-                found.append(f"{key}: {value!r}; allowed: {', '.join(allowed)}{did_you_mean(value, allowed)}")
-        return found
+    kind: Annotated[str, OneOf(JUDGES), Doc("what learns from the sets")]
+    sizes: Annotated[tuple[Count, ...] | None, Doc("which sizes it sees; none: all")] = None
+    methods: Annotated[tuple[Method, ...] | None, Doc("which methods' sets it sees; none: all")] = None
+    sets: Annotated[Count | None, Doc("how many of them; none: all")] = None
+    nets: Annotated[Count, Doc("networks that learn from each")] = 1
+    steps: Annotated[Count | None, Doc("how long; none: what is usual for the kind")] = None
+    pool: Annotated[str, OneOf(tuple(TOKEN_POOLS)), Doc("how finetuned states are pooled")] = "mean"
 
 
 @dataclass(frozen=True)
 class Judge:
-    """How the chosen sets are judged, on test rows that nothing has seen.
+    """How the chosen sets are judged, on test rows that nothing has seen."""
 
-    `encoder` is the encoder of `frozen` and `finetuned`, which multiplies matrices in `precision` where it is
-    fine-tuned; `penalty` the linear head's λ, the same for every method. `fluency_model` names the causal language
-    model whose perplexity is told (none: no perplexity). `released` is a folder of sets of other authors,
-    `SIZE/NN.jsonl` below it by a name ending in `_SIZE`.
-    """
+    encoder: Annotated[str, Doc("the encoder of frozen and finetuned")] = PACKAGED
+    precision: Annotated[Precision, Doc("in which it multiplies where it is fine-tuned")] = "auto"
+    penalty: Annotated[Positive, Doc("λ of the linear head, the same for every method")] = 1e-3
+    by: Annotated[tuple[Judgement, ...], Doc("the learners that judge")] = (Judgement("frozen"),)
+    fluency_model: Annotated[str | None, Doc("causal language model whose perplexity is told; none: no such")] = None
+    released: Annotated[
+        str | None, Doc("a folder of other authors' sets, SIZE/NN.jsonl below a name ending in _SIZE")
+    ] = None
 
-    encoder: str = PACKAGED
-    precision: Precision = "auto"
-    penalty: float = 1e-3
-    by: tuple[Judgement, ...] = (Judgement("frozen"),)
-    fluency_model: str | None = None
-    released: str | None = None
-
-    def faults(self) -> list[str]:
-        """What is wrong with the values, one line each: the key, the value found, what is allowed."""
-        found = [f"by.{number}.{fault}" for number, one in enumerate(self.by) for fault in one.faults()]
-        if not self.by:
-            found.append("by: empty; name at least one judge")
-        return found + ([] if self.penalty > 0 else [f"penalty: {self.penalty}; allowed: above 0"])
+    def between(self) -> list[str]:
+        """What is wrong with the judges, if only that there are none."""
+        faults = [f"by.{number}.{fault}" for number, judgement in enumerate(self.by) for fault in faults_of(judgement)]
+        return faults if self.by else ["by: empty; name at least one judge"]
 
 
 @dataclass(frozen=True)

@@ -7,15 +7,16 @@ that says nothing can do all. Nothing here knows any part by name.
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
+from functools import partial
 from typing import Any
 
+from textdistill.core.bounds import settings_in
 from textdistill.core.errors import UserError
 from textdistill.core.schedule import FIELDS
-from textdistill.recipe.parts import PARTS
+from textdistill.recipe.parts import PARTS, Part
 
 # Kind of representation -> the fields of a set that can be learned in it: no gradient leads from one word to the next.
 KINDS: dict[str, frozenset[str]] = {
@@ -51,76 +52,74 @@ class _Choice:
     """One combination; `None` is not known, and nothing is said of it."""
 
     kind: str | None
-    objective: Any
-    starts: type | None
-    learner: type | None
+    objective: Part
+    starts: Part | None
+    learner: Part | None
     learn: frozenset[str]
 
 
-def says(part: Any, name: str) -> frozenset[str] | None:
-    """What a class or an instance says under `name`; `None` where it says nothing, which means all.
+def says(part: Part, name: str) -> frozenset[str] | None:
+    """What a part says under `name`; `None` where it says nothing, which means all.
 
-    Of a class that computes it from its settings, the defaults are asked, where there are such.
+    Of a class that computes it from its settings, those that it was given are asked, with its defaults.
     """
-    value = getattr(part, name, None)
-    if isinstance(part, type) and isinstance(value, property):
-        value = getattr(_as_it_comes(part), name, None)
+    value = getattr(part.type, name, None)
+    if isinstance(value, property):
+        value = getattr(_made(part), name, None)
     return frozenset(value) if isinstance(value, Collection) and not isinstance(value, str) else None
 
 
-def _as_it_comes(part: type) -> Any:
-    """The part with its defaults; `None` where it cannot be made without settings."""
+def _made(part: Part) -> Any:
+    """The part by itself; `None` where it cannot be made of the settings it has."""
     try:
-        return part()
+        return part.make()
     except (TypeError, ValueError, UserError):
         return None
 
 
-def _by_settings(objective: type) -> bool:
+def _by_settings(objective: Part) -> bool:
     """Whether it needs settings before it can say what it can do."""
-    told = (getattr(objective, name, None) for name in ("takes", "trains", "starts"))
-    return any(isinstance(one, property) for one in told) and _as_it_comes(objective) is None
+    abilities = (getattr(objective.type, name, None) for name in ("takes", "trains", "starts"))
+    return any(isinstance(ability, property) for ability in abilities) and _made(objective) is None
 
 
 def refusal(
     representation: str | None,
-    objective: Any,
-    starts: type | None = None,
-    learner: type | None = None,
+    objective: Part,
+    starts: Part | None = None,
+    learner: Part | None = None,
     learn: Collection[str] = (),
     *,
     parts: Parts = PARTS,
 ) -> str | None:
     """Why these do not work together, and the nearest combination that does; `None` when they do.
 
-    `representation` is a kind (of `KINDS`), `objective` a class or an instance (one whose abilities follow from
-    its settings should be given as an instance), `learn` the fields to be learned. What is `None` is not judged.
+    `representation` is a kind (of `KINDS`), `learn` the fields to be learned. What is `None` is not judged.
     """
     asked = _Choice(representation, objective, starts, learner, frozenset(learn))
     reasons = list(_reasons(asked, parts))
     if not reasons:
         return None
-    near = min(_possible(asked, parts), key=lambda choice: _distance(asked, choice, parts), default=None)
-    told = (
-        "nothing known here works with it" if near is None else f"nearest possible: {_difference(asked, near, parts)}"
-    )
-    return f"{'; '.join(reasons)}; {told}"
+    near = min(_possible(asked, parts), key=lambda choice: _distance(asked, choice), default=None)
+    instead = "nothing known here works with it" if near is None else f"nearest possible: {_difference(asked, near)}"
+    return f"{'; '.join(reasons)}; {instead}"
 
 
 def table(parts: Parts = PARTS) -> list[Row]:
     """Every pair of representation × objective, with the starts, learned fields and learners that go with it."""
-    return [_row(kind, objective, parts) for kind in kinds(parts) for objective in parts["objective"].values()]
+    return [_row(kind, objective, parts) for kind in kinds(parts) for objective in _known("objective", parts)]
 
 
 def kinds(parts: Parts = PARTS) -> tuple[str, ...]:
     """The kinds of representation: those known here, and whatever else a part says that it takes."""
-    told = {
-        kind
-        for group in ("learner", "objective")
-        for part in parts[group].values()
-        for kind in says(part, "takes") or ()
-    }
-    return (*KINDS, *sorted(told - set(KINDS)))
+    readers = [*_known("learner", parts), *_known("objective", parts)]
+    taken = {kind for part in readers for kind in says(part, "takes") or ()}
+    return (*KINDS, *sorted(taken - set(KINDS)))
+
+
+def _known(kind: str, parts: Parts) -> list[Part]:
+    """The parts of a kind as they come."""
+    return [Part(kind, name, part) for name, part in parts[kind].items()]
 
 
 def learnable(kind: str | None) -> frozenset[str]:
@@ -128,8 +127,8 @@ def learnable(kind: str | None) -> frozenset[str]:
     return KINDS.get(kind or "", frozenset(FIELDS))
 
 
-def _row(kind: str, objective: type, parts: Parts) -> Row:
-    learners = tuple(name for name, part in parts["learner"].items() if _allows(part, "takes", kind))
+def _row(kind: str, objective: Part, parts: Parts) -> Row:
+    learners = tuple(part.name for part in _known("learner", parts) if _allows(part, "takes", kind))
     learned = _trained(objective) & learnable(kind)
     refused = refusal(kind, objective, parts=parts)
     if refused is None and not learned:
@@ -138,11 +137,11 @@ def _row(kind: str, objective: type, parts: Parts) -> Row:
         refused = f"learner: none of {', '.join(parts['learner'])} takes {kind}"
     return Row(
         representation=kind,
-        objective=_name("objective", objective, parts),
+        objective=objective.name,
         starts=tuple(name for name in parts["starts"] if _allows(objective, "starts", name)),
         learned=_ordered(learned),
         learners=learners,
-        closed_form=callable(getattr(objective, "solve", None)),
+        closed_form=callable(getattr(objective.type, "solve", None)),
         refused=refused,
         by_settings=_by_settings(objective),
     )
@@ -155,19 +154,19 @@ def _reasons(choice: _Choice, parts: Parts) -> Iterator[str]:
             part = getattr(choice, group)
             if part is not None and not _allows(part, "takes", choice.kind):
                 able = ", ".join(sorted(says(part, "takes") or ()))
-                yield f"{group}: {_name(group, part, parts)} takes {able or 'nothing'}, not {choice.kind}"
+                yield f"{group}: {part.name} takes {able or 'nothing'}, not {choice.kind}"
     if choice.starts is not None:
-        name = _name("starts", choice.starts, parts)
+        name = choice.starts.name
         if name in parts["starts"] and not _allows(choice.objective, "starts", name):
-            able = ", ".join(one for one in parts["starts"] if _allows(choice.objective, "starts", one))
-            yield f"starts: {name} makes no sense with {_name('objective', choice.objective, parts)}; allowed: {able}"
+            able = ", ".join(other for other in parts["starts"] if _allows(choice.objective, "starts", other))
+            yield f"starts: {name} makes no sense with {choice.objective.name}; allowed: {able}"
     fixed = choice.learn - learnable(choice.kind)
     if fixed:
         yield f"synthetic.learn: {_cannot(fixed, choice.kind)}"
     unreached = choice.learn - _trained(choice.objective)
     if unreached:
         yield (
-            f"synthetic.learn: {sorted(unreached)} get no gradient from {_name('objective', choice.objective, parts)}; "
+            f"synthetic.learn: {sorted(unreached)} get no gradient from {choice.objective.name}; "
             f"it trains {list(_ordered(_trained(choice.objective)))}"
         )
 
@@ -179,22 +178,13 @@ def _cannot(fields: Collection[str], kind: str | None) -> str:
 def _possible(asked: _Choice, parts: Parts) -> Iterator[_Choice]:
     """Combinations that work; each part stays as it was asked for wherever it can."""
 
-    def candidates(group: str, part: Any, allowed: Any) -> list[Any]:
-        if part is None or allowed(part):
-            return [part]
-        return [one for one in parts[group].values() if allowed(one)]
-
     for kind in [None] if asked.kind is None else kinds(parts):
-        for objective in [asked.objective, *filter(_complete, parts["objective"].values())]:
+        for objective in [asked.objective, *filter(_complete, _known("objective", parts))]:
             here = replace(asked, kind=kind, objective=objective)
             trained = _trained(objective) & learnable(kind)
             learn = asked.learn if asked.learn <= trained else (asked.learn & trained) or trained
-            starts = candidates(
-                "starts", asked.starts, lambda one, here=here: not [*_reasons(_only(here, starts=one), parts)]
-            )
-            learners = candidates(
-                "learner", asked.learner, lambda one, kind=kind: kind is None or _allows(one, "takes", kind)
-            )
+            starts = _candidates(asked.starts, parts, partial(_begins, here, parts))
+            learners = _candidates(asked.learner, parts, partial(_reads, kind))
             for start in starts:
                 for learner in learners:
                     choice = replace(here, starts=start, learner=learner, learn=learn)
@@ -202,61 +192,64 @@ def _possible(asked: _Choice, parts: Parts) -> Iterator[_Choice]:
                         yield choice
 
 
-def _complete(part: type) -> bool:
+def _candidates(part: Part | None, parts: Parts, fits: Callable[[Part], bool]) -> Sequence[Part | None]:
+    """The part as it was asked for, if it fits, else all that do."""
+    if part is None or fits(part):
+        return [part]
+    return [other for other in _known(part.kind, parts) if fits(other)]
+
+
+def _begins(choice: _Choice, parts: Parts, starts: Part) -> bool:
+    """Whether the choice's objective can begin at these starts."""
+    return not [*_reasons(replace(choice, kind=None, learner=None, learn=frozenset(), starts=starts), parts)]
+
+
+def _reads(kind: str | None, learner: Part) -> bool:
+    return kind is None or _allows(learner, "takes", kind)
+
+
+def _complete(part: Part) -> bool:
     """Whether a part can be named alone: one that needs settings is no suggestion."""
-    return all(one.default is not one.empty for one in inspect.signature(part).parameters.values())
+    return not any(setting.required for setting in settings_in(part.type).values())
 
 
-def _only(choice: _Choice, starts: type) -> _Choice:
-    """The choice with nothing but its objective and these starts to be judged."""
-    return replace(choice, kind=None, learner=None, learn=frozenset(), starts=starts)
-
-
-def _distance(asked: _Choice, other: _Choice, parts: Parts) -> tuple[int, float]:
+def _distance(asked: _Choice, other: _Choice) -> tuple[int, float]:
     """How far a combination is from the one asked for; of equally far ones, names that look alike come first."""
     changed = _OTHER_KIND * (asked.kind != other.kind)
-    changed += _OTHER_OBJECTIVE * (asked.objective is not other.objective)
-    changed += _OTHER_LEARNER * (asked.learner is not other.learner)
-    changed += _OTHER_STARTS * (asked.starts is not other.starts)
+    changed += _OTHER_OBJECTIVE * (asked.objective != other.objective)
+    changed += _OTHER_LEARNER * (asked.learner != other.learner)
+    changed += _OTHER_STARTS * (asked.starts != other.starts)
     dropped = asked.learn - other.learn
     changed += _OTHER_FIELDS if dropped and not asked.learn & other.learn else _FEWER_FIELDS * len(dropped)
     alike = 0.0
     for group in ("objective", "learner"):
-        first, second = (_name(group, getattr(choice, group), parts) for choice in (asked, other))
+        first, second = (getattr(getattr(choice, group), "name", "") for choice in (asked, other))
         alike += SequenceMatcher(None, first, second).ratio()
     shared = _trained(asked.objective) & _trained(other.objective)
     return changed, -alike - len(shared)
 
 
-def _difference(asked: _Choice, near: _Choice, parts: Parts) -> str:
+def _difference(asked: _Choice, near: _Choice) -> str:
     """A combination as told: its pair, and whatever else differs from what was asked for."""
-    pair = _name("objective", near.objective, parts)
-    told = [pair if near.kind is None else f"{near.kind} with {pair}"]
-    if near.learner is not asked.learner:
-        told.append(f"learner {_name('learner', near.learner, parts)}")
-    if near.starts is not asked.starts:
-        told.append(f"starts {_name('starts', near.starts, parts)}")
+    differences = [near.objective.name if near.kind is None else f"{near.kind} with {near.objective.name}"]
+    if near.learner is not None and near.learner != asked.learner:
+        differences.append(f"learner {near.learner.name}")
+    if near.starts is not None and near.starts != asked.starts:
+        differences.append(f"starts {near.starts.name}")
     if near.learn != asked.learn:
-        told.append(f"learning {', '.join(_ordered(near.learn))}")
-    return ", ".join(told)
+        differences.append(f"learning {', '.join(_ordered(near.learn))}")
+    return ", ".join(differences)
 
 
-def _allows(part: Any, name: str, value: str) -> bool:
+def _allows(part: Part, name: str, value: str) -> bool:
     able = says(part, name)
     return able is None or value in able
 
 
-def _trained(objective: Any) -> frozenset[str]:
+def _trained(objective: Part) -> frozenset[str]:
     able = says(objective, "trains")
     return frozenset(FIELDS) if able is None else able
 
 
 def _ordered(fields: Collection[str]) -> tuple[str, ...]:
     return tuple(sorted(fields, key=lambda name: (FIELDS.index(name) if name in FIELDS else len(FIELDS), name)))
-
-
-def _name(group: str, part: Any, parts: Parts) -> str:
-    """What recipes call a class, or that of an instance."""
-    kind = part if inspect.isclass(part) else type(part)
-    known = (name for name, one in parts[group].items() if one is kind)
-    return "" if part is None else next(known, f"{kind.__module__}:{kind.__qualname__}")

@@ -145,8 +145,8 @@ def decode(
         raise DataError(f"decode: k = {k} words for each position asked; allowed are 1 to {len(words)}")
     steps, samples, length, dimension = inputs.shape
     vectors = inputs.reshape(-1, dimension)
-    found = nearest(vectors.numpy(), (matrix.numpy(), words), k=k, metric=metric)
-    gaps = torch.as_tensor(found.distances).double()
+    near = nearest(vectors.numpy(), (matrix.numpy(), words), k=k, metric=metric)
+    gaps = torch.as_tensor(near.distances).double()
 
     probabilities, rule = label_shares(targets)
     sentences = []
@@ -158,9 +158,9 @@ def decode(
             DecodedSentence(
                 step=step,
                 sample=sample,
-                words=[row[0] for row in found.words[span]],
+                words=[row[0] for row in near.words[span]],
                 distances=[_short(value) for value in gaps[span, 0].tolist()],
-                alternatives=[list(row[1:]) for row in found.words[span]],
+                alternatives=[list(row[1:]) for row in near.words[span]],
                 label=_by_class(classes, targets[step, sample]),
                 probabilities=share,
                 top=max(share, key=lambda name: share[name]),
@@ -204,8 +204,8 @@ def snap(
         raise DataError(f"snap: vectors of {inputs.shape[-1]} numbers, but word vectors of {matrix.shape[-1]}")
     queries = inputs.detach().reshape(-1, inputs.shape[-1]).cpu().float().numpy()
     names = [str(row) for row in range(len(matrix))]
-    found = nearest(queries, (matrix.detach().cpu().float().numpy(), names), k=1, metric=metric)
-    rows = torch.as_tensor(found.indices)[:, 0].to(matrix.device)
+    near = nearest(queries, (matrix.detach().cpu().float().numpy(), names), k=1, metric=metric)
+    rows = torch.as_tensor(near.indices)[:, 0].to(matrix.device)
     words = matrix.detach()[rows].reshape(inputs.shape).to(inputs.device, inputs.dtype)
     return words * inputs.detach().any(-1, keepdim=True)
 
@@ -261,8 +261,8 @@ def _check(inputs: Tensor, targets: Tensor, classes: Sequence[str], words: Seque
 def _real_word_distance(words: Sequence[str], matrix: Tensor, metric: Metric) -> float:
     """Median distance from a real word to its nearest other word, over a seeded sample of the vocabulary."""
     chosen = torch.randperm(len(matrix), generator=Streams(0).torch("decode", "reference"))[:REFERENCE_WORDS]
-    found = nearest(matrix[chosen].numpy(), (matrix.numpy(), words), k=2, metric=metric)
-    indices, gaps = torch.as_tensor(found.indices), torch.as_tensor(found.distances).double()
+    near = nearest(matrix[chosen].numpy(), (matrix.numpy(), words), k=2, metric=metric)
+    indices, gaps = torch.as_tensor(near.indices), torch.as_tensor(near.distances).double()
     # A word's twin (an equal vector) may come before the word itself, so "the second hit" would not do.
     other = torch.where(indices[:, 0] == chosen, gaps[:, 1], gaps[:, 0])
     return float(other.quantile(0.5))

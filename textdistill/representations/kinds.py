@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from textdistill.core.bounds import by_name
 from textdistill.data import DataSettings
 from textdistill.representations.pixels import prepare_pixels
 from textdistill.representations.scaling import PixelSettings
@@ -13,18 +14,13 @@ from textdistill.representations.texts import Texts, prepare_texts
 from textdistill.representations.wordpieces import Wordpieces, prepare_pieces
 from textdistill.representations.words import Words, prepare_words
 
-REPRESENTATIONS: dict[str, type] = {
-    "words": Words,
-    "wordpieces": Wordpieces,
-    "texts": Texts,
-    "pixels": PixelSettings,
-}
 PREPARE: dict[type, Callable[..., Task]] = {
     Words: prepare_words,
     Wordpieces: prepare_pieces,
     Texts: prepare_texts,
     PixelSettings: prepare_pixels,
 }
+REPRESENTATIONS: dict[str, type] = by_name(*PREPARE)
 
 
 def prepare(data: DataSettings, representation: Any, seed: int = 0) -> Task:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import torch
+from annotated_types import Le
 from jaxtyping import Float
 from torch import Tensor
 
+from textdistill.core.bounds import Count, Doc, OneOf, Positive, faults_of
 from textdistill.core.errors import DataError
-from textdistill.data.images.table import ImageTable, side_faults
+from textdistill.data.images.table import LARGEST_SIDE, ImageTable
 
 SCALES = ("standard", "unit", "zca", "raw")
 LARGEST_ZCA = 2**13  # inputs; the matrix has their square, and its eigenvectors take their cube
@@ -28,26 +30,17 @@ class PixelSettings:
     """How images become inputs.
 
     `scale` is `standard` (each channel with mean 0 and variance 1 over the training pixels), `unit` (0 to 1), `zca`
-    (standardised, then whitened) or `raw` (0 to 255). `size` resizes every image to a square of that side.
-    `zca_regularisation` times the mean eigenvalue is added to every eigenvalue before whitening (KIP: 0.1).
+    (standardised, then whitened) or `raw` (0 to 255).
     """
 
-    scale: str = "standard"
-    size: int | None = None
-    zca_regularisation: float = 0.1
+    scale: Annotated[str, OneOf(SCALES), Doc("standardised channels, 0 to 1, whitened, or 0 to 255")] = "standard"
+    size: Annotated[Annotated[Count, Le(LARGEST_SIDE)] | None, Doc("the side that images are resized to")] = None
+    zca_regularisation: Annotated[
+        Positive, Doc("times the mean eigenvalue, is added to every eigenvalue before whitening (KIP: 0.1)")
+    ] = 0.1
 
+    name: ClassVar[str] = "pixels"
     kind: ClassVar[str] = "pixels"
-    choices: ClassVar[Mapping[str, Sequence[str]]] = {"scale": SCALES}
-
-    def faults(self) -> list[str]:
-        """What is wrong with the values, one line each: the key, the value found, what is allowed."""
-        found = []
-        if self.scale not in SCALES:
-            found.append(f"scale: {self.scale!r}; allowed: {', '.join(SCALES)}")
-        found += side_faults(self.size)
-        if not 0 < self.zca_regularisation < float("inf"):
-            found.append(f"zca_regularisation: {self.zca_regularisation}; allowed: above 0")
-        return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +66,7 @@ class Scaling:
     @classmethod
     def fit(cls, settings: PixelSettings, table: ImageTable) -> Scaling:
         """The scaling of these training images; `DataError` for bad settings, or images too large to whiten."""
-        if faults := settings.faults():
+        if faults := faults_of(settings):
             raise DataError("representation: " + "; ".join(faults))
         channels = table.shape[0]
         if settings.scale in ("unit", "raw"):

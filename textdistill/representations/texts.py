@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from textdistill.core.batch import RealData
+from textdistill.core.bounds import Doc
 from textdistill.core.errors import DataError, RecipeError
 from textdistill.core.learner import Learner
 from textdistill.data import DataSettings, Splits, TextTable, load
@@ -25,10 +26,11 @@ from textdistill.representations.words import shown_rows
 
 @dataclass(frozen=True)
 class Texts:
-    """Sentences as they are. Rows are selected by the frozen features of `encoder`: a hub id, a folder, `minilm`."""
+    """Sentences as they are."""
 
-    encoder: str = PACKAGED
+    encoder: Annotated[str, Doc("by whose frozen features rows are selected: a hub id, a folder, minilm")] = PACKAGED
 
+    name: ClassVar[str] = "texts"
     kind: ClassVar[str] = "texts"
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
 import embeddings
+from textdistill.core.bounds import Count, Doc
 from textdistill.data import DataSettings, Splits, TextTable, load
 from textdistill.learners.pretrained.encoder_files import PACKAGED, load_model, model_folder
 from textdistill.representations.embedded_text import EmbeddedText
@@ -22,14 +23,12 @@ _UNUSED = re.compile(r"^\[unused\d+\]$")  # BERT's spare places: no text has the
 
 @dataclass(frozen=True)
 class Wordpieces:
-    """Texts cut into the tokens of `model` (a hub id, a folder, `minilm`), each as the model's own input embedding.
+    """Texts cut into the tokens of a model, each as the model's own input embedding."""
 
-    Texts are cut or padded to `length` tokens; what the model puts around a text is not among them.
-    """
+    model: Annotated[str, Doc("a hub id, a folder, minilm")] = PACKAGED
+    length: Annotated[Count, Doc("tokens that texts are cut or padded to, none of the model's own among them")] = 64
 
-    model: str = PACKAGED
-    length: int = 64
-
+    name: ClassVar[str] = "wordpieces"
     kind: ClassVar[str] = "words"
 
 

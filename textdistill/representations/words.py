@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from torch import Tensor
 
 import embeddings
 from textdistill.core.batch import RealData
+from textdistill.core.bounds import Count, Doc, Natural, OneOf
 from textdistill.core.errors import RecipeError
 from textdistill.core.learner import Learner
 from textdistill.core.schedule import DistilledSet
@@ -29,43 +30,39 @@ SCALES = ("raw", "unit", "standard")
 
 @dataclass(frozen=True)
 class Word2Vec:
-    """Settings of vectors trained on the training texts (skip-gram with negative sampling).
+    """Settings of vectors trained on the training texts (skip-gram with negative sampling)."""
 
-    `corpus` names another data set whose training texts, without their labels, are used instead (a small task's texts
-    are too few).
-    """
-
-    corpus: str | None = None
-    dimension: int = 100
-    epochs: int = 5
-    window: int = 5
-    min_count: int = 2
-    negative: int = 5
-    skip_gram: bool = True
+    corpus: Annotated[
+        str | None, Doc("another data set whose training texts are used, where the task's own are too few")
+    ] = None
+    dimension: Annotated[Count, Doc("numbers in a vector")] = 100
+    epochs: Annotated[Count, Doc("passes over the texts")] = 5
+    window: Annotated[Count, Doc("words on each side that count as near")] = 5
+    min_count: Annotated[Count, Doc("how often a word must come")] = 2
+    negative: Annotated[Natural, Doc("other words that each pair is held against")] = 5
+    skip_gram: Annotated[bool, Doc("skip-gram, else continuous bag of words")] = True
 
 
 @dataclass(frozen=True)
 class Words:
     """How texts become vectors.
 
-    `vectors` names one or more sources (a file, `glove-6b-50d`, `gensim:NAME`, or `word2vec`, trained on the training
-    texts); several are
-    put side by side. Texts are cut or padded to `length` words; the `max_words` most frequent words of the training
-    texts are known.
-    `scale` is `raw`, `unit` (mean norm 1) or `standard` (each dimension with mean 0 and variance 1 over the running
-    words).
-    `unknown` words are left out (`skip`) or become zero vectors (`zero`, as the paper's code does).
+    The sources of `vectors` are files, `glove-6b-50d`, `gensim:NAME`, or `word2vec`, trained on the training texts.
     """
 
-    vectors: tuple[str, ...] = ("glove-6b-50d",)
-    length: int = 100
-    max_words: int | None = 30000
-    scale: str = "raw"
-    unknown: str = "skip"
-    word2vec: Word2Vec = field(default_factory=Word2Vec)
+    vectors: Annotated[tuple[str, ...], Doc("one or more sources, put side by side")] = ("glove-6b-50d",)
+    length: Annotated[Count, Doc("words that texts are cut or padded to")] = 100
+    max_words: Annotated[Count | None, Doc("how many of the training texts' most frequent words are known")] = 30000
+    scale: Annotated[
+        str, OneOf(SCALES), Doc("unit: mean norm 1; standard: mean 0, variance 1 of each dimension over running words")
+    ] = "raw"
+    unknown: Annotated[
+        str, OneOf(("skip", "zero")), Doc("leave unknown words out, or make them zero vectors as the paper's code does")
+    ] = "skip"
+    word2vec: Annotated[Word2Vec, Doc("how vectors are trained")] = field(default_factory=Word2Vec)
 
+    name: ClassVar[str] = "words"
     kind: ClassVar[str] = "words"
-    choices: ClassVar[Mapping[str, Sequence[str]]] = {"scale": SCALES, "unknown": ("skip", "zero")}
 
 
 @dataclass
@@ -117,10 +114,10 @@ class WordTask(Task):
     def decode(self, distilled: DistilledSet, k: int, metric: str) -> Decoded:
         """The nearest words, and the real sentences nearest to each sample."""
         inputs, classes = distilled.inputs, self.classes
-        found = decode(inputs, distilled.targets, classes, self.words, self.matrix, metric=metric, k=k)  # type: ignore[arg-type]
+        decoded = decode(inputs, distilled.targets, classes, self.words, self.matrix, metric=metric, k=k)  # type: ignore[arg-type]
         labels = [classes[label] for label in self.train.labels.tolist()]
         near = nearest_sentences(inputs, self.features(), self.splits.train.texts, labels)
-        return found.without_padding(inputs).with_nearest_real(near)
+        return decoded.without_padding(inputs).with_nearest_real(near)
 
     def plain_texts(self) -> Splits[TextTable]:
         """The tables that were embedded."""
@@ -133,11 +130,11 @@ class WordTask(Task):
 
 def shown_rows(table: TextTable, rows: list[int]) -> list[dict[str, Any]]:
     """Rows of a table as a person reads them: the text, the second text of a pair, and the class."""
-    table, found = table.take(rows), []
+    table, shown = table.take(rows), []
     for at, text in enumerate(table.texts):
         pair = {} if table.pairs is None else {"text_pair": table.pairs[at]}
-        found.append({"text": text, **pair, "source_label": table.classes[int(table.labels[at])]})
-    return found
+        shown.append({"text": text, **pair, "source_label": table.classes[int(table.labels[at])]})
+    return shown
 
 
 def prepare_words(data: DataSettings, representation: Words, seed: int = 0) -> WordTask:

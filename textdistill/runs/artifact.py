@@ -25,7 +25,6 @@ from textdistill.core.schedule import DistilledSet
 from textdistill.core.streams import Streams
 from textdistill.core.unroll import Inner
 from textdistill.evaluation.training import train_by_schedule
-from textdistill.learners import make_learner
 from textdistill.recipe.read import Recipe, resolve
 from textdistill.recipe.show import settings_of
 
@@ -85,14 +84,12 @@ class Artifact:
 
 def learner_of(recipe: Recipe, shape: tuple[int, ...], classes: int) -> Learner:
     """The learner that a recipe names, for inputs of this shape."""
-    network, settings = recipe.learner
-    kind = getattr(network, "Settings", None)
-    return make_learner(network, kind(**settings) if kind is not None else settings, shape, classes)
+    return Learner(recipe.learner.make(shape, classes), classes)
 
 
 def training_of(recipe: Recipe, learner: Learner) -> Inner:
     """How networks train on the finished set: as the objective's do, by the recipe's own update rule if it has one."""
-    objective: Objective = recipe.objective[0](**recipe.objective[1])
+    objective: Objective = recipe.objective.make()
     inner = objective.inner(learner, Streams(0))
     return replace(inner, optimizer=recipe.train.optimizer or inner.optimizer)
 
@@ -172,7 +169,7 @@ def save(
         "vectors": vectors,
         "classes": classes,
         "shape": list(distilled.inputs.shape),
-        "initialisation": recipe.starts[0].__name__.lower(),
+        "initialisation": recipe.starts.type.__name__.lower(),
         "learning_rates": [[round(rate, 8) for rate in row] for row in distilled.rates.tolist()],
         "outcome": {key: value for key, value in distilled.meta.items() if key not in ("cost", "owners")},
     }

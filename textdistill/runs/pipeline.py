@@ -123,11 +123,11 @@ def distill_into(
         streams.torch("initial"),
     ).to(where)
     bench = make_bench(recipe, task, learner, seed)
-    starts = recipe.starts[0](learner, streams.child("starts"), **recipe.starts[1])
+    starts = recipe.starts.make(learner, streams.child("starts"))
     with reporter.stage("distilling", recipe.outer.steps) as bar:
         result = distill(
             synthetic,
-            recipe.objective[0](**recipe.objective[1]),
+            recipe.objective.make(),
             task.seen_by(learner, where),
             learner=learner,
             starts=starts,
@@ -269,8 +269,7 @@ def predictor_of(recipe: Recipe) -> Predictor | None:
     """The objective's own classifier, where the recipe's evaluation asks for it."""
     if recipe.evaluate.by == "networks":
         return None
-    objective: Any = recipe.objective[0](**recipe.objective[1])  # that it can is a recipe's own check
-    predictor: Predictor = objective
+    predictor: Predictor = recipe.objective.make()  # that it can is a recipe's own check
     return predictor
 
 
@@ -294,13 +293,13 @@ def _identity(
 
 
 def _full_key(recipe: Recipe, task: Task) -> dict[str, Any]:
-    network, settings = recipe.learner
+    network = recipe.learner.type
     return {
         "data": task.data["fingerprint"],
         "vectors": task.facts["fingerprint"],
         "representation": asdict(recipe.representation),
         "network": f"{network.__module__}:{network.__qualname__}",
-        "settings": settings,
+        "settings": recipe.learner.settings,
     }
 
 

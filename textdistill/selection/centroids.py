@@ -104,8 +104,8 @@ def _class_by_class(
 ) -> tuple[np.ndarray, np.ndarray]:
     """The points of every class, one class after the other and in the features' own shape, with their labels."""
     shape = tuple(features.shape[1:])
-    found = [of_class(part).reshape(part.take, *shape) for part in parts]
+    points = [of_class(part).reshape(part.take, *shape) for part in parts]
     labels = [np.full(part.take, part.label, np.int64) for part in parts]
-    if not found:
+    if not points:
         return np.zeros((0, *shape), np.float32), np.zeros(0, np.int64)
-    return np.concatenate(found), np.concatenate(labels)
+    return np.concatenate(points), np.concatenate(labels)

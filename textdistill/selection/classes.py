@@ -47,14 +47,14 @@ def shares(labels: Labels, counts: Sequence[int]) -> list[Share]:
 
     Raises `DataError` for a negative count, and for a class that is asked for rows and has none.
     """
-    found = labels.detach().cpu().numpy() if isinstance(labels, Tensor) else np.asarray(labels)
+    numbers = labels.detach().cpu().numpy() if isinstance(labels, Tensor) else np.asarray(labels)
     result = []
     for label, count in enumerate(counts):
         if count < 0:
             raise DataError(f"class {label}: {count} rows asked for; ask for 0 or more")
         if count == 0:
             continue
-        rows = np.flatnonzero(found == label).astype(np.int64)
+        rows = np.flatnonzero(numbers == label).astype(np.int64)
         if len(rows) == 0:
             raise DataError(
                 f"class {label}: {count} rows asked for and there are none; add rows of this class, or ask for 0 of it"

@@ -3,38 +3,37 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 from jaxtyping import Float
 from torch import Tensor
+
+from textdistill.core.bounds import Count, Doc, Natural
 
 
 @dataclass(frozen=True)
 class SearchSettings:
     """How long and how wide to search, and by which criterion.
 
-    `sweeps` times every sample may be swapped for another of its class: for the best of `candidates` of them, drawn
-    anew each time, or of all there are (none), where a set looks at no more than `most` rows, class by class as many of
-    each as they have. `rows` real rows judge, drawn anew for each set; where `screen` of them
-    have looked at all candidates, all of them compare the best `compare`. From the second sweep on a place looks again
-    at the `again` that it liked best.
+    A set looks at no more than `most` rows, class by class as many of each as they have. Where `screen` of the judging
+    rows have looked at all candidates, all of them compare the best `compare`.
 
-    `criterion` says what the real rows judge. `head`: the logistic head that the set teaches, with the penalty λ
-    `penalty`. `ridge`: a ridge classifier with the penalty `ridge`, cheaper and worse (recipes/LOG.md). The scores of
-    both are multiplied by `sharpness`: a gentle criterion asks for a margin on many rows and so does better on others.
+    `criterion` says what the real rows judge. `head`: the logistic head that the set teaches. `ridge`: a ridge
+    classifier, cheaper and worse (recipes/LOG.md). The scores of both are multiplied by `sharpness`: a gentle criterion
+    asks for a margin on many rows and so does better on others.
     """
 
-    criterion: Literal["head", "ridge"] = "head"
-    sweeps: int = 5
-    candidates: int | None = None
-    most: int = 100_000
-    rows: int = 8000
-    screen: int | None = 400
-    compare: int = 30
-    again: int = 200
-    penalty: float = 3e-3
-    ridge: float = 2.0
-    sharpness: float = 2.0
+    criterion: Annotated[Literal["head", "ridge"], Doc("what the real rows judge")] = "head"
+    sweeps: Annotated[Natural, Doc("times that every sample may be swapped for another of its class")] = 5
+    candidates: Annotated[Count | None, Doc("others that it is held against, drawn anew each time; none: all")] = None
+    most: Annotated[Count, Doc("rows that a set looks at, at most, of all there are")] = 100_000
+    rows: Annotated[Count, Doc("real rows that judge, drawn anew for each set")] = 8000
+    screen: Annotated[Count | None, Doc("how many of them look at all candidates; none: all")] = 400
+    compare: Annotated[Count, Doc("candidates that all of them then compare")] = 30
+    again: Annotated[Count, Doc("candidates that a place looks at again, from the second sweep on")] = 200
+    penalty: Annotated[float, Doc("λ of the head")] = 3e-3
+    ridge: Annotated[float, Doc("λ of the ridge classifier")] = 2.0
+    sharpness: Annotated[float, Doc("by which scores are multiplied")] = 2.0
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from textdistill.core.batch import Batch
+from textdistill.core.bounds import faults_of
 from textdistill.core.errors import RecipeError
 from textdistill.core.precision import products_in
 from textdistill.core.processes import count, own_share, sum_over_processes
@@ -52,7 +53,7 @@ class GeneratorData:
         self.generator, self.read, self.streams = generator, read, streams
         self.settings, self.sampling = settings or PoolSettings(), sampling or Sampling()
         self.features, self.clusters, self.real = features, clusters, real
-        faults = [f"synthetic.{fault}" for fault in (*self.settings.faults(), *self.sampling.faults())]
+        faults = [f"synthetic.{fault}" for fault in (*faults_of(self.settings), *faults_of(self.sampling))]
         if self.settings.diverse and (features is None or clusters is None):
             faults.append(
                 "synthetic.diverse: true, but there are no features to cluster; give them, or set it to false"
@@ -105,10 +106,10 @@ class GeneratorData:
         self.draw(0)
         assert self._shown is not None
         sentences, batch = self._shown
-        found = [slopes["weights"].double().cpu() for _, slopes in gradients if "weights" in slopes]
-        if found:
+        of_weights = [slopes["weights"].double().cpu() for _, slopes in gradients if "weights" in slopes]
+        if of_weights:
             assert batch.weights is not None
-            slopes = torch.stack(found).sum(0)
+            slopes = torch.stack(of_weights).sum(0)
             share = batch.weights.detach().double().cpu()
             # within a class Σ a = 1/C, and ∂a_j/∂s_i = a_i (1[i = j] − C a_j)
             mean = torch.zeros(self.classes, dtype=torch.float64)
@@ -136,9 +137,9 @@ class GeneratorData:
         texts, pairs = self.generator.vocabulary.decode(sentences)
         pool = Pool(sentences, *self.read(texts, pairs), torch.zeros_like(sentences.labels))
         batch = pool.batch(torch.arange(len(sentences)), self.classes)
-        told = {"texts": texts, "owners": sentences.labels.tolist()} | ({} if pairs is None else {"pairs": pairs})
+        facts = {"texts": texts, "owners": sentences.labels.tolist()} | ({} if pairs is None else {"pairs": pairs})
         rates = torch.full((1, 1), self.settings.lr)
-        return DistilledSet(batch.inputs[None], batch.targets[None], rates, meta={**(meta or {}), **told})
+        return DistilledSet(batch.inputs[None], batch.targets[None], rates, meta={**(meta or {}), **facts})
 
     def state_dict(self) -> dict[str, Any]:
         """The number of the step, and the pool that its samples are from: the φ that wrote it is gone."""
@@ -191,15 +192,15 @@ class GeneratorData:
 
     def _scored(self, sentences: Sentences) -> Float[Tensor, " n"]:
         """l_i of every sample; the graph of the last micro-batch is kept, and need not be built again."""
-        parts, found = self._parts(sentences), torch.zeros(len(sentences), dtype=torch.float64)
+        parts, losses = self._parts(sentences), torch.zeros(len(sentences), dtype=torch.float64)
         mine = own_share(len(parts))
         for at in mine:
             with torch.set_grad_enabled(at == mine[-1]):
                 scores = self._nll(sentences.take(parts[at]))
-            found[parts[at]] = scores.detach().double().cpu()
+            losses[parts[at]] = scores.detach().double().cpu()
             if at == mine[-1]:
                 self._graph = at, scores
-        return sum_over_processes([found])[0]
+        return sum_over_processes([losses])[0]
 
     def _send_back(
         self, sentences: Sentences, slopes: Float[Tensor, " n"], graph: tuple[int, Tensor] | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 import torch
@@ -11,7 +12,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from textdistill.core.batch import Batch
-from textdistill.core.errors import too_small
+from textdistill.core.bounds import Count, Doc, NotNegative, OneOf, Positive
 from textdistill.core.precision import Precision
 from textdistill.core.streams import Streams
 from textdistill.synthetic.generator import Sentences
@@ -29,37 +30,24 @@ ClustersOf = Callable[[Tensor, int, np.random.Generator], np.ndarray]
 class PoolSettings:
     """How a generator's samples are drawn and weighted; the defaults are the paper's and, for weights, its code's.
 
-    A step sees `batch` samples of each class, out of a pool of `batch` × `factor` that is written anew every `every`
-    steps. `diverse` takes one from each of `batch` K-means clusters of the pool's features, else they are drawn without
-    replacement. A class's weights are softmax(−l_i / `temperature`), where l_i is a sample's mean NLL over its tokens
-    (`weighting` `mean`: long samples stay alive) or its sum (`sequence`: a_i ∝ p_φ(x̃_i), Eq. 5). The generator sees
-    `micro_batch` samples at a time, multiplied in `precision`. `penalty` is λ of a language-model loss on real rows, as
-    many as there are samples, beside the matching (the paper has none). `lr` is the rate at which networks train on the
-    exported set.
+    A class's weights are softmax(−l_i / `temperature`), where l_i is a sample's mean NLL over its tokens (`weighting`
+    `mean`: long samples stay alive) or its sum (`sequence`: a_i ∝ p_φ(x̃_i), Eq. 5).
     """
 
-    batch: int = 64
-    factor: int = 200
-    every: int = 200
-    diverse: bool = True
-    temperature: float = 1.0
-    weighting: str = "mean"
-    micro_batch: int = 16
-    penalty: float = 0.0
-    precision: Precision = "auto"
-    lr: float = 1e-4
-
-    def faults(self) -> list[str]:
-        """What is wrong with the values, one line each: the key, the value found, what is allowed."""
-        found = too_small(self, dict.fromkeys(("batch", "factor", "every", "micro_batch"), 1))
-        for key in ("temperature", "lr"):
-            if not getattr(self, key) > 0:
-                found.append(f"{key}: {getattr(self, key)}; allowed: above 0")
-        if self.weighting not in WEIGHTINGS:
-            found.append(f"weighting: {self.weighting!r}; allowed: {', '.join(WEIGHTINGS)}")
-        if not self.penalty >= 0:
-            found.append(f"penalty: {self.penalty}; allowed: 0 or more")
-        return found
+    batch: Annotated[Count, Doc("samples of each class that a step sees")] = 64
+    factor: Annotated[Count, Doc("how many times as many the pool has")] = 200
+    every: Annotated[Count, Doc("steps after which it is written anew")] = 200
+    diverse: Annotated[
+        bool, Doc("one sample from each of batch K-means clusters of the pool's features, else any, none twice")
+    ] = True
+    temperature: Annotated[Positive, Doc("of the samples' weights")] = 1.0
+    weighting: Annotated[str, OneOf(WEIGHTINGS), Doc("by NLL per token, or of the whole sample")] = "mean"
+    micro_batch: Annotated[Count, Doc("samples that the generator sees at a time")] = 16
+    penalty: Annotated[
+        NotNegative, Doc("λ of a language-model loss on as many real rows, beside the matching (the paper has none)")
+    ] = 0.0
+    precision: Annotated[Precision, Doc("in which the generator's matrices are multiplied")] = "auto"
+    lr: Annotated[Positive, Doc("rate at which networks train on the exported set")] = 1e-4
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,8 +70,8 @@ class Pool:
         groups = torch.zeros_like(self.groups)
         for label in self.sentences.labels.unique().tolist():
             rows = torch.nonzero(self.sentences.labels == label)[:, 0]
-            found = features(self.batch(rows, int(self.sentences.labels.max()) + 1))
-            groups[rows] = torch.from_numpy(clusters(found, count, streams.numpy("clusters", label)))
+            points = features(self.batch(rows, int(self.sentences.labels.max()) + 1))
+            groups[rows] = torch.from_numpy(clusters(points, count, streams.numpy("clusters", label)))
         return Pool(self.sentences, self.inputs, self.mask, groups)
 
     def batch(self, rows: Int[Tensor, " b"], classes: int) -> Batch:
@@ -98,21 +86,21 @@ class Pool:
         Where a class has so many groups, one of each group, and of the whole class for a group without any; where it
         has one, without replacement.
         """
-        found = []
+        chosen = []
         for label in self.sentences.labels.unique().tolist():
             mine, rng = torch.nonzero(self.sentences.labels == label)[:, 0], streams.torch(label)
             groups = self.groups[mine]
             if int(groups.max()) == 0:
-                found.append(mine[torch.randperm(len(mine), generator=rng)[:each]])
+                chosen.append(mine[torch.randperm(len(mine), generator=rng)[:each]])
                 continue
             members = [mine[groups == group] for group in range(each)]
-            found += [_one(of if len(of) else mine, rng) for of in members]
-        return torch.cat(found)
+            chosen += [_one(of if len(of) else mine, rng) for of in members]
+        return torch.cat(chosen)
 
     def tensors(self) -> dict[str, Tensor]:
         """What it can be made from again, with a decoder and a reader."""
-        told = self.sentences
-        return {"ids": told.ids, "mask": told.mask, "labels": told.labels, "groups": self.groups}
+        sentences = self.sentences
+        return {"ids": sentences.ids, "mask": sentences.mask, "labels": sentences.labels, "groups": self.groups}
 
     @staticmethod
     def again(tensors: Mapping[str, Tensor], decode: Decode, read: Read) -> Pool:

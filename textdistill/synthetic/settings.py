@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
+
+from textdistill.core.bounds import Count, Doc, NotNegative, OneOf, Positive
+from textdistill.core.schedule import TENSOR_FIELDS
+from textdistill.synthetic.tensors import LABEL_KINDS
 
 INITS = ("noise", "real", "k_centers", "kmeans", "class_average")
 REAL_INITS = ("real", "k_centers")  # samples that are rows of the data
@@ -13,26 +18,24 @@ LABEL_INITS = ("one_hot", "uniform", "smoothed")
 class SyntheticSettings:
     """How many samples, how they are visited, where they begin, and what is learned.
 
-    `samples` is M in total (less than the number of classes is allowed), `per_class` the number for each class: give
-    one. They are dealt out over `steps` inner steps, each with its own batch, and visited `epochs` times; every step of
-    every epoch has its own learning rate, `lr` at first. `base` names another data set, whose training rows, chosen
-    without regard to their classes, are the first inputs. `length` is the words per sample (the representation's when
-    none). `init` is `noise` (standard normal × `noise`), `real` rows, `k_centers`, class-wise `kmeans` centroids, or
-    the `class_average`. `labels` are `unrestricted` vectors (the paper's), `softmax` of learned logits, put back on the
-    `simplex` after every step (the nearest point; `clamped` to [0, 1] and divided by their sum, as label distillation
-    does), or `hard`; they begin as `label_init` says (`smoothed` is 0.9 for the sample's class) times `label_scale`.
+    Samples are dealt out over `steps` inner steps, each with its own batch, and visited `epochs` times; every step of
+    every epoch has its own learning rate. `labels` are `unrestricted` vectors (the paper's), `softmax` of learned
+    logits, put back on the `simplex` after every step (the nearest point; `clamped` to [0, 1] and divided by their sum,
+    as label distillation does), or `hard`.
     """
 
-    samples: int | None = None
-    per_class: int | None = None
-    steps: int = 1
-    epochs: int = 1
-    length: int | None = None
-    init: str = "noise"
-    base: str | None = None
-    noise: float = 1.0
-    labels: str = "unrestricted"
-    label_init: str = "one_hot"
-    label_scale: float = 1.0
-    lr: float = 0.02
-    learn: tuple[str, ...] = ("inputs", "targets", "lr")
+    samples: Annotated[Count | None, Doc("M in total, fewer than classes too; give this or per_class")] = None
+    per_class: Annotated[Count | None, Doc("samples of each class")] = None
+    steps: Annotated[Count, Doc("inner steps, each with a batch of its own")] = 1
+    epochs: Annotated[Count, Doc("how often they are gone through")] = 1
+    length: Annotated[Count | None, Doc("words of a sample; none: the representation's")] = None
+    init: Annotated[str, OneOf(INITS), Doc("noise, real rows, centroids or averages of each class")] = "noise"
+    base: Annotated[
+        str | None, Doc("another data set, whose training rows, whatever their class, are the first inputs")
+    ] = None
+    noise: Annotated[NotNegative, Doc("standard deviation of noise")] = 1.0
+    labels: Annotated[str, OneOf(LABEL_KINDS), Doc("what labels may be")] = "unrestricted"
+    label_init: Annotated[str, OneOf(LABEL_INITS), Doc("how they begin; smoothed: 0.9 for the class")] = "one_hot"
+    label_scale: Annotated[float, Doc("times which they begin")] = 1.0
+    lr: Annotated[Positive, Doc("inner learning rate at first")] = 0.02
+    learn: Annotated[tuple[Annotated[str, OneOf(TENSOR_FIELDS)], ...], Doc("what is learned")] = TENSOR_FIELDS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textdistill.core.bounds import faults_of
 from textdistill.core.errors import DataError
 from textdistill.data.cuts import Nouns, Splits, cut
 from textdistill.data.images.sources import find_images
@@ -16,7 +17,7 @@ def load_images(settings: DataSettings, size: int | None = None) -> Splits[Image
 
     `size` is the representation's: every image becomes a square of that side. Raises `DataError` or `OfflineError`.
     """
-    if faults := settings.faults():
+    if faults := faults_of(settings):
         raise DataError("data: " + "; ".join(faults))
     if faults := side_faults(size):
         raise DataError("representation: " + "; ".join(faults))

@@ -67,7 +67,7 @@ def _set(config: Any, dropout: float | None) -> None:
 
 def longest_of(folder: Path) -> int:
     """How many tokens a model takes, as its files say, and `LONGEST` at most."""
-    told = [LONGEST]
+    lengths = [LONGEST]
     for file, key in (
         ("sentence_bert_config.json", "max_seq_length"),
         ("tokenizer_config.json", "model_max_length"),
@@ -78,8 +78,8 @@ def longest_of(folder: Path) -> int:
         if isinstance(values.get(key), int) and values[key] > 2:
             # RoBERTa and its kin keep two positions for padding.
             spare = 2 if key == "max_position_embeddings" and "roberta" in str(values.get("model_type")) else 0
-            told.append(values[key] - spare)
-    return min(told)
+            lengths.append(values[key] - spare)
+    return min(lengths)
 
 
 def read_json(path: Path) -> dict[str, Any]:

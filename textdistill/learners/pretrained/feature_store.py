@@ -33,8 +33,8 @@ def key_of(*texts: str) -> bytes:
     """The key of a text, or of a pair of texts."""
     total = hashlib.sha256()
     for text in texts:
-        told = text.encode("utf-8", "surrogatepass")
-        total.update(f"{len(told)}:".encode() + told)  # with the length, so that a pair is no other text
+        encoded = text.encode("utf-8", "surrogatepass")
+        total.update(f"{len(encoded)}:".encode() + encoded)  # with the length, so that a pair is no other text
     return total.digest()[:16]
 
 
@@ -47,7 +47,7 @@ class FeatureStore:
     def get(self, keys: list[bytes]) -> tuple[dict[bytes, int], Float[Tensor, "k f"]]:
         """The vectors of those keys that are known, and at which row each stands. Damaged shards are removed."""
         wanted, missing = np.array(keys, dtype=KEY), np.arange(len(keys))
-        order, found = list[int](), list[Tensor]()
+        order, parts = list[int](), list[Tensor]()
         seen = set[Path]()
         # what another process joins while this one reads stands under a new name before the old ones go
         while len(missing) and (fresh := set(self.folder.glob(NAMES)) - seen):
@@ -61,13 +61,13 @@ class FeatureStore:
                 vectors = shard.vectors() if hit.any() else None
                 if vectors is not None:
                     order += missing[hit].tolist()
-                    found.append(vectors[torch.from_numpy(at[hit])])
+                    parts.append(vectors[torch.from_numpy(at[hit])])
                     missing = missing[~hit]
                     _touch(path)
                 elif hit.any():
                     _remove(path)
         rows = {keys[place]: row for row, place in enumerate(order)}
-        return rows, torch.cat(found) if found else torch.empty(0, 0)
+        return rows, torch.cat(parts) if parts else torch.empty(0, 0)
 
     def put(self, keys: list[bytes], vectors: Float[Tensor, "n f"]) -> None:
         """Keep some vectors.
@@ -81,11 +81,11 @@ class FeatureStore:
     def _write(self, keys: np.ndarray, vectors: Tensor) -> Path:
         keys, first = np.unique(keys, return_index=True)
         vectors = vectors[torch.from_numpy(first)].contiguous()
-        told = torch.from_numpy(keys.view(np.uint8).reshape(len(keys), -1).copy())
-        digests = {"keys": _digest(told), "features": _digest(vectors)}
+        rows = torch.from_numpy(keys.view(np.uint8).reshape(len(keys), -1).copy())
+        digests = {"keys": _digest(rows), "features": _digest(vectors)}
         name = hashlib.sha256("".join(digests.values()).encode()).hexdigest()
         path = self.folder / f"{name}.safetensors"
-        write_atomic(path, save({"keys": told, "features": vectors}, digests))
+        write_atomic(path, save({"keys": rows, "features": vectors}, digests))
         return path
 
     def _join(self) -> None:
@@ -109,10 +109,10 @@ class FeatureStore:
         sizes = {}
         for path in sorted(self.folder.glob(NAMES)):
             try:
-                told = path.stat()
+                status = path.stat()
             except OSError:
                 continue
-            sizes[path] = (told.st_mtime, told.st_size)
+            sizes[path] = (status.st_mtime, status.st_size)
         total = sum(size for _, size in sizes.values())
         for path, (_, size) in sorted(sizes.items(), key=lambda item: item[1]):
             if total <= LIMIT:
@@ -130,23 +130,23 @@ class _Shard:
         """(n, f); `None` where they are gone or not what was written."""
         try:
             with safe_open(self.path, framework="pt") as file:
-                found, told = file.get_tensor("features"), (file.metadata() or {}).get("features")
+                features, digest = file.get_tensor("features"), (file.metadata() or {}).get("features")
         except (SafetensorError, OSError, RuntimeError):  # the last from torch, where the file went meanwhile
             return None
-        sound = found.dim() == 2 and len(found) == len(self.keys) and told == _digest(found)
-        return found if sound else None
+        sound = features.dim() == 2 and len(features) == len(self.keys) and digest == _digest(features)
+        return features if sound else None
 
 
 def _open(path: Path) -> _Shard | None:
     """A shard's keys; `None` where it is gone, or was no shard and is removed."""
     try:
         with safe_open(path, framework="pt") as file:
-            keys, told = file.get_tensor("keys"), (file.metadata() or {}).get("keys")
+            keys, kept = file.get_tensor("keys"), (file.metadata() or {}).get("keys")
     except (FileNotFoundError, RuntimeError):  # the latter from torch, where the file went meanwhile
         return None
     except (SafetensorError, OSError):
-        keys, told = torch.empty(0), None
-    if told is None or told != _digest(keys) or keys.dtype != torch.uint8 or keys.shape[1:] != (16,) or not len(keys):
+        keys, kept = torch.empty(0), None
+    if kept is None or kept != _digest(keys) or keys.dtype != torch.uint8 or keys.shape[1:] != (16,) or not len(keys):
         _remove(path)
         return None
     return _Shard(path, keys.numpy().reshape(-1).view(KEY))

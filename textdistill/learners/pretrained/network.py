@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Protocol, runtime_checkable
+from typing import Annotated, ClassVar, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 
+from textdistill.core.bounds import Count, Doc, OneOf, Share
 from textdistill.core.errors import RecipeError
 from textdistill.core.learner import Learner, dropout
 from textdistill.learners.pooling import POOLS
@@ -51,18 +52,17 @@ def reader_of(learner: Learner) -> Reader:
 
 @dataclass(frozen=True)
 class PretrainedSettings:
-    """Which model, what of it trains, and how it reads.
+    """Which model, what of it trains, and how it reads."""
 
-    `model` is a hub id, a folder, or `minilm`. `train` is `head` (a linear layer on frozen features, computed once),
-    `all`, or the number of the last layers that train under the head. `pool` is `mean`, `cls` (the first token) or
-    `last`; what suits the model when `None`. Texts are cut to `length` tokens. `dropout` acts where turned on.
-    """
-
-    model: str = PACKAGED
-    train: Trainable = "head"
-    pool: str | None = None
-    length: int = 128
-    dropout: float = 0.1
+    model: Annotated[str, Doc("a hub id, a folder, minilm")] = PACKAGED
+    train: Annotated[
+        Trainable, Doc("a head on frozen features, computed once; all of it; or so many of the last layers under it")
+    ] = "head"
+    pool: Annotated[
+        Annotated[str, OneOf(tuple(POOLS))] | None, Doc("of the tokens' states; none: what suits the model")
+    ] = None
+    length: Annotated[Count, Doc("tokens that texts are cut to")] = 128
+    dropout: Annotated[Share, Doc("where a stage turns it on")] = 0.1
 
 
 class Pretrained(nn.Module):
@@ -73,9 +73,9 @@ class Pretrained(nn.Module):
     is of size one as behind a layer norm.
     """
 
+    name: ClassVar[str] = "pretrained"
     Settings = PretrainedSettings
     takes: ClassVar[frozenset[str]] = frozenset({"texts"})
-    choices: ClassVar[Mapping[str, Sequence[str]]] = {"pool": tuple(POOLS)}
     last_layer: ClassVar[tuple[str, ...]] = LAST
 
     def __init__(self, settings: PretrainedSettings, shape: Sequence[int], classes: int):
@@ -106,9 +106,9 @@ class Pretrained(nn.Module):
         """Token ids with segments (n, longest, 2) and their mask; or frozen features (n, f) and no mask."""
         if self.body is None:
             return Encoder(self.settings.model, pool=self.pool).features(texts, pairs), None
-        found = self.body.tokenizer(texts, pairs, truncation=True, max_length=self.length)
-        ids = found["input_ids"]
-        segments = found.get("token_type_ids", [[0] * len(row) for row in ids])
+        tokens = self.body.tokenizer(texts, pairs, truncation=True, max_length=self.length)
+        ids = tokens["input_ids"]
+        segments = tokens.get("token_type_ids", [[0] * len(row) for row in ids])
         width = max(1, *map(len, ids)) if ids else 1
         out = torch.full((len(ids), width, 2), NOTHING)
         for row, columns in enumerate(zip(ids, segments, strict=True)):
@@ -137,9 +137,9 @@ class Pretrained(nn.Module):
 def width_of(model: str) -> int:
     """f, by the model's configuration alone."""
     values = read_json(model_folder(model) / "config.json")
-    found = next((values[key] for key in ("hidden_size", "d_model", "n_embd", "dim") if key in values), None)
-    if not isinstance(found, int):
+    width = next((values[key] for key in ("hidden_size", "d_model", "n_embd", "dim") if key in values), None)
+    if not isinstance(width, int):
         raise RecipeError(
             [f"learner.model: the configuration of {model!r} does not say how wide it is; use train: all"]
         )
-    return found
+    return width

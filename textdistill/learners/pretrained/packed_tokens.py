@@ -57,8 +57,8 @@ def packed_vectors(
     runs = [(len(list(same)), length) for length, same in groupby(map(len, ids))]
     first = FIRST[model.config.model_type](model.config)
     places = torch.cat([torch.arange(first, first + length).repeat(count) for count, length in runs])
-    told = {} if segments is None else {"token_type_ids": _row(segments)}
-    states = model(input_ids=_row(ids), position_ids=places[None], packed_runs=runs, **told).last_hidden_state[0]
+    columns = {} if segments is None else {"token_type_ids": _row(segments)}
+    states = model(input_ids=_row(ids), position_ids=places[None], packed_runs=runs, **columns).last_hidden_state[0]
     split = _by_run(states, runs)
     return torch.cat([pooled(one, torch.ones(one.shape[:2], dtype=torch.bool), pool) for one in split])
 
@@ -80,8 +80,8 @@ def _attention(
     out = []
     parts = (_by_run(one[0].transpose(0, 1), told["packed_runs"]) for one in (query, key, value))
     for q, k, v in zip(*parts, strict=True):
-        found = F.scaled_dot_product_attention(
+        attended = F.scaled_dot_product_attention(
             q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2), scale=told["scaling"]
         )
-        out.append(found.transpose(1, 2).flatten(0, 1))
+        out.append(attended.transpose(1, 2).flatten(0, 1))
     return torch.cat(out)[None], None

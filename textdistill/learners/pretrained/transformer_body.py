@@ -11,12 +11,13 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from textdistill.core.bounds import Count
 from textdistill.core.errors import RecipeError
 from textdistill.core.learner import dropout
 from textdistill.learners.pooling import pooled
 from textdistill.learners.pretrained.encoder_files import load_model, model_folder, read_json
 
-Trainable = Literal["head", "all"] | int
+Trainable = Literal["head", "all"] | Count
 _FIRST_TOKEN = ("albert", "bert", "camembert", "deberta", "distilbert", "electra", "ernie", "mpnet", "roberta")
 
 
@@ -45,8 +46,8 @@ class Body(nn.Module):
 
     def embed(self, ids: Int[Tensor, "*n"]) -> Float[Tensor, "*n d"]:
         """The model's own vectors of tokens, as it adds its positions to them."""
-        found: Tensor = self.model.get_input_embeddings()(ids)
-        return found
+        vectors: Tensor = self.model.get_input_embeddings()(ids)
+        return vectors
 
     def features(
         self,
@@ -60,19 +61,19 @@ class Body(nn.Module):
         """The pooled last states of texts given as token `ids` or as `vectors`, padded wherever `inside` is false."""
         inside, order = compacted(inside)
         rows = torch.arange(len(order), device=order.device)[:, None]
-        told: dict[str, Tensor] = {"attention_mask": inside.long()}
+        columns: dict[str, Tensor] = {"attention_mask": inside.long()}
         if ids is not None:
             own = ids[rows, order]
-            told["input_ids"] = torch.where(
+            columns["input_ids"] = torch.where(
                 inside & (own >= 0), own, self.padding
             )  # a text of no token has one of these
         if vectors is not None:
-            told["inputs_embeds"] = vectors[rows, order]
+            columns["inputs_embeds"] = vectors[rows, order]
         if self.segmented:
-            told["token_type_ids"] = torch.where(inside, segments[rows, order], 0).clamp_min(0)
+            columns["token_type_ids"] = torch.where(inside, segments[rows, order], 0).clamp_min(0)
         self.model.train(drop is not None)
         with _drawn_from(drop, inside.device):
-            states = self.model(**told).last_hidden_state
+            states = self.model(**columns).last_hidden_state
         return dropout(pooled(states, inside, self.pool), self.rate, drop)
 
     def _choose(self, train: Trainable) -> None:
@@ -85,10 +86,10 @@ class Body(nn.Module):
         for value in chosen:
             value.requires_grad_()
         inside = torch.ones(1, 2, dtype=torch.bool)
-        found = self.features(
+        features = self.features(
             inside, torch.zeros(1, 2, dtype=torch.long), None, ids=torch.zeros(1, 2, dtype=torch.long)
         )
-        slopes = torch.autograd.grad(found.sum(), chosen, allow_unused=True)
+        slopes = torch.autograd.grad(features.sum(), chosen, allow_unused=True)
         for value, slope in zip(chosen, slopes, strict=True):
             value.requires_grad_(slope is not None)
 
@@ -111,10 +112,10 @@ def usual_pool(folder: Path) -> str:
     As its own files say (those of sentence encoders do), else the first token of BERT and its kin, and the last of
     models that read from left to right, or have their classification token at the end (XLNet).
     """
-    told: Mapping[str, Any] = read_json(folder / "1_Pooling" / "config.json")
+    pooling: Mapping[str, Any] = read_json(folder / "1_Pooling" / "config.json")
     ways = {"mean": "pooling_mode_mean_tokens", "cls": "pooling_mode_cls_token", "last": "pooling_mode_lasttoken"}
     for pool, key in ways.items():
-        if told.get(key):
+        if pooling.get(key):
             return pool
     kind = str(read_json(folder / "config.json").get("model_type", ""))
     return "cls" if any(one in kind for one in _FIRST_TOKEN) else "last"

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from textdistill.core.bounds import Doc, Natural
 from textdistill.core.learner import Learner, Params
 from textdistill.objectives.kernels.base import Analytic, flat
 from textdistill.objectives.kernels.relu import through_relu
@@ -19,14 +20,16 @@ from textdistill.objectives.kernels.relu import through_relu
 class NNGP(Analytic):
     """The covariance of a random fully-connected ReLU net of infinite width, as a prior over its outputs.
 
-    `depth` hidden layers (none is a linear model). In the NTK's parametrisation z = σ_w/√n W h + σ_b b:
+    In the NTK's parametrisation z = σ_w/√n W h + σ_b b:
     K⁰ = σ_w²/d ⟨x, y⟩ + σ_b² and Kˡ⁺¹ = σ_w² E[φφ'] + σ_b². An image is the vector of its pixels, a sentence the
     average of its word vectors.
     """
 
-    depth: int = 1
-    weight_variance: float = 2.0
-    bias_variance: float = 0.01
+    depth: Annotated[Natural, Doc("hidden layers; none is a linear model")] = 1
+    weight_variance: Annotated[float, Doc("σ_w²")] = 2.0
+    bias_variance: Annotated[float, Doc("σ_b²")] = 0.01
+
+    name: ClassVar[str] = "nngp"
 
     def prepare(self, support: Tensor, learner: Learner | None, params: Params | None) -> NNGP:
         """As it is."""
@@ -68,6 +71,8 @@ class NTK(NNGP):
     Θ⁰ = K⁰ and Θˡ⁺¹ = Kˡ⁺¹ + σ_w² Θˡ E[φ'φ'] (Jacot et al. 2018, Theorem 1).
     """
 
+    name: ClassVar[str] = "ntk"
+
     def __call__(
         self, x: Tensor, y: Tensor, x_mask: Tensor | None = None, y_mask: Tensor | None = None
     ) -> Float[Tensor, "n m"]:
@@ -83,7 +88,11 @@ class RBF(Analytic):
     With `gamma` "median", γ is 1 over the median squared distance of the support's rows, a constant for derivatives.
     """
 
-    gamma: float | Literal["median"] = "median"
+    gamma: Annotated[float | Literal["median"], Doc("γ, or 1 over the median squared distance of the set's rows")] = (
+        "median"
+    )
+
+    name: ClassVar[str] = "rbf"
 
     def prepare(self, support: Tensor, learner: Learner | None, params: Params | None) -> RBF:
         """With γ as a number."""

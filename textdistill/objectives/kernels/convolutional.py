@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from textdistill.core.bounds import Doc, Natural
 from textdistill.core.errors import RecipeError
 from textdistill.core.learner import Learner, Params
 from textdistill.objectives.kernels.base import PIXELS, Analytic
@@ -26,20 +27,22 @@ ROWS_AND_COLUMNS = ((0, 2), (1, 3))
 class ConvNTK(Analytic):
     """The NTK (or with `kind` "nngp" the NNGP) of blocks of 3×3 convolution, ReLU and 2×2 average pooling.
 
-    `depth` blocks, before them one more convolution with ReLU if `prepend` (Nguyen et al. 2021 b), pooling in each
-    if `pool`; then a linear layer on the average over pixels (`head` "average") or on all of them ("flatten").
-    With G_pq = ⟨x_p, y_q⟩/channels a convolution is K_pq = σ_w²/9 Σ_o (·)_{p+o, q+o} + σ_b², zeros around the image
-    (Arora et al. 2019, section 4); ReLU and tangent are as in `NTK`, pixel by pixel; pooling averages over p and q.
+    Behind them comes a linear layer. With G_pq = ⟨x_p, y_q⟩/channels a convolution is
+    K_pq = σ_w²/9 Σ_o (·)_{p+o, q+o} + σ_b², zeros around the image (Arora et al. 2019, section 4); ReLU and tangent are
+    as in `NTK`, pixel by pixel; pooling averages over p and q.
     """
 
-    depth: int = 3
-    prepend: bool = False
-    pool: bool = True
-    head: Literal["average", "flatten"] = "average"
-    kind: Literal["ntk", "nngp"] = "ntk"
-    weight_variance: float = 2.0
-    bias_variance: float = 0.01
+    depth: Annotated[Natural, Doc("blocks")] = 3
+    prepend: Annotated[bool, Doc("one more convolution with ReLU before them (Nguyen et al. 2021 b)")] = False
+    pool: Annotated[bool, Doc("pooling in each block")] = True
+    head: Annotated[
+        Literal["average", "flatten"], Doc("whether the linear layer sees the average over pixels or all of them")
+    ] = "average"
+    kind: Annotated[Literal["ntk", "nngp"], Doc("tangent kernel, or covariance")] = "ntk"
+    weight_variance: Annotated[float, Doc("σ_w²")] = 2.0
+    bias_variance: Annotated[float, Doc("σ_b²")] = 0.01
 
+    name: ClassVar[str] = "conv_ntk"
     takes: ClassVar[frozenset[str]] = frozenset({PIXELS})
 
     def prepare(self, support: Tensor, learner: Learner | None, params: Params | None) -> ConvNTK:
@@ -77,14 +80,14 @@ class ConvNTK(Analytic):
 
     def _variances(self, x: Tensor) -> list[Tensor]:
         """The variance of every pixel before each ReLU: only pooling makes it need the image's other pixels."""
-        found = []
+        variances = []
         cov = torch.einsum("nchw,ncij->hwijn", x, x).contiguous() / x.shape[1]
         for pooled in self._layers():
             cov, _ = self._convolve(cov, None, tangents=False)
-            found.append(_own_pixels(cov).movedim(-1, 0).unflatten(0, cov.shape[:2]).contiguous())
-            cov, _ = through_relu(cov, None, found[-1][:, :, None, None], found[-1])
+            variances.append(_own_pixels(cov).movedim(-1, 0).unflatten(0, cov.shape[:2]).contiguous())
+            cov, _ = through_relu(cov, None, variances[-1][:, :, None, None], variances[-1])
             cov = average_pooled(cov, 4) if pooled else cov
-        return found
+        return variances
 
     def _convolve(self, cov: Tensor, tangent: Tensor | None, *, tangents: bool = True) -> tuple[Tensor, Tensor | None]:
         w, b = self.weight_variance, self.bias_variance

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 from jaxtyping import Float
 from torch import Tensor
 
 from textdistill.core.batch import Batch
+from textdistill.core.bounds import Doc
 from textdistill.core.errors import RecipeError
 from textdistill.core.learner import Learner, Params
 from textdistill.objectives.kernels.base import PIXELS, WORDS, Kernel
@@ -19,8 +20,9 @@ from textdistill.objectives.kernels.base import PIXELS, WORDS, Kernel
 class Feature:
     """⟨f(x), f(y)⟩/dim f + `bias`, f the learner's features (its last activation but one) at the start's weights."""
 
-    bias: float = 0.01
+    bias: Annotated[float, Doc("is added to every similarity")] = 0.01
 
+    name: ClassVar[str] = "feature"
     takes: ClassVar[frozenset[str]] = frozenset({WORDS, PIXELS})
     uses_learner: ClassVar[bool] = True
 

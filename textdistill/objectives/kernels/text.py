@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from textdistill.core.bounds import Count, Doc, Natural
 from textdistill.core.learner import Learner, Params
 from textdistill.objectives.kernels.base import WORDS, Analytic
 from textdistill.objectives.kernels.correlate import convolved
@@ -28,12 +29,13 @@ class TextConvNTK(Analytic):
     mask, every layer is zero, and the average is over real words alone: padding changes nothing.
     """
 
-    width: int = 3
-    depth: int = 1
-    kind: Literal["ntk", "nngp"] = "ntk"
-    weight_variance: float = 2.0
-    bias_variance: float = 0.01
+    width: Annotated[Count, Doc("words that a filter spans")] = 3
+    depth: Annotated[Natural, Doc("convolutions")] = 1
+    kind: Annotated[Literal["ntk", "nngp"], Doc("tangent kernel, or covariance")] = "ntk"
+    weight_variance: Annotated[float, Doc("σ_w²")] = 2.0
+    bias_variance: Annotated[float, Doc("σ_b²")] = 0.01
 
+    name: ClassVar[str] = "text_conv_ntk"
     takes: ClassVar[frozenset[str]] = frozenset({WORDS})
 
     def prepare(self, support: Tensor, learner: Learner | None, params: Params | None) -> TextConvNTK:
@@ -69,11 +71,11 @@ class TextConvNTK(Analytic):
     def _variances(self, x: Float[Tensor, "n length d"], inside: Float[Tensor, "n length"]) -> list[Tensor]:
         """The variance at every word before each ReLU: without pooling between, it needs no other pair of words."""
         w, b = self.weight_variance, self.bias_variance
-        found, after = [], (x * x).mean(2)
+        variances, after = [], (x * x).mean(2)
         for _ in range(self.depth):
-            found.append((w * _mean_over_taps(after, self.width) + b) * inside)
-            after = 0.5 * found[-1]
-        return found
+            variances.append((w * _mean_over_taps(after, self.width) + b) * inside)
+            after = 0.5 * variances[-1]
+        return variances
 
 
 def _inside(values: Tensor, mask: Tensor | None) -> Float[Tensor, "n length"]:

@@ -48,10 +48,10 @@ class Matching:
             clusters=clusters,
             real=generator.vocabulary.encode_table(train) if penalty else None,
         )
-        starts = recipe.starts[0](self.learner, self.streams.child("starts"), **recipe.starts[1])
+        starts = recipe.starts.make(self.learner, self.streams.child("starts"))
         found = distill(
             synthetic,
-            recipe.objective[0](**recipe.objective[1]),
+            recipe.objective.make(),
             self._teacher(),
             learner=self.learner,
             starts=starts,

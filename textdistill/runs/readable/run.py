@@ -19,14 +19,13 @@ from textdistill.core.file_names import CHECKPOINT, MANIFEST, METRICS, POOL, REF
 from textdistill.core.streams import Streams
 from textdistill.data.sets.text_set import TextSet
 from textdistill.data.sets.text_sets import read_text_set, write_text_set
-from textdistill.learners import make_learner
 from textdistill.learners.pretrained.frozen_encoder import Encoder
 from textdistill.recipe.read import Recipe, precisions
 from textdistill.recipe.references import references
 from textdistill.recipe.show import settings_of
 from textdistill.recipe.text_settings import TextLevel
 from textdistill.representations.texts import prepare_texts
-from textdistill.runs.artifact import commit, versions
+from textdistill.runs.artifact import commit, learner_of, versions
 from textdistill.runs.progress import Reporter
 from textdistill.runs.readable.choose import Chooser, Tick
 from textdistill.runs.readable.judge import Sets, judged, with_variants
@@ -145,16 +144,14 @@ class _Run:
     def _matched(self, vanilla: _Done) -> _Done:
         """Gradient matching moves the generator (Algorithm 1)."""
         recipe, settings = self.recipe, self.settings
-        parts = [[part.__qualname__, options] for part, options in (recipe.learner, recipe.objective, recipe.starts)]
+        parts = [[part.type.__qualname__, part.settings] for part in (recipe.learner, recipe.objective, recipe.starts)]
         read = recipe.representation  # by whose encoder the teacher's sets are drawn
         facts = (vanilla.identity, settings.sampling, settings.pool, settings.teacher, parts, read, recipe.outer)
         stage = Stage(self.out, "matching", *facts)
         record = stage.found()
         if record is None:
             generator = Generator.load(vanilla.place).to(self.where)
-            network, options = recipe.learner
-            learner = make_learner(network, network.Settings(**options), (), len(self.train.classes))  # type: ignore[attr-defined]
-            learner = learner.to(self.where)
+            learner = learner_of(recipe, (), len(self.train.classes)).to(self.where)
             matching = Matching(recipe, settings, self.task.read_by(learner), learner, self.streams)
             checkpoint = Checkpoint(self.out, recipe.checkpoint.every, self.resume, stage.identity)
             with self.reporter.stage("matching", recipe.outer.steps) as bar:

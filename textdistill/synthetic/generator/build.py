@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from textdistill.core.bounds import faults_of
 from textdistill.core.errors import UserError
 from textdistill.core.streams import Streams
 from textdistill.learners.pretrained.hub_models import quiet
@@ -21,7 +22,7 @@ def build_generator(settings: GeneratorSettings, train: Texts, streams: Streams)
 
     Errors: `UserError` for values out of range and models that are none, `OfflineError` for what only a hub has.
     """
-    faults = settings.faults()
+    faults = faults_of(settings)
     if faults:
         raise UserError("generator: " + "; ".join(faults))
     with quiet():  # before the tokenizer starts threads
@@ -51,11 +52,11 @@ def _small(settings: GeneratorSettings, train: Texts, streams: Streams) -> Gener
 
 
 def _pretrained(settings: GeneratorSettings, train: Texts) -> Generator:
-    found = load_causal(settings.model)
-    model = found.model.requires_grad_(True)
+    loaded = load_causal(settings.model)
+    model = loaded.model.requires_grad_(True)
     positions = getattr(model.config, "max_position_embeddings", None) or settings.longest
     rows = model.get_input_embeddings().num_embeddings
-    vocabulary = Vocabulary.extend(settings.model, found.tokenizer, rows, train, min(settings.longest, int(positions)))
+    vocabulary = Vocabulary.extend(settings.model, loaded.tokenizer, rows, train, min(settings.longest, int(positions)))
     _add_rows(model, vocabulary.size)
     # Rows are filled up by the generator's own mask: the model is not to guess what is a filler.
     model.config.pad_token_id = None

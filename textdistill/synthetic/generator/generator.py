@@ -120,8 +120,8 @@ class Generator:
         vocabulary = Vocabulary(plain_tokenizer(contents[TOKENIZER]), **about)
         model = model_of(settings)
         parameters = dict(model.named_parameters())
-        told = {key: value.shape for key, value in weights.items()}
-        if told != {key: value.shape for key, value in parameters.items()}:
+        shapes = {key: value.shape for key, value in weights.items()}
+        if shapes != {key: value.shape for key, value in parameters.items()}:
             raise ArtifactError(f"{folder}: the weights are not those of the model in {CONFIG}; train it again")
         with torch.no_grad():
             for key, value in parameters.items():

@@ -15,6 +15,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from textdistill.core.bounds import faults_of
 from textdistill.core.checkpoint import load_checkpoint, save_checkpoint
 from textdistill.core.errors import ArtifactError, DataError, DivergenceError, UserError
 from textdistill.core.outer import Outer, learning_rate
@@ -65,7 +66,7 @@ def train_language_model(
     Errors: `UserError` for settings out of range, `DataError` for empty tables, `ArtifactError` for a checkpoint of
     another training, `DivergenceError` for a loss that is no number.
     """
-    faults = settings.faults()
+    faults = faults_of(settings)
     if faults:
         raise UserError("language model: " + "; ".join(faults))
     if not len(train.texts) or not len(validation.texts):
@@ -204,15 +205,15 @@ def _repeated(labels: Int[Tensor, " n"], balance: float, streams: Streams) -> In
     What is left of whole times goes to random rows of the class; all rows come at least once.
     """
     counts = labels.bincount()
-    rng, found = streams.torch("balance"), []
+    rng, rows = streams.torch("balance"), []
     for label, count in enumerate(counts.tolist()):
         if not count:
             continue
         members = torch.nonzero(labels == label)[:, 0]
         wanted = round(count * (int(counts.max()) / count) ** balance)
         more = torch.randperm(count, generator=rng)[: wanted % count]
-        found += [members] * (wanted // count) + [members[more]]
-    return torch.cat(found).sort().values
+        rows += [members] * (wanted // count) + [members[more]]
+    return torch.cat(rows).sort().values
 
 
 def _some(sentences: Sentences, rows: int, streams: Streams) -> Sentences:
@@ -235,8 +236,8 @@ def _identity(
 ) -> str:
     """SHA-256 (hex) of what makes a training this one and no other."""
     shapes = {name: list(value.shape) for name, value in generator.parameters().items()}
-    told = json.dumps([asdict(settings), generator.name, shapes, streams.seed, list(streams.path)])
-    digest = hashlib.sha256(told.encode())
+    facts = json.dumps([asdict(settings), generator.name, shapes, streams.seed, list(streams.path)])
+    digest = hashlib.sha256(facts.encode())
     for part in (rows, held):
         digest.update(part.ids.numpy().tobytes() + part.mask.numpy().tobytes())
     return digest.hexdigest()

@@ -50,13 +50,13 @@ def sample(
     length = min(sampling.length or vocabulary.usual, vocabulary.longest - 1)
     kept: list[Sentences] = []
     redrawn: Counter[str] = Counter()
-    found, left = 0, count * (1 + sampling.retries)
+    done, left = 0, count * (1 + sampling.retries)
     generator.model.eval()
     try:
-        while found < count:
+        while done < count:
             if left <= 0:
-                raise _fruitless(generator, label, found, count, redrawn, sampling, length)
-            numbers = torch.rand(min(count - found, left), length, dtype=torch.float64, generator=rng)
+                raise _fruitless(generator, label, done, count, redrawn, sampling, length)
+            numbers = torch.rand(min(count - done, left), length, dtype=torch.float64, generator=rng)
             left -= len(numbers)
             for part in numbers.split(batch):
                 written = write(generator, label, part, sampling)
@@ -65,7 +65,7 @@ def sample(
                 redrawn.update(reason for reason in reasons if reason is not None)
                 if good:
                     kept.append(written.take(good))
-                    found += len(good)
+                    done += len(good)
     finally:
         generator.model.train(training)
     sentences = Sentences.join(kept) if kept else Sentences.of([], [])
@@ -164,9 +164,9 @@ def flaws(generator: Generator, written: Sentences) -> list[str | None]:
 def _fruitless(
     generator: Generator, label: int, found: int, count: int, redrawn: Counter[str], sampling: Sampling, length: int
 ) -> UserError:
-    told = ", ".join(f"{reason} {times}" for reason, times in redrawn.most_common())
+    reasons = ", ".join(f"{reason} {times}" for reason, times in redrawn.most_common())
     return UserError(
         f"generator {generator.name!r}: {found} of {count} samples of class {label} after {sampling.retries} retries "
-        f"each; thrown away: {told}\n"
+        f"each; thrown away: {reasons}\n"
         f"Train the language model for longer, or raise sampling.length ({length}) or sampling.retries."
     )

@@ -116,9 +116,9 @@ class Vocabulary:
         if len(texts) != len(numbers) or (pairs is not None and len(pairs) != len(texts)):
             raise DataError(f"{len(texts)} texts with {len(numbers)} labels; every text needs its own")
         if (pairs is not None) != self.pairs:
-            told = "two sentences" if self.pairs else "one sentence"
+            sentences = "two sentences" if self.pairs else "one sentence"
             raise DataError(
-                f"this vocabulary is of rows with {told}; {'none' if pairs is None else 'a'} second was given"
+                f"this vocabulary is of rows with {sentences}; {'none' if pairs is None else 'a'} second was given"
             )
         seconds: Iterable[list[int]] = repeat([]) if pairs is None else self._tokens(pairs)
         room = self.longest - (3 if self.pairs else 2)
@@ -146,8 +146,8 @@ class Vocabulary:
     def _tokens(self, texts: Sequence[str]) -> list[list[int]]:
         out: list[list[int]] = []
         for at in range(0, len(texts), CHUNK):  # what the library gives for a text is much larger than its numbers
-            found = self.tokenizer.encode_batch_fast(list(texts[at : at + CHUNK]), add_special_tokens=False)
-            out.extend(one.ids for one in found)
+            encoded = self.tokenizer.encode_batch_fast(list(texts[at : at + CHUNK]), add_special_tokens=False)
+            out.extend(one.ids for one in encoded)
         return out
 
     def _measured(self, table: Texts) -> Vocabulary:
