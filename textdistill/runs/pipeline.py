@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -16,7 +15,7 @@ import embeddings
 from textdistill.core.checkpoint import write_atomic
 from textdistill.core.device import pick_device
 from textdistill.core.distill import Checkpoint, distill
-from textdistill.core.file_names import COST, METRICS, REFERENCES
+from textdistill.core.file_names import METRICS, REFERENCES
 from textdistill.core.learner import Learner
 from textdistill.core.processes import meet
 from textdistill.core.schedule import DistilledSet
@@ -36,7 +35,8 @@ from textdistill.representations.task import Task
 from textdistill.runs.artifact import Artifact, fitting, learner_of, load, save, training_of
 from textdistill.runs.initial_rows import base_task, owners_of, source_of
 from textdistill.runs.progress import Reporter
-from textdistill.runs.readable_set import read_set, write_samples
+from textdistill.runs.readable_set import read_set, write_rows
+from textdistill.runs.stages import Stage, fingerprint
 from textdistill.synthetic.initial import make_tensors
 
 
@@ -104,12 +104,10 @@ def distill_into(
     # How networks train on the finished set is no matter to the steps towards it, unless validation chooses among them:
     # with other `train` settings a finished distillation is not begun anew.
     steps_identity = identity if watch else _identity(recipe, task, seed, base_seed, leaving=("train",))
-    cost_file = folder / COST
-    if resume and cost_file.exists():
-        finished = json.loads(cost_file.read_text())
-        if finished.get("identity") == identity:
-            stored = load(folder).distilled
-            return replace(stored, meta={**stored.meta, "cost": finished["cost"]})
+    stage = Stage.distillation(folder, identity)
+    if resume and (cost := stage.found()) is not None:
+        stored = load(folder).distilled
+        return replace(stored, meta={**stored.meta, "cost": cost})
     where = pick_device(device)
     streams = Streams(seed)
     learner = learner_of(recipe, task.shaped(recipe.synthetic.length), len(task.classes)).to(where)
@@ -144,8 +142,8 @@ def distill_into(
     data = {**task.data, "classes": task.classes}
     save(folder, result, recipe, seed, data, task.facts, precisions(recipe, where))
     if rows is not None and -1 not in rows:
-        write_samples(folder, task.classes, result.targets, base.readable(rows))
-    write_atomic(cost_file, json.dumps({"identity": identity, "cost": result.meta["cost"]}))
+        write_rows(folder, task.classes, result.targets, base.readable(rows))
+    stage.finish(result.meta["cost"])
     return result
 
 
@@ -288,8 +286,7 @@ def _identity(
     """The digest of what a distillation depends on, but for the settings in `leaving`."""
     settings = {key: value for key, value in distilling(recipe).items() if key not in leaving}
     facts = [settings, recipe.variant, seed, task.data["fingerprint"], task.facts["fingerprint"]]
-    facts += [] if base_seed is None else [base_seed]
-    return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()
+    return fingerprint(*facts, *([] if base_seed is None else [base_seed]))
 
 
 def _full_key(recipe: Recipe, task: Task) -> dict[str, Any]:
@@ -305,11 +302,7 @@ def _full_key(recipe: Recipe, task: Task) -> dict[str, Any]:
 
 def _with_cost(folder: Path) -> DistilledSet:
     stored = load(folder).distilled
-    try:
-        cost = json.loads((folder / COST).read_text())["cost"]
-    except (OSError, ValueError, KeyError):
-        cost = {}
-    return replace(stored, meta={**stored.meta, "cost": cost})
+    return replace(stored, meta={**stored.meta, "cost": Stage.distillation(folder).record() or {}})
 
 
 def _traditional(texts: Splits[TextTable], rows: list[int], seed: int, metrics: Sequence[str]) -> dict[str, Any]:

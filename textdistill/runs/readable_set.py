@@ -11,6 +11,7 @@ from torch import Tensor
 
 from textdistill.core.checkpoint import write_atomic
 from textdistill.core.file_names import DECODED, PICTURE, SAMPLES
+from textdistill.data.sets.text_sets import write_samples
 from textdistill.reports.grid import write_grid
 from textdistill.reports.pictures import embedding_picture
 from textdistill.representations.decode import Decoded
@@ -38,7 +39,7 @@ def read_set(folder: Path, task: Task, k: int = 1, metric: str = "cosine") -> De
 
 
 def read_samples(folder: Path) -> list[dict[str, Any]] | None:
-    """What `write_samples` wrote: the samples as they read; `None` where they are no real rows.
+    """What `write_rows` wrote: the samples as they read; `None` where they are no real rows.
 
     Errors: `OSError` and `ValueError` for a file that cannot be read, or not as JSON lines.
     """
@@ -47,15 +48,12 @@ def read_samples(folder: Path) -> list[dict[str, Any]] | None:
     return [json.loads(line) for line in (folder / SAMPLES).read_text(encoding="utf-8").splitlines()]
 
 
-def write_samples(folder: Path, classes: Sequence[str], targets: Tensor, samples: list[dict[str, Any]]) -> None:
+def write_rows(folder: Path, classes: Sequence[str], targets: Tensor, samples: list[dict[str, Any]]) -> None:
     """`samples.jsonl`: real rows with their distilled labels, one JSON object a line, for any tokeniser and any model.
 
     Each has the row's own text (or its number, for images), `label` (the class of the highest value) and `labels`, the
-    value of every class. `targets` (S, m, c) are the labels of the samples in their order.
+    value of every class in six decimals. `targets` (S, m, c) are the labels of the samples in their order.
     """
-    lines = []
-    for sample, values in zip(samples, targets.flatten(0, 1).tolist(), strict=True):
-        soft = {name: round(value, 6) for name, value in zip(classes, values, strict=True)}
-        told = {**sample, "label": max(soft, key=soft.__getitem__), "labels": soft}
-        lines.append(json.dumps(told, ensure_ascii=False))
-    write_atomic(folder / SAMPLES, "\n".join(lines) + "\n")
+    rounded = [[round(value, 6) for value in values] for values in targets.flatten(0, 1).tolist()]
+    labels = [values.index(max(values)) for values in rounded]
+    write_samples(folder / SAMPLES, samples, labels, rounded, [str(name) for name in classes])

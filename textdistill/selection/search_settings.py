@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from jaxtyping import Float
 from torch import Tensor
 
-from textdistill.core.bounds import Count, Doc, Natural
+from textdistill.core.bounds import Count, Doc, Natural, Positive
 
 
 @dataclass(frozen=True)
@@ -31,9 +31,9 @@ class SearchSettings:
     screen: Annotated[Count | None, Doc("how many of them look at all candidates; none: all")] = 400
     compare: Annotated[Count, Doc("candidates that all of them then compare")] = 30
     again: Annotated[Count, Doc("candidates that a place looks at again, from the second sweep on")] = 200
-    penalty: Annotated[float, Doc("λ of the head")] = 3e-3
-    ridge: Annotated[float, Doc("λ of the ridge classifier")] = 2.0
-    sharpness: Annotated[float, Doc("by which scores are multiplied")] = 2.0
+    penalty: Annotated[Positive, Doc("λ of the head")] = 3e-3
+    ridge: Annotated[Positive, Doc("λ of the ridge classifier")] = 2.0
+    sharpness: Annotated[Positive, Doc("by which scores are multiplied")] = 2.0
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -79,12 +79,24 @@ def write_text_set(path: str | Path, distilled: TextSet) -> Path:
         file = file / SAMPLES
     elif file.suffix.lower() not in (".jsonl", ".ndjson"):
         raise DataError(f"{path}: a set is written as JSON lines; give a folder, or a name that ends in .jsonl")
+    samples: list[dict[str, Any]] = [{"text": text} for text in distilled.texts]
+    if distilled.pairs is not None:
+        samples = [{**sample, "text_pair": pair} for sample, pair in zip(samples, distilled.pairs, strict=True)]
+    return write_samples(file, samples, distilled.labels.tolist(), distilled.targets.tolist(), distilled.classes)
+
+
+def write_samples(
+    file: Path,
+    samples: Sequence[Mapping[str, Any]],
+    labels: Sequence[int],
+    targets: Sequence[Sequence[float]],
+    classes: Sequence[str],
+) -> Path:
+    """Write samples of any kind as JSON lines: what each is (its text, or its row), `label`, and `labels` by class."""
     lines = []
-    for row, values in enumerate(distilled.targets.tolist()):
-        pair = {} if distilled.pairs is None else {"text_pair": distilled.pairs[row]}
-        told = {"label": distilled.classes[int(distilled.labels[row])]}
-        soft = {"labels": dict(zip(distilled.classes, values, strict=True))}
-        lines.append(json.dumps({"text": distilled.texts[row], **pair, **told, **soft}, ensure_ascii=False) + "\n")
+    for sample, label, values in zip(samples, labels, targets, strict=True):
+        told = {**sample, "label": classes[label], "labels": dict(zip(classes, values, strict=True))}
+        lines.append(json.dumps(told, ensure_ascii=False) + "\n")
     try:
         write_atomic(file, "".join(lines))
     except UnicodeEncodeError:

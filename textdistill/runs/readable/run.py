@@ -32,7 +32,7 @@ from textdistill.runs.readable.judge import Sets, judged, with_variants
 from textdistill.runs.readable.matching import Matching
 from textdistill.runs.readable.pools import write_pool
 from textdistill.runs.readable.report import look_at, write_history, write_text_report
-from textdistill.runs.readable.stages import Stage, fingerprint
+from textdistill.runs.stages import Stage, fingerprint
 from textdistill.selection.methods import METHODS, configured
 from textdistill.synthetic.generator import Generator, build_generator, train_language_model
 
@@ -120,7 +120,7 @@ class _Run:
         assert settings.generator is not None  # a recipe without one has no method that needs it
         facts = (self.data_print, settings.generator, settings.language_model, self.seed)
         folder = self.cache / fingerprint(*facts)[:32]
-        stage = Stage(folder, "language-model", *facts)
+        stage = Stage.named(folder, "language-model", *facts)
         record = stage.found()
         if record is None:
             generator = build_generator(settings.generator, self.train, self.streams.child("generator"))
@@ -147,7 +147,7 @@ class _Run:
         parts = [[part.type.__qualname__, part.settings] for part in (recipe.learner, recipe.objective, recipe.starts)]
         read = recipe.representation  # by whose encoder the teacher's sets are drawn
         facts = (vanilla.identity, settings.sampling, settings.pool, settings.teacher, parts, read, recipe.outer)
-        stage = Stage(self.out, "matching", *facts)
+        stage = Stage.named(self.out, "matching", *facts)
         record = stage.found()
         if record is None:
             generator = Generator.load(vanilla.place).to(self.where)
@@ -165,7 +165,7 @@ class _Run:
     def _pool(self, name: str, source: _Done) -> _Done:
         """The samples that sets are chosen from, copies of training rows left out."""
         choose, file = self.settings.choose, self.out / POOL.format(name=name)
-        stage = Stage(
+        stage = Stage.named(
             self.out, f"pool-{name}", source.identity, self.settings.sampling, choose.pool, choose.near_copies
         )
         record = stage.found()
@@ -198,7 +198,7 @@ class _Run:
                 for size in choose.sizes:
                     folder = self.out / SETS / name / str(size)
                     facts = (method, choose.sets, choose.views, name, size, self.data_print, self.seed)
-                    stage = Stage(folder, "choice", *facts, *source)
+                    stage = Stage.named(folder, "choice", *facts, *source)
                     record = stage.found()
                     if record is None:
                         began = time.perf_counter()

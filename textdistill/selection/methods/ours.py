@@ -17,7 +17,7 @@ from textdistill.selection.search_settings import SearchSettings
 
 @dataclass(frozen=True)
 class Ours:
-    """The set that `search` finds among all samples, in all views; among `over` for each kept where it draws candidates.
+    """The set that `search` finds among all samples in all views; where it draws, among `over` for each kept.
 
     With `consistent`, only samples count that a linear head on all training rows labels as their own.
     """

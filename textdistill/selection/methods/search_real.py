@@ -19,7 +19,7 @@ from textdistill.selection.search_settings import SearchSettings, View
 
 @dataclass(frozen=True)
 class SearchReal:
-    """The set that `search` finds among all rows, in all views; among `over` for each kept where it draws candidates."""
+    """The set that `search` finds among all rows in all views; where it draws, among `over` for each kept."""
 
     over: int = 100
     search: SearchSettings = field(default_factory=SearchSettings)
