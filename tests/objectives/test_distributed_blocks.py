@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from tests.objectives.distributed_script import main
 from textdistill.core.processes import count, end_processes, own_share, rank, rows_of_processes, sum_over_processes
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -30,9 +32,17 @@ def outcome_of(command: list[str], folder: Path, script: str = SCRIPT) -> list[d
     return [load_file(file) for file in sorted(folder.iterdir())]
 
 
+def outcome_of_one(main: Callable[[], None], folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Tensor]:
+    """What the script writes in this process."""
+    folder.mkdir()
+    monkeypatch.setattr(sys, "argv", ["", str(folder)])
+    main()
+    return load_file(folder / "0.safetensors")
+
+
 @pytest.mark.slow
-def test_two_processes_find_what_one_does(tmp_path: Path) -> None:
-    (one,) = outcome_of([sys.executable, "-m"], tmp_path / "one")
+def test_two_processes_find_what_one_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = outcome_of_one(main, tmp_path / "one", monkeypatch)
     first, second = outcome_of(LAUNCH, tmp_path / "two")
     assert [int(found["processes"]) for found in (one, first, second)] == [1, 2, 2]
     assert [*first.pop("rows").tolist(), *second.pop("rows").tolist()] == one.pop("rows").tolist()

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 
-from tests.objectives.test_distributed_blocks import LAUNCH, outcome_of
+from tests.objectives.test_distributed_blocks import LAUNCH, outcome_of, outcome_of_one
+from tests.synthetic.distributed_generator import main
 
 SCRIPT = "tests.synthetic.distributed_generator"
 
 
 @pytest.mark.slow
-def test_two_processes_find_what_one_does(tmp_path: Path) -> None:
-    (one,) = outcome_of([sys.executable, "-m"], tmp_path / "one", SCRIPT)
+def test_two_processes_find_what_one_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = outcome_of_one(main, tmp_path / "one", monkeypatch)
     first, second = outcome_of(LAUNCH, tmp_path / "two", SCRIPT)
     assert [int(found.pop("processes")) for found in (one, first, second)] == [1, 2, 2]
     assert one.keys() == first.keys() == second.keys()
