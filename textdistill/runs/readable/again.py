@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,6 @@ from textdistill.core.checkpoint import write_atomic
 from textdistill.core.errors import ArtifactError, RecipeError
 from textdistill.core.file_names import METRICS
 from textdistill.core.streams import Streams
-from textdistill.data.sets.text_set import TextSet
 from textdistill.data.sets.text_sets import read_text_sets
 from textdistill.recipe.read import Recipe, resolve
 from textdistill.recipe.text_settings import TextLevel
@@ -20,7 +20,7 @@ from textdistill.reports.text_folder import read_folder
 from textdistill.representations.texts import prepare_texts
 from textdistill.runs.artifact import commit
 from textdistill.runs.progress import Reporter
-from textdistill.runs.readable.judge import Sets, judged, with_variants
+from textdistill.runs.readable.judge import Sets, judged, scores_of, with_variants
 from textdistill.runs.readable.report import look_at, write_text_report
 from textdistill.runs.readable.run import SETS, TextRun
 
@@ -56,6 +56,10 @@ def judge_again(
             f"{', '.join(task.splits.train.classes)}; give the data that it was made from"
         )
     sets = _sets(folder, settings, task.splits.train.classes)
+    number = 0 if found.metrics.kept is None else found.metrics.kept.number
+    own = sets[settings.choose.headline, settings.choose.size]
+    if number >= len(own):
+        raise ArtifactError(f"{folder / METRICS}: kept.number: {number}, but there are {len(own)} sets; run it again")
     seed, began = found.manifest.seed or 0, time.perf_counter()
     with reporter.stage("judging", None) as bar:
         metrics = judged(
@@ -63,15 +67,16 @@ def judge_again(
             Streams(seed, ("text",)).child("judge"), bar.advance,
         )  # fmt: skip
     before: dict[str, Any] = json.loads((folder / METRICS).read_text(encoding="utf-8"))
-    kept = ("cost", "language_model", "matching", "generation")
+    kept = ("cost", "language_model", "matching", "generation", "kept")
     metrics = {**metrics, **{key: before[key] for key in kept if key in before}}
     metrics.setdefault("cost", {})["judging_seconds"] = round(time.perf_counter() - began, 1)
     metrics["protocol"] |= {"seed": seed, "seeds": [seed], "train_rows": len(task.splits.train)}
     metrics = with_variants(metrics)
     write_atomic(folder / METRICS, json.dumps(metrics, indent=1) + "\n")
+    own.insert(0, own.pop(number))
     look_at(folder, sets, task.splits, settings)
     write_text_report(folder)
-    headline: TextSet = sets[settings.choose.headline, settings.choose.size][0]
+    headline = replace(own[0], scores=scores_of(metrics, settings.choose))
     return TextRun(folder, metrics, headline, commit())
 
 
