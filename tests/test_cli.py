@@ -94,7 +94,18 @@ def test_run_with_json_prints_metrics_json_and_nothing_else() -> None:
 
 def test_run_ends_with_the_table_three_sentences_and_the_report(tmp_path: Path) -> None:
     out = tmp_path / "out"
-    words = ("--data", tiny.home() / "reviews.csv", "--text", "review", "--label", "stars", "--per-class", "2", "--as", "vectors")
+    words = (
+        "--data",
+        tiny.home() / "reviews.csv",
+        "--text",
+        "review",
+        "--label",
+        "stars",
+        "--per-class",
+        "2",
+        "--as",
+        "vectors",
+    )
     small = [
         f"representation.vectors={tiny.home() / 'vectors.txt'}",
         *("representation.length=12", "learner.filters=8", "outer.steps=2", "outer.keep=last", "evaluate.nets=1"),
