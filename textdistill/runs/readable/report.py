@@ -59,7 +59,7 @@ def _readme(found: TextFolder) -> str:
         lines.append("")
     headline, samples = found.manifest.headline, found.samples
     if samples is not None:
-        lines += [f"## The first set of {markdown(headline.method)}, {headline.size} samples a class", ""]
+        lines += [f"## A set of {markdown(headline.method)}, {headline.size} samples a class", ""]
         for row, text in enumerate(samples.texts):
             pair = "" if samples.pairs is None else f" / {samples.pairs[row]}"
             lines.append(f"- {markdown(samples.classes[int(samples.labels[row])])}: {markdown(text + pair)}")
