@@ -140,7 +140,7 @@ def export(
     material = Material(
         picked,
         shots.wording(picked),
-        name or _name(out or source),
+        name or name_for(out or source),
         shots.labels or ("hard" if samples.soft is None else chosen.labels[0]),
         _asked(format, chosen, ask, source, samples, seed),
         manifest,
@@ -289,7 +289,7 @@ def _counter(name: str) -> Counter:
     return lambda text: len(tokenizer(text, verbose=False)["input_ids"])
 
 
-def _name(path: Path) -> str:
+def name_for(path: Path) -> str:
     """A name for consumers, which know many a data set by the name that the source has."""
     stem = re.sub(r"[^A-Za-z0-9_-]+", "_", path.resolve().name.split(".")[0]).strip("_-")
     return stem if stem.startswith("distilled") else f"distilled_{stem}".rstrip("_")

@@ -125,19 +125,19 @@ def icl(
     streams, settings = Streams(seed, ("icl",)), _settings(asked.data, given or [], columns)
     real = load(settings)
     ours = _named(given or [], real.train.classes, prompts.sets)
-    rows = _drawn(real.test if asked.split == "test" else real.validation, asked.rows, streams.child("rows"))
+    rows = room.drawn(real.test if asked.split == "test" else real.validation, asked.rows, streams.child("rows"))
     wordings = _wordings(template, words, rows)
-    held, rest = _held_out(real.train, choices.train_rows, choices.pool, streams.child("train"))
+    held, rest = room.held_out(real.train, choices.train_rows, choices.pool, streams.child("train"))
     methods = ours | _opponents(prompts, rest, streams, where)
     causal = room.load_scorer(judge.model, precision=judge.precision, device=where)
     likelihood = room.Likelihood(causal, per_token=judge.per_token)
     budget = choices.choose_shots or 0
-    pools = _pools(ours, _set(rest), prompts) if budget else {}
+    pools = _pools(ours, room.set_of(rest), prompts) if budget else {}
     counts = [len(sets) for sets in (*methods.values(), *pools.values())]
     number = room.rounds(counts, prompting, len(wordings)) + budget * sum(map(len, pools.values()))
     before = _cpu_seconds()
     with Reporter().stage(f"asking {judge.model}"[:24], number) as bar:
-        scorer = room.validation_scorer(likelihood, _set(held), calibrate=judge.calibrate, tick=bar.advance)
+        scorer = room.validation_scorer(likelihood, room.set_of(held), calibrate=judge.calibrate, tick=bar.advance)
         methods |= room.chosen_sets(pools, prompts.k, scorer, wordings[0], streams, budget)
         scores = room.judge_prompts(
             methods, likelihood, wordings, rows, prompting, scorer=scorer, streams=streams, tick=bar.advance
@@ -220,32 +220,6 @@ def _wordings(templates: Sequence[str] | None, words: PromptWords, rows: TextSet
 
     chosen = [template_of(text) for text in templates] if templates else [None]
     return [Shots(template=template, **words.chosen()).wording(rows) for template in chosen]
-
-
-def _drawn(table: TextTable, rows: int, streams: Streams) -> TextSet:
-    places = streams.numpy().permutation(len(table))[:rows]
-    return _set(table.take(sorted(places.tolist())))
-
-
-def _held_out(train: TextTable, rows: int, pool: int, streams: Streams) -> tuple[TextTable, TextTable]:
-    """Training rows that choices are made by, balanced by class, and others that shots are drawn from."""
-    import numpy as np
-
-    from textdistill.data import balanced_rows, spread
-
-    wanted = zip(spread(rows, len(train.classes)), train.counts().tolist(), strict=True)
-    most = [min(asked, have // 2) for asked, have in wanted]
-    if not any(most):
-        raise UserError(f"{train.name}: {len(train)} training rows are too few to hold any out; give more")
-    held = balanced_rows(train.labels, most, streams.numpy("held"), len(train.classes))[0]
-    others = np.setdiff1d(np.arange(len(train)), held)
-    return train.take(held), train.take(np.sort(streams.numpy("pool").permutation(others)[:pool]))
-
-
-def _set(table: TextTable) -> TextSet:
-    from textdistill.data.sets.text_set import TextSet
-
-    return TextSet(table.texts, table.labels, table.classes, table.pairs)
 
 
 def _comparisons(scores: InContext, ours: Sequence[str], streams: Streams) -> dict[str, Any]:

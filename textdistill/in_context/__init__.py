@@ -1,10 +1,11 @@
 """Few-shot prompts put to a causal language model: how likely label words are, choices by it, methods compared."""
 
-from textdistill.in_context.choose import best_wording, choose_shots, chosen_sets, validation_scorer
+from textdistill.in_context.choose import best_wording, choose_shots, chosen_sets, interleaved, validation_scorer
 from textdistill.in_context.judge import InContext, Prompting, judge_prompts, rounds
 from textdistill.in_context.likelihood import Likelihood, calibrated
 from textdistill.in_context.models import load_scorer
 from textdistill.in_context.opponents import opponents
+from textdistill.in_context.rows import drawn, held_out, set_of
 
 __all__ = [
     "InContext",
@@ -14,9 +15,13 @@ __all__ = [
     "calibrated",
     "choose_shots",
     "chosen_sets",
+    "drawn",
+    "held_out",
+    "interleaved",
     "judge_prompts",
     "load_scorer",
     "opponents",
     "rounds",
+    "set_of",
     "validation_scorer",
 ]

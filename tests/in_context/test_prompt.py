@@ -1,0 +1,119 @@
+"""The command `prompt`: from a table to a prompt that a language model chose, with a real model in miniature."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from tests import tiny as runs
+from tests.in_context.models import CLASSES, tiny, words
+from textdistill.core.errors import UserError
+from textdistill.core.streams import Streams
+from textdistill.data.sets.text_set import TextSet
+from textdistill.export import Wording
+from textdistill.in_context.find_prompt import Reached, difference, find_prompt, wordings_of
+
+ROWS = words(60)
+FEW = ("--k", 2, "--budget", 30, "--train-rows", 6, "--rows", 8, "--sets", 2)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("prompt")
+    causal = tiny(dtype=torch.float32)
+    causal.model.save_pretrained(folder / "model")
+    causal.tokenizer.save_pretrained(folder / "model")
+    numbered = [f"{text} {chr(97 + row % 26)}{chr(97 + row // 26)}" for row, text in enumerate(ROWS.texts)]
+    labels = [CLASSES[label] for label in ROWS.labels]
+    pd.DataFrame({"text": numbered, "label": labels}).to_csv(folder / "reviews.csv", index=False)
+    return folder
+
+
+def ran(home: Path, *words: object) -> Any:
+    return runs.call("prompt", home / "reviews.csv", "--model", home / "model", "--threads", 1, *FEW, *words)
+
+
+def test_a_table_becomes_a_prompt_that_is_shown_judged_and_written(home: Path, tmp_path: Path) -> None:
+    result = ran(home, "--out", tmp_path / "prompt.txt")
+    assert result.exit_code == 0, result.output
+    written = (tmp_path / "prompt.txt").read_text(encoding="utf-8")
+    assert written.strip() in result.stdout
+    for name in ("chosen", "zero-shot", "random", "k-centers"):
+        assert any(line.split("│")[1].strip() == name for line in result.stdout.splitlines() if line.startswith("│"))
+    assert "30 prompts on 6 training rows, then 6 on 8 test rows: about" in result.stderr
+
+
+def test_the_figures_say_what_was_chosen_and_are_the_same_each_time(home: Path) -> None:
+    one, other = (json.loads(ran(home, "--json").stdout) for _ in range(2))
+    assert one == other
+    assert one["prompts"] <= 30
+    assert len(one["shots"]) == 2
+    assert {shot["label"] for shot in one["shots"]} == set(CLASSES)
+    assert one["accuracy"].keys() == {"chosen", "zero-shot", "random", "k_centers"}
+    assert [len(block["by_prompt"]) for block in one["accuracy"].values()] == [1, 1, 2, 2]
+    for block in one["accuracy"].values():
+        assert block["mean"] == pytest.approx(np.mean(block["by_prompt"]), abs=1e-3)
+        assert block["low"] <= block["mean"] <= block["high"]
+
+
+def test_the_prompt_may_have_any_format(home: Path, tmp_path: Path) -> None:
+    result = ran(home, "--format", "openai", "--out", tmp_path / "chat.jsonl", "--template", "{{ text }} : {{ label }}")
+    assert result.exit_code == 0, result.output
+    assert " :" in (tmp_path / "chat.jsonl").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (("--budget", 3), "--budget: 3 prompts; 8 wordings and 2 pools need 26"),
+        (("--format", "promt"), "--format: 'promt'; allowed: "),
+        (("--out", "/"), "--out: /: there already"),
+    ],
+)
+def test_what_cannot_be_is_told(home: Path, given: tuple[object, ...], told: str) -> None:
+    result = runs.call("prompt", home / "reviews.csv", "--model", home / "model", *FEW, *given)
+    assert result.exit_code == 2
+    assert told in " ".join(result.stderr.split())
+
+
+def like(count: int) -> tuple[TextSet, list[TextSet]]:
+    """A pool whose texts are numbers, and the shots that a scorer was asked about."""
+    return TextSet([str(row) for row in range(count)], np.arange(count) % 2, ("a", "b")), []
+
+
+def test_the_best_shots_wording_and_pool_win_within_the_budget() -> None:
+    low, asked = like(20)
+    high = TextSet([str(row + 100) for row in range(20)], low.labels, low.classes)
+    wordings = wordings_of(low, ["{{ text }} {{ label }}", "{{ text }}\n{{ label }}"], [Wording(low.classes)])
+
+    def score(shots: TextSet, wording: Wording) -> float:
+        asked.append(shots)
+        return sum(map(int, shots.texts)) + 1000.0 * (wording.template == "{{ text }}\n{{ label }}")
+
+    found = find_prompt({"low": low, "high": high}, 4, score, wordings, Streams(0), 60)
+    assert found.wording.template == "{{ text }}\n{{ label }}"
+    assert min(map(int, found.shots.texts)) >= 100
+    assert found.scores["high"] > found.scores["low"]
+    assert len(asked) == found.prompts <= 60
+
+
+def test_a_budget_that_does_not_reach_is_told() -> None:
+    pool, _ = like(8)
+    with pytest.raises(UserError, match="--budget: 9 prompts; 1 wordings and 2 pools need 10"):
+        find_prompt({"a": pool, "b": pool}, 2, lambda shots, wording: 0.0, [Wording(pool.classes)], Streams(0), 9)
+
+
+def test_the_difference_of_two_prompts_is_taken_row_by_row() -> None:
+    right = np.tile([True, True, True, False], 25)[None]
+    ours = Reached(75.0, 0.0, 0.0, (75.0,), right)
+    same = difference(ours, Reached(75.0, 0.0, 0.0, (75.0,), right), Streams(0))
+    assert same == (0.0, 0.0, 0.0)  # on other rows, too, they would be equal
+    worse = difference(ours, Reached(50.0, 0.0, 0.0, (50.0,), np.tile([True, False], 50)[None]), Streams(0))
+    assert worse[0] == pytest.approx(25)
+    assert worse[1] < 25 < worse[2]

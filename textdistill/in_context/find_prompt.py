@@ -1,0 +1,126 @@
+"""The prompt that a language model does best with on training rows: its wording, its shots and their order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool
+
+from textdistill.core.errors import UserError
+from textdistill.core.streams import Streams
+from textdistill.data.sets.text_set import TextSet
+from textdistill.export import Scorer, Wording
+from textdistill.in_context.choose import best_wording, choose_shots, interleaved
+from textdistill.in_context.likelihood import Likelihood
+
+# One is the usual one, the others what few-shot papers write; of one text, and of pairs.
+TEMPLATES = (
+    "Text: {{ text }}\nLabel: {{ label }}",
+    "Input: {{ text }}\nOutput: {{ label }}",
+    "{{ text }}\nThis is {{ label }}",
+    "{{ text }} => {{ label }}",
+)
+PAIR_TEMPLATES = (
+    "Text 1: {{ text }}\nText 2: {{ text_pair }}\nLabel: {{ label }}",
+    "{{ text }}\n{{ text_pair }}\nOutput: {{ label }}",
+)
+DRAWS = 2  # sets of shots by which the wording is chosen
+STARTS = 4
+DRAWN_AGAIN = 2000  # times that rows are drawn for an interval
+
+
+@dataclass(frozen=True)
+class FoundPrompt:
+    """Shots in their order with their wording, the score of each pool's best, and the prompts that were scored."""
+
+    shots: TextSet
+    wording: Wording
+    scores: dict[str, float]
+    prompts: int
+
+
+@dataclass(frozen=True)
+class Reached:
+    """What a kind of prompt gets right: accuracy in percent with the 95% interval of other test rows, and by prompt."""
+
+    accuracy: float
+    low: float
+    high: float
+    by_prompt: tuple[float, ...]
+    right: Bool[np.ndarray, "p n"]
+
+
+def wordings_of(rows: TextSet, templates: Sequence[str], words: Sequence[Wording]) -> list[Wording]:
+    """Every template with every choice of label words that `words` bring; without `templates` the usual ones."""
+    usual = TEMPLATES if rows.pairs is None else PAIR_TEMPLATES
+    made = []
+    for given in words:
+        for template in templates or usual:
+            made.append(
+                Wording(rows.classes, rows.pairs is not None, template, given.words, given.instruction, given.separator)
+            )
+    return list(dict.fromkeys(made))
+
+
+def find_prompt(
+    pools: Mapping[str, TextSet], k: int, scorer: Scorer, wordings: Sequence[Wording], streams: Streams, budget: int
+) -> FoundPrompt:
+    """The best prompt of k shots by `budget` calls of the scorer, which must know training rows alone.
+
+    The wording is chosen first, by `DRAWS` draws from the first pool; what is left of the budget goes to the shots and
+    their order, to each pool alike (`choose_shots`). Raises `UserError` for a budget that does not reach.
+    """
+    spent = DRAWS * len(wordings) if len(wordings) > 1 else 0
+    each = (budget - spent) // len(pools) - 1  # one more says how good the best of a pool is
+    if each < STARTS:
+        least = spent + (STARTS + 1) * len(pools)
+        raise UserError(f"--budget: {budget} prompts; {len(wordings)} wordings and {len(pools)} pools need {least}")
+    first = next(iter(pools.values()))
+    draws = [
+        first.take(mixed[interleaved(first.take(mixed), k)])
+        for mixed in (streams.numpy("wording", number).permutation(len(first)) for number in range(DRAWS))
+    ]
+    wording = best_wording(scorer, wordings, draws)
+    found = {
+        name: choose_shots(
+            pool, k, scorer, wording, streams.numpy("shots", name), starts=min(STARTS, each), budget=each
+        )
+        for name, pool in pools.items()
+    }
+    scores = {name: scorer(shots, wording) for name, shots in found.items()}
+    best = max(scores, key=lambda name: scores[name])
+    return FoundPrompt(found[best], wording, scores, spent + (each + 1) * len(pools))
+
+
+def reached(
+    likelihood: Likelihood,
+    several: Sequence[TextSet],
+    wording: Wording,
+    rows: TextSet,
+    streams: Streams,
+    calibrate: bool = False,
+) -> Reached:
+    """How many test rows are classified rightly behind each of some sets of shots, shown as they stand."""
+    right = np.array(
+        [likelihood.in_words(wording, shots, rows, calibrate=calibrate).argmax(1) == rows.labels for shots in several]
+    )
+    return _reached(right, streams)
+
+
+def difference(ours: Reached, theirs: Reached, streams: Streams) -> tuple[float, float, float]:
+    """Points by which `ours` is better, with the 95% interval of other rows: both are asked the same ones."""
+    return _interval(ours.right.mean(0) - theirs.right.mean(0), streams)
+
+
+def _reached(right: Bool[np.ndarray, "p n"], streams: Streams) -> Reached:
+    mean, low, high = _interval(right.mean(0), streams)
+    return Reached(mean, low, high, tuple((100 * right.mean(1)).round(4).tolist()), right)
+
+
+def _interval(by_row: np.ndarray, streams: Streams) -> tuple[float, float, float]:
+    """A mean over rows in percent, and the bootstrap interval of it."""
+    drawn = streams.numpy("rows").integers(len(by_row), size=(DRAWN_AGAIN, len(by_row)))
+    low, high = np.percentile(100 * by_row[drawn].mean(1), [2.5, 97.5])
+    return float(100 * by_row.mean()), float(low), float(high)
