@@ -71,6 +71,7 @@ ELSEWHERE = {
     "analyse": ("analysis/test_stored_sets.py", "analysis/test_again.py", "analysis/test_transfer.py"),
     "compare": ("evaluation/test_compare_runs.py",),
     "icl": ("in_context/test_command.py",),
+    "prompt": ("in_context/test_prompt.py",),
     "size": ("test_cli.py",),
     "setup-offline": ("test_cli.py", "test_setup_offline.py"),
     "demo-iris": ("evaluation/test_iris.py",),
