@@ -168,7 +168,7 @@ def evaluate(
     artifact = load(folder)
     recipe = recipe or artifact.recipe()
     task = task or prepare_task(recipe, reporter)
-    seed = int(artifact.manifest["seed"]) if seed is None else seed
+    seed = artifact.seed if seed is None else seed
     sets = sets or [
         _with_cost(one) for one in (folder, *sorted((folder / "repeats").glob("[0-9]*"), key=lambda p: int(p.name)))
     ]

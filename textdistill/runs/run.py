@@ -68,4 +68,4 @@ def variants(recipe: Recipe, done: Run | TextRun) -> Mapping[str, Mapping[str, A
 
 def made_by(done: Run | TextRun) -> str | None:
     """The commit that made a run."""
-    return done.commit if isinstance(done, TextRun) else done.artifact.manifest["commit"] or commit()
+    return done.commit if isinstance(done, TextRun) else done.artifact.manifest.commit or commit()

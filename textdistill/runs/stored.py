@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from textdistill.core.errors import ArtifactError, RecipeError
+from textdistill.core.manifest import kind_of
 from textdistill.data import DataSettings
 from textdistill.recipe.read import Recipe, resolve
-from textdistill.reports.text_folder import kind_of, read_folder
+from textdistill.reports.text_folder import read_folder
 from textdistill.runs.artifact import Artifact, load
 
 DATA_DIR = "TEXTDISTILL_DATA_DIR"

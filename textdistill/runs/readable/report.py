@@ -57,7 +57,7 @@ def _readme(found: TextFolder) -> str:
         for method, told in sorted(methods, key=lambda item: -item[1].mean):
             lines.append(f"| {markdown(method)} | {score(told)} | {told.n} |")
         lines.append("")
-    headline, samples = found.manifest.headline, found.samples
+    headline, samples = found.headline, found.samples
     if samples is not None:
         lines += [f"## The first set of {markdown(headline.method)}, {headline.size} samples a class", ""]
         for row, text in enumerate(samples.texts):

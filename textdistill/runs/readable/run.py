@@ -15,7 +15,8 @@ from textdistill.core.checkpoint import write_atomic
 from textdistill.core.device import pick_device
 from textdistill.core.distill import Checkpoint, peak_rss_mib
 from textdistill.core.errors import RecipeError
-from textdistill.core.file_names import CHECKPOINT, MANIFEST, METRICS, POOL, REFERENCES
+from textdistill.core.file_names import CHECKPOINT, METRICS, POOL, REFERENCES
+from textdistill.core.manifest import Headline, Manifest, write_manifest
 from textdistill.core.streams import Streams
 from textdistill.data.sets.text_set import TextSet
 from textdistill.data.sets.text_sets import read_text_set, write_text_set
@@ -252,19 +253,19 @@ class _Run:
 
     def _write_manifest(self, precision: dict[str, str]) -> None:
         """Where everything comes from."""
-        manifest = {
-            "kind": "texts",
-            "name": self.recipe.name,
-            "title": self.recipe.title,
-            "recipe": settings_of(self.recipe),
-            "seed": self.seed,
-            "precision": precision,
-            "commit": commit(),
-            "versions": versions(),
-            "data": {**self.task.data, "classes": list(self.train.classes)},
-            "headline": {"method": self.settings.choose.headline, "size": self.settings.choose.size},
-        }
-        write_atomic(self.out / MANIFEST, json.dumps(manifest, indent=1, default=str) + "\n")
+        manifest = Manifest(
+            kind="texts",
+            name=self.recipe.name,
+            title=self.recipe.title,
+            recipe=settings_of(self.recipe),
+            seed=self.seed,
+            precision=precision,
+            commit=commit(),
+            versions=versions(),
+            data={**self.task.data, "classes": list(self.train.classes)},
+            headline=Headline(method=self.settings.choose.headline, size=self.settings.choose.size),
+        )
+        write_manifest(self.out, manifest)
 
     def _tell(self, metrics: dict[str, Any], sets: Sets) -> None:
         """The figures, the papers, and the report."""
