@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from textdistill.commands.options import Columns, OptionGroup
-from textdistill.core.file_names import LOOK, METRICS, REPORT
+from textdistill.core.file_names import METRICS, REPORT
 
 if TYPE_CHECKING:
     from textdistill.core.manifest import Manifest
@@ -140,14 +140,11 @@ def _sets(path: Path, classes: Sequence[str]) -> tuple[list[TextSet], dict[str, 
 
 def _write(out: Path, manifest: Manifest, metrics: dict[str, Any], seen: dict[str, Any], first: TextSet) -> None:
     """The folder of the report."""
-    from textdistill.core.checkpoint import write_atomic
     from textdistill.core.manifest import write_manifest
     from textdistill.data.sets.text_sets import write_text_set
-    from textdistill.reports.headline import write_look
     from textdistill.reports.text_report import write_text_page
+    from textdistill.runs.readable.finish import finish
 
     write_manifest(out, manifest)
     write_text_set(out, first)
-    write_look(out / LOOK, seen)
-    write_atomic(out / METRICS, jsonlib.dumps(metrics, indent=1) + "\n")
-    write_text_page(out)
+    finish(out, metrics, lambda: seen, report=write_text_page)
