@@ -39,7 +39,7 @@ def facts_in(folder: Path, name: str) -> dict[str, Any]:
         raise ArtifactError(f"{path}: leads outside the folder; copy the real file there")
     if path.stat().st_size > MOST_BYTES:
         raise ArtifactError(f"{path}: more than {MOST_BYTES >> 20} MiB; that is no file of a run")
-    return parse(text_of(path, "give another folder") or "{}", str(path), "give another folder", dict[str, Any])
+    return parse(text_of(path, "give another folder") or "{}", str(path), "give another folder", dict)
 
 
 def required(path: Path, remedy: str, kind: type[T]) -> T:

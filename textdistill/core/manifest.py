@@ -99,7 +99,7 @@ def read_manifest(folder: Path, remedy: str, *needed: str) -> Manifest:
 
     Errors: `ArtifactError` for a file that is missing or malformed, with the `remedy`, and for a newer format.
     """
-    return manifest_of(required(folder / MANIFEST, remedy, dict[str, Any]), folder / MANIFEST, remedy, *needed)
+    return manifest_of(required(folder / MANIFEST, remedy, dict), folder / MANIFEST, remedy, *needed)
 
 
 def manifest_of(values: Mapping[str, Any], path: Path, remedy: str, *needed: str) -> Manifest:

@@ -175,8 +175,8 @@ def cut(source: Source[T], settings: DataSettings, nouns: Nouns) -> Splits[T]:
             f"({before} train {nouns.rows} before); give other files"
         )
     if settings.train_rows is not None:
-        train, told = _fewer(train, settings.train_rows, streams.numpy("train rows"))
-        notes += told
+        train, remarks = _fewer(train, settings.train_rows, streams.numpy("train rows"))
+        notes += remarks
     absent = [name for name, number in zip(train.classes, train.counts(), strict=True) if not number]
     if absent:
         notes.append(f"classes without a train row: {', '.join(absent)}")

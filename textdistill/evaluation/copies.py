@@ -115,8 +115,8 @@ def membership(
     share = len(train) / (len(train) + len(held_out))
     ties = to_train == to_held
     nearer = float(np.where(ties, share, to_train < to_held).mean())
-    told = int((~ties).sum())
-    p = stats.binomtest(int((to_train < to_held).sum()), told, share).pvalue if told else 1.0
+    decided = int((~ties).sum())
+    p = stats.binomtest(int((to_train < to_held).sum()), decided, share).pvalue if decided else 1.0
     return {
         "nearer_train": round(100 * nearer, 4),
         "expected": round(100 * share, 4),

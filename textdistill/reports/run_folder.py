@@ -160,7 +160,7 @@ def read_run(folder: Path) -> FinishedRun:
     again = "evaluate the run again, or delete the file to leave it out"
     metrics = required(folder / METRICS, "evaluate the run, which writes it", Metrics)
     manifest = read_manifest(folder, "distil again, or copy it from the run's machine", "recipe")
-    decoded = optional(folder / DECODED, again, dict[str, Any])
+    decoded = optional(folder / DECODED, again, dict)
     return FinishedRun(
         folder=folder,
         metrics=metrics,

@@ -108,8 +108,8 @@ def fitting(learner: Learner, distilled: DistilledSet) -> Learner:
         if odd:
             where = TENSORS if distilled.folder is None else distilled.folder / TENSORS
             name = odd[0]
-            found = f"{name} is {stored.get(name, 'missing')}, the recipe's network has {wanted.get(name, 'none')}"
-            raise ArtifactError(f"{where}: theta0 does not fit: {found}; distil again")
+            difference = f"{name} is {stored.get(name, 'missing')}, the recipe's network has {wanted.get(name, 'none')}"
+            raise ArtifactError(f"{where}: theta0 does not fit: {difference}; distil again")
     return learner
 
 
@@ -129,10 +129,10 @@ def commit() -> str | None:
     here = Path(__file__).resolve().parents[1]
     try:
         # Output a run itself records (a recipe's results) does not make the code another.
-        found = subprocess.run(
+        head = subprocess.run(
             ["git", "-C", str(here), "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, timeout=10
         )
-        if found.returncode:
+        if head.returncode:
             return None
         changed = subprocess.run(
             ["git", "-C", str(here), "status", "--porcelain", "--", ".", "../embeddings"],
@@ -142,7 +142,7 @@ def commit() -> str | None:
         )
     except (OSError, subprocess.SubprocessError):
         return None
-    return found.stdout.strip() + ("+" if changed.stdout.strip() else "")
+    return head.stdout.strip() + ("+" if changed.stdout.strip() else "")
 
 
 def save(
@@ -218,11 +218,11 @@ def _checked(folder: Path, tensors: dict[str, torch.Tensor], manifest: dict[str,
         raise ArtifactError(f"{where}: lacks {', '.join(sorted(missing))}")
     inputs, targets, rates = tensors["inputs"], tensors["targets"], tensors["learning_rates"]
     if inputs.dim() < 3 or targets.dim() != 3 or rates.dim() != 2:
-        found = f"{inputs.dim()}, {targets.dim()}, {rates.dim()}"
-        raise ArtifactError(f"{where}: inputs, targets, learning_rates have {found} axes; allowed: 3 or more, 3, 2")
+        axes = f"{inputs.dim()}, {targets.dim()}, {rates.dim()}"
+        raise ArtifactError(f"{where}: inputs, targets, learning_rates have {axes} axes; allowed: 3 or more, 3, 2")
     if inputs.shape[:2] != targets.shape[:2] or rates.shape[1] != inputs.shape[0]:
-        found = f"{list(inputs.shape)}, {list(targets.shape)}, {list(rates.shape)}"
-        raise ArtifactError(f"{where}: shapes {found} do not fit together")
+        shapes = f"{list(inputs.shape)}, {list(targets.shape)}, {list(rates.shape)}"
+        raise ArtifactError(f"{where}: shapes {shapes} do not fit together")
     classes = manifest.get("classes")
     if not isinstance(classes, list) or len(classes) != targets.shape[2]:
         raise ArtifactError(f"{folder / MANIFEST}: classes must name the {targets.shape[2]} classes of the labels")
@@ -238,7 +238,9 @@ def _checked(folder: Path, tensors: dict[str, torch.Tensor], manifest: dict[str,
     meta = dict(outcome) if isinstance(outcome, dict) else {}
     owners = manifest.get("owners")
     if owners is not None:
-        whole = isinstance(owners, list) and all(type(one) is int and one in range(len(classes)) for one in owners)
+        whole = isinstance(owners, list) and all(
+            type(owner) is int and owner in range(len(classes)) for owner in owners
+        )
         if not whole or len(owners) != targets.shape[0] * targets.shape[1]:
             raise ArtifactError(f"{folder / MANIFEST}: owners must number one class for each sample")
         meta["owners"] = owners
