@@ -107,6 +107,9 @@ def test_files_of_three_makes_give_the_full_report(
         assert f'<section id="{part}"' in page
     stored = json.loads((out / "metrics.json").read_text())
     assert stored == found
+    manifest = json.loads((out / "manifest.json").read_text())
+    assert (manifest["format"], manifest["kind"]) == (1, "evaluation")
+    assert manifest["headline"] == {"method": "set", "size": 2}
     again = tiny.call("report", out)
     assert again.exit_code == 0, again.output
     assert (out / "report.html").read_text(encoding="utf-8") == page
