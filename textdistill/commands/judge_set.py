@@ -77,8 +77,8 @@ def evaluate_set(sets: Path, real: str, request: Request, columns: Columns, json
         size = int(next(iter(metrics["variants"])).rpartition("@")[2])
         manifest = Manifest(
             kind="evaluation",
-            title=f"{sets.name} for {real}",
-            set=str(sets),
+            title=_spelled(f"{sets.name} for {real}"),
+            set=_spelled(sets),
             seed=request.seed,
             commit=commit(),
             versions=versions(),
@@ -107,6 +107,11 @@ def _asked(request: Request) -> Asked:
         baseline_sets=request.baseline_sets,
         seed=request.seed,
     )
+
+
+def _spelled(path: object) -> str:
+    """The path with `?` for each byte that is no text: names of files may hold any, a manifest's title may not."""
+    return str(path).encode(errors="replace").decode()
 
 
 def _words(text: str) -> tuple[str, ...]:
