@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 
 import hypothesis
+import pytest
 from jaxtyping import install_import_hook
 
 # Not the rooms whose functions tell a user about wrong shapes and types in their own words.
@@ -23,3 +24,8 @@ os.environ["TEXTDISTILL_PRECISION"] = "float32"
 # The same examples on every machine and every day; what a longer search by chance finds is kept as a test of its own.
 hypothesis.settings.register_profile("same", derandomize=True, database=None, deadline=None)
 hypothesis.settings.load_profile("same")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Slow tests come first, lest one worker be left with them at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)

@@ -12,7 +12,10 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from tests import tiny
+
 ROOT = Path(__file__).resolve().parents[1]
+COMMAND = ("run", "nguyen2021_kip_mnist_10", "--variant", "transfer")
 LAUNCH = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
 CHANGES = (
     *("data=digits", "synthetic.per_class=1", "learner.hidden=[8]", "outer.steps=4", "objective.batch=300"),
@@ -20,10 +23,9 @@ CHANGES = (
 )
 
 
-def run(launch: list[str], out: Path) -> None:
-    command = [*launch, "-m", "textdistill", "run", "nguyen2021_kip_mnist_10", "--variant", "transfer"]
+def run(out: Path) -> None:
     ended = subprocess.run(
-        [*command, "--out", str(out), *CHANGES],
+        [*LAUNCH, "-m", "textdistill", *COMMAND, "--out", str(out), *CHANGES],
         cwd=ROOT,
         env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
         capture_output=True,
@@ -35,8 +37,9 @@ def run(launch: list[str], out: Path) -> None:
 
 @pytest.mark.slow
 def test_two_processes_leave_the_run_of_one(tmp_path: Path) -> None:
-    run([sys.executable], tmp_path / "one")
-    run(LAUNCH, tmp_path / "two")
+    alone = tiny.call(*COMMAND, "--out", tmp_path / "one", *CHANGES)
+    assert alone.exit_code == 0, alone.output
+    run(tmp_path / "two")
     assert sorted(file.name for file in (tmp_path / "one").iterdir()) == sorted(
         file.name for file in (tmp_path / "two").iterdir()
     )

@@ -71,7 +71,7 @@ def test_every_command_has_an_example_in_its_help(command: str) -> None:
 @pytest.mark.parametrize(
     ("command", "panels"),
     [
-        ("run", ["Options", "Real data"]),
+        ("run", ["Options", "Real data", "Your own table (--data without a recipe)"]),
         ("evaluate", ["Options", "Anybody's set", "Real data"]),
         ("icl", ["Options", "Language model", "Real data", "Demonstrations", "Choices on training rows", "Wording"]),
         ("export", ["Options", "Samples and their order", "Wording", "Rows to ask about", "Settings of one format"]),
@@ -94,7 +94,18 @@ def test_run_with_json_prints_metrics_json_and_nothing_else() -> None:
 
 def test_run_ends_with_the_table_three_sentences_and_the_report(tmp_path: Path) -> None:
     out = tmp_path / "out"
-    words = ("--data", tiny.home() / "reviews.csv", "--text", "review", "--label", "stars", "--per-class", "2")
+    words = (
+        "--data",
+        tiny.home() / "reviews.csv",
+        "--text",
+        "review",
+        "--label",
+        "stars",
+        "--per-class",
+        "2",
+        "--as",
+        "vectors",
+    )
     small = [
         f"representation.vectors={tiny.home() / 'vectors.txt'}",
         *("representation.length=12", "learner.filters=8", "outer.steps=2", "outer.keep=last", "evaluate.nets=1"),
@@ -166,7 +177,8 @@ def test_ls_names_every_recipe_and_its_parts() -> None:
     assert "quickstart" in shown
     assert len(list_recipes()) >= 1
     parts = tiny.call("ls", "--parts").stdout
-    assert all(name in parts for name in ("text_conv:", "bi_lstm:", "unrolled:", "fresh:", "window (int | None): None"))
+    assert all(name in parts for name in ("text_conv", "bi_lstm", "unrolled", "fresh"))
+    assert "window" in tiny.call("ls", "--parts", "unrolled").stdout
 
 
 def test_show_prints_every_setting_and_reads_as_the_same_recipe(tmp_path: Path) -> None:

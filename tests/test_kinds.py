@@ -186,7 +186,7 @@ def test_a_full_data_score_of_some_rows_says_of_how_many(by: str, tmp_path: Path
 
 
 def test_what_cannot_classify_is_no_judge() -> None:
-    with pytest.raises(RecipeError, match=r"evaluate\.by: 'objective', but Unrolled cannot classify"):
+    with pytest.raises(RecipeError, match=r"evaluate\.by: 'objective', but unrolled cannot classify"):
         resolve({**DIGITS, "evaluate": {"by": "objective"}})
 
 

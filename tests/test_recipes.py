@@ -35,7 +35,6 @@ from textdistill.recipe.read import (
     precisions,
     read_yaml,
     resolve,
-    table_recipe,
 )
 from textdistill.recipe.show import as_yaml, settings_of
 from textdistill.representations.wordpieces import Wordpieces
@@ -122,6 +121,8 @@ def test_a_recipe_takes_two_small_steps(name: str, variant: str | None, tmp_path
         vectors = full.representation.vectors
         sources = [one if one.startswith("word2vec") else str(tiny.home() / "vectors.txt") for one in vectors]
         small = [*SMALL_TEXT, *SMALL_TRAINED, f"representation.vectors={json.dumps(sources)}"]
+    if full.synthetic.steps > 2 and full.synthetic.per_class:
+        small += ["synthetic.steps=2", f"synthetic.per_class={2 * full.synthetic.per_class // full.synthetic.steps}"]
     if "steps" in full.starts.settings:
         small.append("starts.steps=2")  # of training between two outer steps
     if getattr(full.representation, "scale", None) == "zca":
@@ -314,12 +315,6 @@ def test_a_key_that_is_no_word_is_told_at_every_depth(key: object) -> None:
     for section in ("data", "outer", "checkpoint", "evaluate", "synthetic"):
         told = told_or_resolved({**BASE, section: {**BASE.get(section, {}), key: 1}})
         assert any(fault.startswith(f"{section}.{key}: unknown; allowed: ") for fault in told)
-
-
-def test_a_table_needs_no_recipe() -> None:
-    recipe = resolve(table_recipe("x.csv", text="review", label="stars"), ["synthetic.per_class=7"])
-    assert (recipe.data.name, recipe.data.text, recipe.data.label) == ("x.csv", "review", "stars")
-    assert recipe.synthetic.per_class == 7
 
 
 def told_or_resolved(values: dict[str, Any], *overrides: str) -> Recipe | list[str]:

@@ -15,9 +15,9 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from textdistill.api import decode, evaluate, load, load_recipe, run
+    from textdistill.api import decode, distill, evaluate, load, load_recipe, run
 
-__all__ = ["__version__", "decode", "evaluate", "load", "load_recipe", "run"]
+__all__ = ["__version__", "decode", "distill", "evaluate", "load", "load_recipe", "run"]
 
 try:
     __version__ = version("textdistill")

@@ -342,3 +342,16 @@ def test_tables_are_checked_and_fingerprinted_by_content() -> None:
         TextTable("a", ("x",), ["a"], None, np.array([0, 0]))
     with pytest.raises(DataError, match="there are 1 classes"):
         TextTable("a", ("x",), ["a"], None, np.array([1]))
+
+
+def test_most_rows_keeps_the_shares_of_the_classes_and_says_so(tmp_path: Path) -> None:
+    rows = [f"text {number},{'rare' if number % 10 == 0 else 'usual'}" for number in range(2000)]
+    path = tmp_path / "many.csv"
+    path.write_text("\n".join(["text,label", *rows]) + "\n", encoding="utf-8")
+    whole, few = load(DataSettings(str(path))), load(DataSettings(str(path), most_rows=200))
+    assert len(whole.train) == 1440
+    assert few.train.counts().tolist() == [20, 180]
+    assert few.validation.counts().tolist() == few.test.counts().tolist() == [2, 18]
+    assert set(few.test.texts) <= set(whole.test.texts)
+    assert "train: 200 of 1,440 rows drawn, each class its share (data.most_rows)" in few.report.notes
+    assert load(DataSettings(str(path), most_rows=5000)).fingerprint == whole.fingerprint

@@ -174,9 +174,14 @@ def test_other_settings_of_the_choice_choose_anew_and_train_nothing(finished, tm
     )
 
 
-def test_a_killed_run_goes_on_to_the_same_generator_and_the_same_sets(finished, tmp_path):
+@pytest.mark.slow
+def test_a_killed_run_goes_on_to_the_same_generator_and_the_same_sets(tmp_path):
     recipe = tmp_path / "tiny.yaml"
-    recipe.write_text(yaml.safe_dump({**runs.settings(), "outer": {**runs.settings()["outer"], "steps": 12}}))
+    settings = runs.settings()
+    settings["outer"]["steps"] = 12
+    settings["choose"] |= {"sizes": [2], "methods": ["random_real", "ours"]}
+    settings["judge"]["by"] = [{"kind": "frozen"}]
+    recipe.write_text(yaml.safe_dump(settings))
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     assert tiny.call("run", recipe, "--out", whole).exit_code == 0
     process = tiny.process("run", recipe, "--out", killed)
@@ -199,7 +204,7 @@ def test_the_command_shows_a_table_for_each_judge_and_records_every_variant(tmp_
     recipe.write_text(yaml.safe_dump(runs.settings(), sort_keys=False), encoding="utf-8")
     result = tiny.call("run", recipe, "--out", tmp_path / "out", "--record")
     assert result.exit_code == 0, result.output
-    assert "frozen: test accuracy in percent" in result.stdout
+    assert "Frozen encoder, linear head: test accuracy in percent, by samples a class" in result.stdout
     ours = yaml.safe_load(recipe.read_text())["results"]["ours"]
     assert ours.keys() == {"frozen@1", "frozen@2", "finetuned@2"}
     assert ours["frozen@2"]["accuracy"]["n"] == 2

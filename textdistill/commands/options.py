@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, fields
 from inspect import Parameter
@@ -125,12 +125,22 @@ def split_words(words: Sequence[str]) -> tuple[str | None, list[str]]:
     return name, rest
 
 
-def table_overrides(columns: Columns, per_class: int | None, samples: int | None) -> list[str]:
-    """The options for columns and sizes as overrides."""
+def table_overrides(
+    settings: Mapping[str, Any], columns: Columns, per_class: int | None, samples: int | None
+) -> list[str]:
+    """The options for columns and sizes as overrides of a recipe's `settings`."""
+    from textdistill.recipe.read import is_readable
+
     if per_class is not None and samples is not None:
         raise UserError("--per-class and --samples exclude each other: give M for each class, or M in total")
     # A column called `yes` or `1` is a name, not a value of YAML's: its quotes say so.
     overrides = [f"data.{key}={quoted(column)}" for key, column in columns.named.items()]
+    if is_readable(settings):
+        if samples is not None:
+            raise UserError("--samples: readable sets have as many of each class; give --per-class")
+        return (
+            overrides if per_class is None else [*overrides, f"choose.sizes=[{per_class}]", f"choose.size={per_class}"]
+        )
     if per_class is not None or samples is not None:
         sizes = {"per_class": per_class, "samples": samples}
         overrides += [f"synthetic.{key}={'null' if size is None else size}" for key, size in sizes.items()]

@@ -69,32 +69,6 @@ def accuracies(metrics: Mapping[str, Any]) -> Table:
     return table
 
 
-def show_texts(run: TextRun, samples: int = 6) -> None:
-    """The end of a text-level run: a table for each judge, methods by size, and the first samples of the headline."""
-    console = screen()
-    variants = run.metrics["variants"]
-    for judge in dict.fromkeys(name.partition("@")[0] for name in variants):
-        mine = {name.partition("@")[2]: block for name, block in variants.items() if name.startswith(f"{judge}@")}
-        table = Table(title=f"{judge}: test accuracy in percent, by samples a class", title_justify="left")
-        table.add_column("trained on")
-        rows: dict[str, dict[str, str]] = {}
-        for size, block in mine.items():
-            table.add_column(size, justify="right")
-            for method, scores in {block["headline"]: block["distilled"], **block["baselines"]}.items():
-                mean, spread, _ = _cells(scores["accuracy"])
-                rows.setdefault(method, {})[size] = f"{mean} ± {spread}" if spread else mean
-        for method, cells in rows.items():
-            best = any(block["headline"] == method for block in mine.values())
-            table.add_row(method, *(cells.get(size, "") for size in mine), style="bold" if best else None)
-        console.print(table)
-    for row, text in enumerate(run.headline.texts[:samples]):
-        pair = "" if run.headline.pairs is None else f"  |  {run.headline.pairs[row]}"
-        label = run.headline.classes[int(run.headline.labels[row])]
-        console.print(f"{label}: {text}{pair}", markup=False)
-    console.print(f"the sets: {run.folder / 'sets'}", markup=False)
-    console.print(f"report: {run.folder / 'report.html'}", soft_wrap=True, markup=False)
-
-
 def show_evaluation(metrics: Mapping[str, Any]) -> None:
     """The judgement of anybody's set: a table for each learner and recipe of labels, tests, and what the texts are."""
     from textdistill.reports.templates import factor
@@ -174,6 +148,7 @@ def _tests(test: Mapping[str, Any] | None) -> tuple[str, str, str]:
 
 def show_end(run: Run | TextRun, json: bool) -> None:
     """The end of a run of either kind: `metrics.json` as it is, or tables."""
+    from textdistill.commands.text_tables import show_texts
     from textdistill.runs.readable.run import TextRun
 
     if json:

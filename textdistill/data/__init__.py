@@ -7,6 +7,7 @@ from textdistill.data.images.known import IMAGE_DATA, KnownImages, find_known_im
 from textdistill.data.images.sources import is_image_data
 from textdistill.data.images.splits import load_images
 from textdistill.data.images.table import ImageTable
+from textdistill.data.in_memory import table_of
 from textdistill.data.known import ALIASES, KNOWN, KnownData, find_known
 from textdistill.data.settings import DataSettings
 from textdistill.data.splits import load
@@ -34,6 +35,7 @@ __all__ = [
     "normalise",
     "read_file",
     "spread",
+    "table_of",
     "table_tokens",
     "tokenise",
 ]

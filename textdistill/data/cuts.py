@@ -177,6 +177,12 @@ def cut(source: Source[T], settings: DataSettings, nouns: Nouns) -> Splits[T]:
     if settings.train_rows is not None:
         train, remarks = _fewer(train, settings.train_rows, streams.numpy("train rows"))
         notes += remarks
+    if settings.most_rows is not None:
+        fewer = streams.numpy("most rows")
+        train = _at_most(train, settings.most_rows, fewer, "train", notes)
+        tenth = max(MIN_GROUPS, settings.most_rows // 10)
+        validation = _at_most(validation, tenth, fewer, "validation", notes)
+        test = _at_most(test, tenth, fewer, "test", notes)
     absent = [name for name, number in zip(train.classes, train.counts(), strict=True) if not number]
     if absent:
         notes.append(f"classes without a train row: {', '.join(absent)}")
@@ -263,3 +269,14 @@ def _fewer(table: T, rows: int, generator: np.random.Generator) -> tuple[T, list
     asked[present] = spread(rows, len(present))
     drawn, notes = balanced_rows(table.labels, asked.tolist(), generator, len(table.classes), table.classes)
     return table.take(np.sort(drawn)), [f"train cut to {len(drawn)} rows, class by class", *notes]
+
+
+def _at_most(table: T, rows: int, generator: np.random.Generator, split: str, notes: list[str]) -> T:
+    """The table, or about `rows` of it with the shares of its classes, one of each at least; a note says so."""
+    if len(table) <= rows:
+        return table
+    counts = table.counts()
+    wanted = np.minimum(counts, np.maximum(1, counts * rows // len(table)))
+    drawn, _ = balanced_rows(table.labels, wanted.tolist(), generator, len(table.classes), table.classes)
+    notes.append(f"{split}: {len(drawn):,} of {len(table):,} rows drawn, each class its share (data.most_rows)")
+    return table.take(np.sort(drawn))

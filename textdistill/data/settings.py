@@ -36,6 +36,9 @@ class DataSettings:
     test_rows: Annotated[Rows | None, Doc("rows in place of that share")] = None
     validation_fraction: Annotated[Fraction, Doc("share of the training rows that validates")] = 0.1
     train_rows: Annotated[Rows | None, Doc("rows that train is cut to, class by class, for quick tries")] = None
+    most_rows: Annotated[
+        Rows | None, Doc("training rows that are kept where there are more, each class its share; a tenth to test on")
+    ] = None
     sentences: Annotated[Count | None, Doc("the first so many of each text are kept")] = None
     classes: Annotated[tuple[str, ...] | None, Doc("their order; any other label is an error")] = None
     split_seed: Annotated[int, Doc("of the splits made here")] = 0

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 import torch
 import torch.nn.functional as F
+from scipy.sparse import csr_matrix
 from torch import Tensor, nn
 
 import embeddings
@@ -23,6 +24,7 @@ from textdistill.data import TextTable, table_tokens
 from textdistill.data.sets.text_set import TextSet
 from textdistill.evaluation.scores import score
 from textdistill.evaluation.settings import Ordinary
+from textdistill.evaluation.traditional import logistic, word_counts
 from textdistill.evaluation.training import predict, train_by_adam
 from textdistill.learners import LEARNERS, make_learner
 from textdistill.learners.linear_head import PENALTY, fit_head
@@ -294,6 +296,43 @@ class WordNet:
         words = [word for word in dict.fromkeys(chain.from_iterable(tokens)) if word in vectors.index]
         matrix = torch.from_numpy(vectors.matrix[[vectors.index[word] for word in words]])
         return EmbeddedText(tokens, table.labels, table.classes, words, matrix, self.length)
+
+
+@dataclass(frozen=True)
+class BagOfWords:
+    """TF-IDF with logistic regression: what a set teaches to a learner that knows no language at all.
+
+    Words and pairs of neighbouring words (`evaluation.traditional`), the texts of a pair joined; hard labels. One
+    convex minimum, so one score for a set.
+    """
+
+    determined: bool = field(default=True, init=False)
+    _tests: dict[str, csr_matrix] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    @property
+    def name(self) -> str:
+        """`tfidf`."""
+        return "tfidf"
+
+    def prepare(self, sets: Iterable[TextSet]) -> None:
+        """Nothing can be shared."""
+
+    def score(self, distilled: LabelledTexts, test: TextTable, seed: int, metrics: Sequence[str]) -> dict[str, float]:
+        """The metrics on the test rows, in percent, after learning from these texts; `seed` changes nothing."""
+        if test.fingerprint not in self._tests:
+            self._tests[test.fingerprint] = word_counts(_joined(test))
+        return logistic(
+            word_counts(_joined(distilled)),
+            distilled.labels,
+            self._tests[test.fingerprint],
+            test.labels,
+            seed=0,
+            metrics=metrics,
+        )
+
+
+def _joined(rows: LabelledTexts) -> list[str]:
+    return rows.texts if rows.pairs is None else [" ".join(both) for both in zip(rows.texts, rows.pairs, strict=True)]
 
 
 def _samples(distilled: TextSet) -> list[tuple[str, str | None]]:

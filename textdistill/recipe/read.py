@@ -188,8 +188,7 @@ def resolve(
     for section, old, new in RENAMED:
         if isinstance(values.get(section), dict) and old in values[section]:
             values[section].setdefault(new, values[section].pop(old))
-    written = "generator" in values
-    textual = written or ("choose" in values and "synthetic" not in values)
+    written, textual = "generator" in values, is_readable(values)
     left_out = (*NOT_OF_TEXT, *(() if written else OF_GENERATOR)) if textual else tuple(TEXT_SECTIONS)
     allowed_keys = tuple(key for key in KEYS if key not in left_out)
     for key in values:
@@ -253,6 +252,11 @@ def resolve(
     )
 
 
+def is_readable(values: Mapping[str, Any]) -> bool:
+    """Whether a recipe's mapping asks for readable sets, with a generator or without one."""
+    return "generator" in values or ("choose" in values and "synthetic" not in values)
+
+
 def precisions(recipe: Recipe, device: torch.device) -> dict[str, str]:
     """The sections of a recipe that have a `precision`, and the type it stands for on `device`.
 
@@ -311,22 +315,3 @@ def _override(values: dict[str, Any], override: str, faults: list[str]) -> None:
             place[parent] = {"name": PART_SECTIONS[parent]} if parent in PART_SECTIONS else {}
         place = place[parent]
     place[last] = value
-
-
-def table_recipe(
-    path: str, *, text: str | None = None, text_pair: str | None = None, label: str | None = None
-) -> dict[str, Any]:
-    """Settings for a user's own table of texts: real-data initialisation, any start, sizes that suit most texts."""
-    data = {"name": path, "text": text, "text_pair": text_pair, "label": label}
-    return {
-        "title": f"Distilled {Path(path).name}",
-        "paper": PAPER,
-        "data": {key: value for key, value in data.items() if value is not None},
-        "representation": {"length": 100},
-        "synthetic": {"per_class": 10, "steps": 1, "epochs": 10, "init": "real", "lr": 0.1},
-        "learner": {"name": "text_conv"},
-        "objective": {"name": "unrolled", "batch": 256},
-        "starts": {"name": "fresh"},
-        "outer": {"steps": 300, "lr": 0.01, "validate_every": 50, "keep": "best"},
-        "evaluate": {"nets": 10, "full_nets": 1},
-    }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from textdistill.core.bounds import Count, Doc, Natural, OneOf, Positive, faults_of
 from textdistill.core.file_names import POOLS
@@ -22,7 +22,7 @@ from textdistill.synthetic.generator_pool import PoolSettings
 WITHOUT_GENERATOR = ("random_real", "herding", "k_centers", "search_real")
 HEADLINE_WITHOUT_GENERATOR = "search_real"
 Method = Annotated[str, OneOf(tuple(METHODS))]
-JUDGES = ("frozen", "finetuned", "text_conv", "bi_lstm")
+JUDGES = ("frozen", "finetuned", "text_conv", "bi_lstm", "tfidf")
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,9 @@ class Choose:
     )
     headline: Annotated[Method, Doc("the method that the run is remembered by")] = "ours"
     size: Annotated[Count, Doc("the size that the run is remembered by")] = 10
+    keep: Annotated[Literal["first", "best"], Doc("which of its sets is the run's own; best: on validation rows")] = (
+        "first"
+    )
 
     @property
     def made(self) -> tuple[str, ...]:
@@ -105,8 +108,8 @@ def without_generator(given: Any) -> Any:
 class Judgement:
     """One kind of learner that sets are judged by.
 
-    `kind` is `frozen` (an encoder that never changes, with a linear head), `finetuned` (the encoder as a whole), or
-    a network on word vectors.
+    `kind` is `frozen` (an encoder that never changes, with a linear head), `finetuned` (the encoder as a whole), a
+    network on word vectors, or `tfidf` (words and pairs of words, with logistic regression).
     """
 
     kind: Annotated[str, OneOf(JUDGES), Doc("what learns from the sets")]

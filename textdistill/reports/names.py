@@ -27,6 +27,7 @@ _JUDGES = {
     "finetuned": "Encoder trained as a whole",
     "text_conv": "Convolution on word vectors",
     "bi_lstm": "LSTM on word vectors",
+    "tfidf": "TF-IDF, logistic regression",
 }
 _LABELS = {"hard": "hard labels", "teacher": "the teacher's soft labels", "distilled": "distilled soft labels"}
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, FiniteFloat, PositiveInt
+from pydantic import Field, FiniteFloat, NonNegativeInt, PositiveInt
 
 from textdistill.core.errors import ArtifactError
 from textdistill.core.file_names import LOOK, MANIFEST, METRICS, MODEL_STEPS, REFERENCES, SAMPLES, STEPS
@@ -60,6 +60,13 @@ class Compression(Part):
     ratio: FiniteFloat
 
 
+class Kept(Part):
+    """Which of the headline's sets the run kept as its own, by the validation accuracy of each."""
+
+    number: NonNegativeInt
+    validation: list[FiniteFloat] = Field(default_factory=list)
+
+
 class TextMetrics(Part):
     """`metrics.json`; `variants` are called `JUDGE@SIZE`, the size in samples a class."""
 
@@ -72,6 +79,7 @@ class TextMetrics(Part):
     texts: dict[str, dict[str, Any]] = Field(default_factory=dict)
     robust: dict[str, dict[str, Any]] = Field(default_factory=dict)
     compression: dict[str, Compression] = Field(default_factory=dict)
+    kept: Kept | None = None
 
 
 class Near(Part):

@@ -16,7 +16,9 @@ class TextSet:
     """Texts with the classes they teach.
 
     `texts` (and `pairs`, the second text of each sample); `labels` (n,) index `classes`; `soft` (n, c) are the values
-    of all classes where the labels are soft, whose largest is then the label. `meta` says where the set comes from.
+    of all classes where the labels are soft, whose largest is then the label. `meta` says where the set comes from,
+    `scores` what it was seen to reach where it was judged: by judge, the accuracy of the `set`, in percent, and beside
+    it the means of other methods and of all training rows (`full`).
 
     Raises `DataError` when the columns differ in length, a label is outside `classes`, or a soft label is not finite.
     """
@@ -27,6 +29,7 @@ class TextSet:
     pairs: list[str] | None = None
     soft: np.ndarray | None = None
     meta: dict[str, Any] = field(default_factory=dict)
+    scores: dict[str, dict[str, float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "labels", np.asarray(self.labels, dtype=np.int64))

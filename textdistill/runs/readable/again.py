@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from textdistill.core.errors import ArtifactError, RecipeError
 from textdistill.core.file_names import METRICS
-from textdistill.data.sets.text_set import TextSet
 from textdistill.data.sets.text_sets import read_text_sets
 from textdistill.recipe.read import Recipe, resolve
 from textdistill.recipe.text_settings import TextLevel
@@ -18,7 +18,7 @@ from textdistill.representations.texts import prepare_texts
 from textdistill.runs.artifact import commit
 from textdistill.runs.progress import Reporter
 from textdistill.runs.readable.finish import finish, judge_sets
-from textdistill.runs.readable.judge import Sets, with_variants
+from textdistill.runs.readable.judge import Sets, scores_of, with_variants
 from textdistill.runs.readable.report import look_at
 from textdistill.runs.readable.run import SETS, TextRun
 
@@ -54,14 +54,19 @@ def judge_again(
             f"{', '.join(task.splits.train.classes)}; give the data that it was made from"
         )
     sets = _sets(folder, settings, task.splits.train.classes)
+    number = 0 if run.metrics.kept is None else run.metrics.kept.number
+    own = sets[settings.choose.headline, settings.choose.size]
+    if number >= len(own):
+        raise ArtifactError(f"{folder / METRICS}: kept.number: {number}, but there are {len(own)} sets; run it again")
     metrics, judging = judge_sets(sets, task, settings, run.manifest.seed or 0, reporter)
     before: dict[str, Any] = json.loads((folder / METRICS).read_text(encoding="utf-8"))
-    kept = ("cost", "language_model", "matching", "generation")
+    kept = ("cost", "language_model", "matching", "generation", "kept")
     metrics = {**metrics, **{key: before[key] for key in kept if key in before}}
     metrics.setdefault("cost", {})["judging_seconds"] = judging
     metrics = with_variants(metrics)
+    own.insert(0, own.pop(number))
     finish(folder, metrics, lambda: look_at(sets, task.splits, settings, reporter))
-    headline: TextSet = sets[settings.choose.headline, settings.choose.size][0]
+    headline = replace(own[0], scores=scores_of(metrics, settings.choose))
     return TextRun(folder, metrics, headline, commit())
 
 

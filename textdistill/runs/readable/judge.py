@@ -19,7 +19,7 @@ from textdistill.evaluation.fluency import fluency
 from textdistill.evaluation.full_head import TunedHead, tuned_head
 from textdistill.evaluation.scores import score
 from textdistill.evaluation.statistics import ratio
-from textdistill.evaluation.text_learners import FineTuned, Frozen, TextLearner, WordNet
+from textdistill.evaluation.text_learners import BagOfWords, FineTuned, Frozen, TextLearner, WordNet
 from textdistill.evaluation.text_scores import Table, judge
 from textdistill.learners.pretrained.frozen_encoder import Encoder
 from textdistill.learners.pretrained.language_models import load_causal
@@ -72,10 +72,13 @@ def judged(
             if learner.name not in full and judgement.kind == "frozen":
                 full[learner.name], tuned = full_score(splits, settings, metrics)
                 full_facts = {"full_penalty": tuned.penalty}
+            elif learner.name not in full and isinstance(learner, BagOfWords):
+                tick(f"all training rows, {learner.name}")
+                full[learner.name] = as_block(learner.score(splits.train, splits.test, 0, metrics))
             headline, pairs = _headline_and_pairs(table, choose)
             known = full.get(learner.name)
             variant = variant_of(table, learner, headline, pairs, known, streams, nets=judgement.nets)
-            if learner.name in full:
+            if judgement.kind == "frozen":
                 variant["protocol"] |= full_facts
             variants[f"{judgement.kind}@{size}"] = variant
     protocol = {"test_rows": len(splits.test), "test_fingerprint": splits.test.fingerprint}
@@ -170,6 +173,8 @@ def learner_of(judgement: Judgement, settings: Judge) -> TextLearner:
     """The learner that a judgement asks for."""
     if judgement.kind == "frozen":
         return Frozen(settings.encoder, settings.penalty)
+    if judgement.kind == "tfidf":
+        return BagOfWords()
     if judgement.kind == "finetuned":
         quick = FineTuned.quick(settings.encoder)
         return FineTuned(
@@ -198,7 +203,46 @@ def full_score(
         len(splits.train.classes),
     )
     scores = score(metrics, tuned.head.predict(seen), splits.test.labels)
-    return {name: {"mean": round(value, 4), "sd": 0.0, "n": 1} for name, value in scores.items()}, tuned
+    return as_block(scores), tuned
+
+
+def as_block(scores: dict[str, float]) -> dict[str, Any]:
+    """The metrics of one learner as those of several are written."""
+    return {name: {"mean": round(value, 4), "sd": 0.0, "n": 1} for name, value in scores.items()}
+
+
+def best_first(
+    sets: Sets, splits: Splits[TextTable], choose: Choose, settings: Judge, tick: Tick
+) -> tuple[list[TextSet], dict[str, Any]]:
+    """The headline's sets, the one that the run keeps first, and how it was chosen.
+
+    With `choose.keep: best` it is the set that teaches the frozen encoder's head to classify the validation rows best,
+    of equals the first: `kept` has its `number` and the accuracy of every set, in percent.
+    """
+    own = list(sets[choose.headline, choose.size])
+    if choose.keep == "first":
+        return own, {}
+    learner = Frozen(settings.encoder, settings.penalty)
+    table = judge({"own": own}, [learner], splits.validation, nets=1, tick=tick)
+    accuracies = table.cell("own", learner.name).per_set()
+    number = int(accuracies.argmax())
+    kept = {"number": number, "validation": [round(float(value), 4) for value in accuracies]}
+    return [own[number], *own[:number], *own[number + 1 :]], {"kept": kept}
+
+
+def scores_of(metrics: dict[str, Any], choose: Choose) -> dict[str, dict[str, float]]:
+    """What the set that a run keeps reaches by each judge (`set`), and beside it the means of methods and `full`."""
+    number, scores = metrics.get("kept", {"number": 0})["number"], {}
+    for name, variant in metrics["variants"].items():
+        kind, _, size = name.partition("@")
+        if size == str(choose.size) and variant["headline"] == choose.headline:
+            own = variant["distilled"]["accuracy"]
+            blocks = {choose.headline: variant["distilled"], **variant["baselines"]}
+            if "full" in variant:
+                blocks["full"] = variant["full"]
+            means = {method: block["accuracy"]["mean"] for method, block in blocks.items()}
+            scores[kind] = {"set": own["scores"][number], **means} if number < len(own["scores"]) else means
+    return scores
 
 
 def _released(folder: str | None, sizes: Sequence[int], classes: tuple[str, ...]) -> Sets:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ from textdistill.runs.artifact import commit, learner_of, versions
 from textdistill.runs.progress import Reporter
 from textdistill.runs.readable.choose import Chooser, Tick
 from textdistill.runs.readable.finish import finish, judge_sets
-from textdistill.runs.readable.judge import Sets, with_variants
+from textdistill.runs.readable.judge import Sets, best_first, scores_of, with_variants
 from textdistill.runs.readable.matching import Matching
 from textdistill.runs.readable.pools import write_pool
 from textdistill.runs.readable.report import look_at, write_history
@@ -108,13 +108,17 @@ class _Run:
         pools = {name: self._pool(name, generators[name]) for name in choose.pools}
         sets, seconds = self._chosen(pools)
         metrics = self._judged(sets, generators, pools, seconds)
-        headline = sets[choose.headline, choose.size][0]
-        write_text_set(self.out, headline)
+        with self.reporter.stage("keeping one", None) as bar:
+            own, kept = best_first(sets, self.task.splits, choose, self.settings.judge, bar.advance)
+        metrics |= kept
+        sets[choose.headline, choose.size] = own
+        write_text_set(self.out, own[0])
         if generators:
             write_history(self.out, generators["vanilla"].record.get("history", []))
         self._write_manifest(metrics["cost"]["precision"])
         write_atomic(self.out / REFERENCES, references(self.recipe))
         finish(self.out, metrics, lambda: look_at(sets, self.task.splits, self.settings, self.reporter))
+        headline = replace(own[0], scores=scores_of(metrics, choose))
         return TextRun(self.out, metrics, headline, commit())
 
     def _language_model(self) -> _Done:

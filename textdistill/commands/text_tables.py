@@ -1,0 +1,134 @@
+"""What a run for readable sets shows at its end: the set itself, what it reaches beside others, and what comes next."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from rich.table import Table
+from rich.text import Text
+
+from textdistill.commands.tables import screen
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from textdistill.data.sets.text_set import TextSet
+    from textdistill.runs.readable.run import TextRun
+
+MOST_SAMPLES = 40  # of a set, shown in a terminal
+MOST_LETTERS = 240  # of a text
+
+
+def show_texts(run: TextRun) -> None:
+    """The set that the run keeps, a table for each judge or size, what it cost, and the next commands."""
+    from textdistill.reports.names import judge_name
+
+    console, variants = screen(), run.metrics["variants"]
+    by_judge: dict[str, dict[str, Any]] = {}
+    for name, variant in variants.items():
+        judge, _, size = name.partition("@")
+        by_judge.setdefault(judge, {})[size] = variant
+    _show_set(console, run.headline)
+    if all(len(sizes) == 1 for sizes in by_judge.values()):
+        console.print("Test accuracy in percent", style="italic")
+        console.print(_by_judge({judge: next(iter(sizes.values())) for judge, sizes in by_judge.items()}, run))
+    else:
+        for judge, sizes in by_judge.items():
+            title = f"{judge_name(judge)}: test accuracy in percent, by samples a class"
+            console.print(title, style="italic", soft_wrap=True)
+            console.print(_by_size(sizes))
+    cost = run.metrics["cost"]
+    console.print(
+        f"distilled in {cost['distill_seconds'] / 60:.1f} minutes, judged in {cost['judging_seconds'] / 60:.1f}, "
+        f"{cost['peak_rss_mib']:,.0f} MiB at most"
+        if "peak_rss_mib" in cost
+        else f"judged in {cost['judging_seconds'] / 60:.1f} minutes"
+    )
+    folder = shlex.quote(str(run.folder))
+    console.print(f"all sets: {run.folder / 'sets'}", soft_wrap=True, markup=False)
+    console.print(f"report: {run.folder / 'report.html'}", soft_wrap=True, markup=False)
+    console.print(f"next: textdistill export {folder} --format prompt", soft_wrap=True, markup=False)
+
+
+def _show_set(console: Console, kept: TextSet) -> None:
+    classes = max(map(len, kept.classes))
+    for row, text in enumerate(kept.texts[:MOST_SAMPLES]):
+        pair = "" if kept.pairs is None else f"  |  {kept.pairs[row]}"
+        label = kept.classes[int(kept.labels[row])]
+        line = Text(f"{label:>{min(classes, 24)}}  ", style="bold")
+        console.print(line.append(_shortened(text + pair), style="not bold"))
+    if len(kept) > MOST_SAMPLES:
+        console.print(f"… and {len(kept) - MOST_SAMPLES} more, in samples.jsonl")
+    console.print()
+
+
+def _shortened(text: str) -> str:
+    flat = " ".join(text.split())
+    return flat if len(flat) <= MOST_LETTERS else flat[: MOST_LETTERS - 1] + "…"
+
+
+def _by_judge(variants: Mapping[str, Mapping[str, Any]], run: TextRun) -> Table:
+    """One size: a column for each judge."""
+    from textdistill.reports.names import judge_name, method_name
+
+    first = next(iter(variants.values()))
+    table = Table()
+    table.add_column(f"trained on {first['samples']} samples")
+    kept, scores = run.metrics.get("kept"), run.headline.scores
+    columns: list[dict[str, str]] = []
+    rows: dict[str, None] = {}
+    for judge, variant in variants.items():
+        table.add_column(judge_name(judge), justify="right")
+        blocks = {variant["headline"]: variant["distilled"], **variant["baselines"]}
+        order = sorted(blocks, key=lambda method: -blocks[method]["accuracy"]["mean"])
+        column = {
+            f"{method_name(method)}, {_sets(blocks[method])}": _cell(blocks[method]["accuracy"]) for method in order
+        }
+        if "full" in variant:
+            column["All training rows"] = _cell(variant["full"]["accuracy"])
+        own = scores.get(judge, {}).get("set")
+        if own is not None:
+            column = {_own(kept): f"{own:.1f}", **column}
+            if "full" in variant:
+                column["  the set's share of that"] = f"{100 * own / variant['full']['accuracy']['mean']:.1f} %"
+        columns.append(column)
+        rows |= dict.fromkeys(column)
+    for row in rows:
+        table.add_row(row, *(column.get(row, "") for column in columns), style="bold" if row == _own(kept) else None)
+    return table
+
+
+def _own(kept: Mapping[str, Any] | None) -> str:
+    if kept is None:
+        return "The set above"
+    return f"The set above, of {len(kept['validation'])} the best on validation rows"
+
+
+def _sets(block: Mapping[str, Any]) -> str:
+    count = block["accuracy"].get("n", 1)
+    return f"{count} set{'s' if count > 1 else ''}"
+
+
+def _cell(score: Mapping[str, Any]) -> str:
+    return f"{score['mean']:.1f} ± {score['sd']:.1f}" if score.get("n", 1) > 1 else f"{score['mean']:.1f}"
+
+
+def _by_size(sizes: Mapping[str, Mapping[str, Any]]) -> Table:
+    """Several sizes: methods by size."""
+    from textdistill.reports.names import method_name
+
+    table = Table()
+    table.add_column("trained on")
+    rows: dict[str, dict[str, str]] = {}
+    for size, variant in sizes.items():
+        table.add_column(size, justify="right")
+        blocks = {variant["headline"]: variant["distilled"], **variant["baselines"]}
+        blocks |= {"full": variant["full"]} if "full" in variant else {}
+        for method, scores in blocks.items():
+            rows.setdefault(method, {})[size] = _cell(scores["accuracy"])
+    for method, cells in rows.items():
+        best = any(variant["headline"] == method for variant in sizes.values())
+        table.add_row(method_name(method), *(cells.get(size, "") for size in sizes), style="bold" if best else None)
+    return table
