@@ -53,12 +53,10 @@ def evaluate_set(sets: Path, real: str, request: Request, columns: Columns, json
     from textdistill.commands.tables import show_evaluation
     from textdistill.core.manifest import Headline, Manifest
     from textdistill.data import load
-    from textdistill.evaluation.text_learners import Frozen
     from textdistill.learners.pretrained.language_models import load_causal
-    from textdistill.reports.headline import look
     from textdistill.runs.artifact import commit, versions
     from textdistill.runs.progress import Reporter
-    from textdistill.runs.readable.outside import SET, judge_outside
+    from textdistill.runs.readable.outside import SET, judge_outside, look_outside
     from textdistill.runs.run_files import claim
 
     asked = _asked(request)
@@ -70,7 +68,7 @@ def evaluate_set(sets: Path, real: str, request: Request, columns: Columns, json
     with Reporter().stage("judging", None) as bar:
         metrics = judge_outside(given, splits, asked, rates=rates, tick=bar.advance)
         bar.advance("reading the texts")
-        seen = look(given, splits, Frozen(asked.encoder, asked.penalty), model=model)
+        seen = look_outside(given, splits, asked, model)
     metrics["cost"] = {**cost, **metrics["cost"]}
     metrics["texts"] = {SET: seen["texts"]}
     if request.out is not None:

@@ -15,6 +15,7 @@ from textdistill.core.streams import Streams
 from textdistill.data import Splits, TextTable
 from textdistill.data.sets.text_set import TextSet
 from textdistill.evaluation.compression import compression
+from textdistill.evaluation.fluency import Causal
 from textdistill.evaluation.robust import hard_label_recovery, improvement_over_random, robust_score
 from textdistill.evaluation.text_augment import augmented
 from textdistill.evaluation.text_baselines import baseline_sets
@@ -23,6 +24,7 @@ from textdistill.evaluation.text_scores import Table, judge
 from textdistill.learners.pretrained.encoder_files import PACKAGED
 from textdistill.learners.pretrained.frozen_encoder import Encoder
 from textdistill.recipe.text_settings import JUDGES, Judge, Judgement
+from textdistill.reports.headline import look
 from textdistill.runs.readable.judge import full_score, learner_of, variant_of
 from textdistill.runs.readable.labelled import RECIPES, Labeller
 
@@ -135,6 +137,13 @@ def judge_outside(
             **{"baseline_sets": len(methods["random"]), "labels": list(recipes), "full_penalty": tuned.penalty},
         },
     }
+
+
+def look_outside(
+    sets: Sequence[TextSet], splits: Splits[TextTable], asked: Asked, model: Causal | None = None
+) -> dict[str, Any]:
+    """What one looks at of the sets (`reports.headline.look`), through the encoder that judges them."""
+    return look(sets, splits, Frozen(asked.encoder, asked.penalty), model=model)
 
 
 def _size(sets: Sequence[TextSet], train: TextTable) -> int:
