@@ -228,3 +228,20 @@ def test_a_class_that_is_smaller_than_asked_gives_what_it_has(points, criterion)
         SearchSettings(criterion),
     )
     assert labels[few][found].tolist() == [0, 1, 2]
+
+
+@EVERY_CRITERION
+def test_of_several_starts_the_set_of_the_lowest_loss_is_kept(points, criterion):
+    pool, labels, real, real_labels, *_ = points
+    view, everyone = [View(pool, real)], torch.arange(len(real))
+    wanted = torch.from_numpy(real_labels)
+
+    def loss(starts: int, seed: int) -> float:
+        settings = SearchSettings(criterion, starts=starts, sweeps=1, candidates=5)
+        found = search_set(view, labels, real_labels, COUNTS, np.random.default_rng(seed), settings)
+        judge = CRITERIA[criterion](view, torch.from_numpy(labels), wanted, everyone, 3, settings)
+        return judge.begin(found)
+
+    one, four = ([loss(starts, seed) for seed in range(4)] for starts in (1, 4))
+    assert all(b <= a + 1e-4 for a, b in zip(one, four, strict=True))  # the first start is the same one
+    assert sum(four) < sum(one) - 1e-3

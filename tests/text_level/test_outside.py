@@ -14,7 +14,7 @@ from tests import tiny
 from tests.learners import models
 from textdistill.core.errors import UserError
 from textdistill.core.streams import Streams
-from textdistill.data import TextTable
+from textdistill.data import DataSettings, TextTable, load
 from textdistill.data.sets.text_set import TextSet
 from textdistill.evaluation.compression import compression
 from textdistill.evaluation.robust import robust_score
@@ -279,3 +279,18 @@ def test_settings_out_of_range_are_refused() -> None:
         Asked(learners=())
     with pytest.raises(UserError, match="at least one learner"):
         Asked(nets=0)
+
+
+def test_samples_that_are_test_rows_are_told_of(real, tmp_path):
+    settings = DataSettings(real[1], text="review", label="stars")
+    test = load(settings).test
+    rows = [(test.texts[0], test.classes[test.labels[0]]), (f"{test.texts[1].upper()} !", test.classes[test.labels[1]])]
+    file = tmp_path / "seen.csv"
+    pd.DataFrame([*rows, *OURS], columns=["text", "label"]).to_csv(file, index=False)
+    out = tmp_path / "out"
+    result = tiny.call("evaluate", "--set", file, *real, "--baseline-sets", "1", "--labels", "hard", "--out", out)
+    assert result.exit_code == 0, result.output
+    said = "2 of 6 samples are copies of test rows (1 word for word)"
+    assert said in " ".join(result.stdout.split())
+    assert json.loads((out / "metrics.json").read_text())["test_copies"] == {"exact": 1, "near": 2, "n": 6}
+    assert "2 of 6 samples are copies of test rows" in (out / "report.html").read_text()

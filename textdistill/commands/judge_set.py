@@ -32,7 +32,9 @@ class Request(OptionGroup):
         Path | None, typer.Option("--set", help="Anybody's set: a file, or a folder of files.", show_default=False)
     ] = None
     real: Annotated[str | None, typer.Option("--real", help="Its real data: a name, hub id, file or folder.")] = None
-    learners: Annotated[str, typer.Option("--learners", help="frozen, finetuned, text_conv, bi_lstm.")] = "frozen"
+    learners: Annotated[str, typer.Option("--learners", help="frozen, finetuned, text_conv, bi_lstm, tfidf.")] = (
+        "frozen"
+    )
     labels: Annotated[str | None, typer.Option("--labels", help="hard, teacher, distilled; all that go.")] = None
     encoder: Annotated[str | None, typer.Option("--encoder", help="Of frozen and finetuned; minilm.")] = None
     nets: Annotated[int, typer.Option("--nets", min=1, help="Networks a set, where they differ.")] = 5

@@ -89,6 +89,13 @@ def show_evaluation(metrics: Mapping[str, Any]) -> None:
         if "ratio" in block:
             table.add_row("  as a share of full data (%)", *_cells(block["ratio"]), "", "", "")
         console.print(table)
+    seen = metrics["test_copies"]
+    if seen["near"]:
+        console.print(
+            f"warning: {seen['near']} of {seen['n']} samples are copies of test rows ({seen['exact']} word for word); "
+            "the set has seen what it is judged on",
+            style="bold",
+        )
     for judge, robust in metrics["robust"].items():
         console.print(f"{judge}: " + ", ".join(f"{key.upper()} {value:.1f}" for key, value in robust.items()))
     sizes = [f"{factor(size['ratio'])} in {unit}" for unit, size in metrics["compression"].items()]

@@ -16,6 +16,7 @@ from sklearn.metrics import pairwise_distances_argmin_min
 from torch import Tensor
 
 from textdistill.core.errors import DataError, UserError
+from textdistill.data.sets.text_set import TextSet
 from textdistill.data.table import TextTable, normalise
 
 NEAR = 0.8
@@ -93,6 +94,20 @@ def copies(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Which texts are exact copies of a row of the table, and which near ones: two masks (n,), by `CopyIndex`."""
     return CopyIndex(table, near).masks(texts, pairs)
+
+
+def copies_of_test_rows(sets: Sequence[TextSet], test: TextTable) -> dict[str, Any]:
+    """How many samples of all `sets` are copies of test rows, `exact` and `near` (which counts the exact ones), of `n`.
+
+    A set that holds test rows has seen what it is judged on.
+    """
+    index = CopyIndex(test)
+    exact, near = zip(*(index.masks(one.texts, one.pairs) for one in sets), strict=True)
+    return {
+        "exact": int(np.concatenate(exact).sum()),
+        "near": int(np.concatenate(near).sum()),
+        "n": sum(map(len, sets)),
+    }
 
 
 def membership(

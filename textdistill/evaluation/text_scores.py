@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from textdistill.core.errors import UserError, did_you_mean
+from textdistill.core.spread import over_cores
 from textdistill.core.streams import Streams
 from textdistill.data.sets.text_set import TextSet
 from textdistill.data.sets.text_sets import with_classes
@@ -166,17 +167,24 @@ def judge(
     cells: dict[str, dict[str, Cell]] = {method: {} for method in sets}
     for learner in learners:
         learner.prepare([distilled for sets_of_method in ready.values() for distilled in sets_of_method])
+
+        def scores(item: tuple[str, int], learner: TextLearner = learner) -> tuple[dict[str, float], ...]:
+            method, number = item
+            drawn = seeds or [streams.integer("net", number, net) for net in range(nets)]
+            several = []
+            for seed in drawn[:1] if learner.determined else drawn:
+                tick(f"{method}, {learner.name}")
+                several.append(learner.score(ready[method][number], test, seed, metrics))
+            return tuple(several)
+
+        items = [(method, number) for method, sets_of_method in ready.items() for number in range(len(sets_of_method))]
+        # one minimum each: too small a work for several threads, and none of it draws from the process's stream
+        first = [scores(item) for item in items[:1]]
+        rest = over_cores(scores, items[1:], alone=True) if learner.determined else list(map(scores, items[1:]))
+        scored = dict(zip(items, [*first, *rest], strict=True))
         for method, sets_of_method in ready.items():
-            scored = []
-            for number, distilled in enumerate(sets_of_method):
-                drawn = seeds or [streams.integer("net", number, net) for net in range(nets)]
-                used = drawn[:1] if learner.determined else drawn
-                several = []
-                for seed in used:
-                    tick(f"{method}, {learner.name}")
-                    several.append(learner.score(distilled, test, seed, metrics))
-                scored.append(tuple(several))
-            cells[method][learner.name] = Cell(tuple(scored))
+            of_sets = tuple(scored[method, number] for number in range(len(sets_of_method)))
+            cells[method][learner.name] = Cell(of_sets)
     most = {method: max(map(len, sets_of_method)) for method, sets_of_method in ready.items()}
     return Table(cells, most)
 

@@ -60,6 +60,14 @@ class Compression(Part):
     ratio: FiniteFloat
 
 
+class SeenRows(Part):
+    """How many of `n` samples are copies of test rows; the exact ones are near ones, too."""
+
+    exact: NonNegativeInt
+    near: NonNegativeInt
+    n: PositiveInt
+
+
 class Kept(Part):
     """Which of the headline's sets the run kept as its own, by the validation accuracy of each."""
 
@@ -80,6 +88,7 @@ class TextMetrics(Part):
     robust: dict[str, dict[str, Any]] = Field(default_factory=dict)
     compression: dict[str, Compression] = Field(default_factory=dict)
     kept: Kept | None = None
+    test_copies: SeenRows | None = None
 
 
 class Near(Part):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from textdistill.selection.classes import Labels, shares
@@ -19,6 +19,7 @@ DEFAULT_SEARCH = SearchSettings()
 GAIN = 1e-6  # by which the loss must fall for a swap to be taken
 
 
+@runtime_checkable
 class Criterion(Protocol):
     """What real rows say of a set, and of the set with one of its samples swapped for another."""
 
@@ -49,19 +50,39 @@ def search_set(
 ) -> np.ndarray:
     """Rows of the pool, `counts[c]` of class c, that minimise the real rows' cross-entropy under what the set teaches.
 
-    The loss is the criterion's, summed over the views. It is coordinate descent by swaps from `first` (random rows of
-    each class when `None`), so a swap is taken only where the loss falls. Returns distinct int64 indices, class by
-    class.
+    The loss is the criterion's, summed over the views. It is coordinate descent by swaps from `first`, so a swap is
+    taken only where the loss falls; without it from random rows of each class, `settings.starts` times, of which the
+    lowest loss is kept. Returns distinct int64 indices, class by class.
     """
     labels = torch.as_tensor(np.asarray(pool_labels), dtype=torch.long)
     wanted = torch.as_tensor(np.asarray(real_labels), dtype=torch.long)
     judges = torch.from_numpy(rng.permutation(len(wanted))[: settings.rows])
     criterion: Criterion = CRITERIA[settings.criterion](views, labels, wanted[judges], judges, len(counts), settings)
     parts = shares(labels, counts)
-    chosen = (
-        np.concatenate([rng.permutation(part.rows)[: part.take] for part in parts]) if first is None else first.copy()
-    )
     members = {part.label: part.rows for part in parts}
+    best: tuple[float, np.ndarray] | None = None
+    for _ in range(settings.starts if first is None else 1):
+        begun = (
+            np.concatenate([rng.permutation(part.rows)[: part.take] for part in parts])
+            if first is None
+            else first.copy()
+        )
+        found = _descended(criterion, begun, labels, members, rng, settings)
+        if best is None or found[0] < best[0]:
+            best = found
+    assert best is not None  # one start at least
+    return best[1]
+
+
+def _descended(
+    criterion: Criterion,
+    chosen: np.ndarray,
+    labels: Int[Tensor, " n"],
+    members: dict[int, np.ndarray],
+    rng: np.random.Generator,
+    settings: SearchSettings,
+) -> tuple[float, np.ndarray]:
+    """The loss and the set after all sweeps from `chosen`, or after one that swaps nothing."""
     best = criterion.begin(chosen)
     liked: dict[int, np.ndarray] = {}
     for _ in range(settings.sweeps):
@@ -85,4 +106,4 @@ def search_set(
                 chosen[place] = others[least]
         if not swapped:
             break
-    return chosen
+    return best, chosen

@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from textdistill.core.spread import over_cores
 from textdistill.core.streams import Streams
 from textdistill.data import TextTable
 from textdistill.data.sets.text_set import TextSet
@@ -42,11 +43,14 @@ class Chooser:
         texts, candidates = self._sources[method.source]
         if (method.stream, per_class) not in self._chosen:
             counts, streams = [per_class] * len(self.train.classes), self.streams.child(method.stream, per_class)
-            self._chosen[method.stream, per_class] = []
-            for number in range(self.settings.sets):
+            for seen in (candidates.real, candidates):
+                _ = seen.views  # encoded here, by all cores
+
+            def chosen(number: int) -> TextSet:
                 self.tick(f"{method.stream} {per_class}")
-                rows = method.choose(candidates, counts, streams, number)
-                self._chosen[method.stream, per_class].append(texts.take(rows))
+                return texts.take(method.choose(candidates, counts, streams, number))
+
+            self._chosen[method.stream, per_class] = over_cores(chosen, range(self.settings.sets), alone=True)
         sets = self._chosen[method.stream, per_class]
         return [self._softened(hard, number, per_class) for number, hard in enumerate(sets)] if method.soft else sets
 

@@ -15,6 +15,7 @@ from textdistill.core.streams import Streams
 from textdistill.data import Splits, TextTable
 from textdistill.data.sets.text_set import TextSet
 from textdistill.evaluation.compression import compression
+from textdistill.evaluation.copies import copies_of_test_rows
 from textdistill.evaluation.fluency import Causal
 from textdistill.evaluation.robust import hard_label_recovery, improvement_over_random, robust_score
 from textdistill.evaluation.text_augment import augmented
@@ -125,6 +126,7 @@ def judge_outside(
         "variants": variants,
         "robust": robust,
         "compression": compression(sets[0], train, rates),
+        "test_copies": copies_of_test_rows(sets, splits.test),
         "cost": {
             "evaluation_seconds": round(time.perf_counter() - began, 1),
             "evaluation_peak_mib": round(peak_rss_mib(), 1),
