@@ -36,7 +36,7 @@ SMALL = (
     *("learner.filters=8", "outer.steps=2", "evaluate.nets=1", "evaluate.full_nets=1", "evaluate.draws=1"),
     *("evaluate.full.epochs=1", "evaluate.rates=[0.1]", "evaluate.baselines=[random_real]"),
 )
-TABLE = (*SMALL[3:5], *SMALL[7:], "outer.keep=last", "evaluate.traditional=false")
+TABLE = ("choose.sizes=[2]", "choose.size=2", "choose.sets=2", "choose.search.sweeps=1")
 
 # Command of a page -> what is added to it to make it small.
 IN_LITTLE: dict[str, tuple[str, ...]] = {

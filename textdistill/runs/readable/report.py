@@ -60,7 +60,7 @@ def _readme(run: TextFolder) -> str:
         lines.append("")
     headline, samples = run.headline, run.samples
     if samples is not None:
-        lines += [f"## The first set of {markdown(headline.method)}, {headline.size} samples a class", ""]
+        lines += [f"## A set of {markdown(headline.method)}, {headline.size} samples a class", ""]
         for row, text in enumerate(samples.texts):
             pair = "" if samples.pairs is None else f" / {samples.pairs[row]}"
             lines.append(f"- {markdown(samples.classes[int(samples.labels[row])])}: {markdown(text + pair)}")
