@@ -236,12 +236,12 @@ def test_of_several_starts_the_set_of_the_lowest_loss_is_kept(points, criterion)
     view, everyone = [View(pool, real)], torch.arange(len(real))
     wanted = torch.from_numpy(real_labels)
 
-    def loss(starts: int, seed: int) -> float:
-        settings = SearchSettings(criterion, starts=starts, sweeps=1, candidates=5)
+    def loss(tries: int, seed: int) -> float:
+        settings = SearchSettings(criterion, tries=tries, sweeps=1, candidates=5)
         found = search_set(view, labels, real_labels, COUNTS, np.random.default_rng(seed), settings)
         judge = CRITERIA[criterion](view, torch.from_numpy(labels), wanted, everyone, 3, settings)
         return judge.begin(found)
 
-    one, four = ([loss(starts, seed) for seed in range(4)] for starts in (1, 4))
+    one, four = ([loss(tries, seed) for seed in range(4)] for tries in (1, 4))
     assert all(b <= a + 1e-4 for a, b in zip(one, four, strict=True))  # the first start is the same one
     assert sum(four) < sum(one) - 1e-3

@@ -59,17 +59,17 @@ def test_the_end_shows_the_set_beside_simple_choices_and_all_data_and_what_comes
     for column, judge in enumerate(("frozen@3", "tfidf@3")):
         own = metrics["variants"][judge]["distilled"]["accuracy"]["scores"][number]
         full = metrics["variants"][judge]["full"]["accuracy"]["mean"]
-        assert shown["The set above, of 2 the best on validation rows"][column] == f"{own:.1f}"
+        assert shown["The set above, best of 2 before the test"][column] == f"{own:.1f}"
         assert shown["All training rows"][column] == f"{full:.1f}"
         assert shown["the set's share of that"][column] == f"{100 * own / full:.1f} %"
     assert {"K-centres, 2 sets", "Random real rows, 2 sets"} <= shown.keys()
     assert f"next: textdistill export {folder} --format prompt" in result.stdout
 
 
-def test_the_set_that_is_kept_is_the_best_on_validation_rows(finished: Any) -> None:
+def test_the_set_that_is_kept_is_the_best_on_rows_that_are_no_test_rows(finished: Any) -> None:
     folder, _ = finished
     kept = json.loads((folder / "metrics.json").read_text())["kept"]
-    assert kept["validation"][kept["number"]] == max(kept["validation"])
+    assert kept["reached"][kept["number"]] == max(kept["reached"])
     own = read_text_set(folder / "sets" / "search_real" / "3" / f"{kept['number']:02d}.jsonl")
     assert own.texts == read_text_set(folder).texts
 

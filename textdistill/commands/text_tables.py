@@ -103,7 +103,7 @@ def _by_judge(variants: Mapping[str, Mapping[str, Any]], run: TextRun) -> Table:
 def _own(kept: Mapping[str, Any] | None) -> str:
     if kept is None:
         return "The set above"
-    return f"The set above, of {len(kept['validation'])} the best on validation rows"
+    return f"The set above, best of {len(kept['reached'])} before the test"
 
 
 def _sets(block: Mapping[str, Any]) -> str:

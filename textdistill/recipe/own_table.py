@@ -16,7 +16,7 @@ PER_CLASS = 10
 BESIDE = ("random_real", "k_centers")
 # Rows that are encoded: a million take an hour, and what the last nine tenths of them add was not seen.
 MOST_ROWS = 100_000
-SETS = 5  # of each method, for a spread; of the searched ones the best on validation rows is kept
+SETS = 5  # of each method, for a spread; of the searched ones the best on training and validation rows is kept
 # A small language model of the table's own and the matching of its gradients, as in textdistill_dilm_trec6.
 WRITTEN: dict[str, Any] = {
     "generator": {"model": "small"},

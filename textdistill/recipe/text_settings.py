@@ -57,9 +57,9 @@ class Choose:
     )
     headline: Annotated[Method, Doc("the method that the run is remembered by")] = "ours"
     size: Annotated[Count, Doc("the size that the run is remembered by")] = 10
-    keep: Annotated[Literal["first", "best"], Doc("which of its sets is the run's own; best: on validation rows")] = (
-        "first"
-    )
+    keep: Annotated[
+        Literal["first", "best"], Doc("which of its sets is the run's own; best: on train and validation")
+    ] = "first"
 
     @property
     def made(self) -> tuple[str, ...]:

@@ -69,10 +69,10 @@ class SeenRows(Part):
 
 
 class Kept(Part):
-    """Which of the headline's sets the run kept as its own, by the validation accuracy of each."""
+    """Which of the headline's sets the run kept as its own, by what each reached on training and validation rows."""
 
     number: NonNegativeInt
-    validation: list[FiniteFloat] = Field(default_factory=list)
+    reached: list[FiniteFloat] = Field(default_factory=list)
 
 
 class TextMetrics(Part):

@@ -51,7 +51,7 @@ def search_set(
     """Rows of the pool, `counts[c]` of class c, that minimise the real rows' cross-entropy under what the set teaches.
 
     The loss is the criterion's, summed over the views. It is coordinate descent by swaps from `first`, so a swap is
-    taken only where the loss falls; without it from random rows of each class, `settings.starts` times, of which the
+    taken only where the loss falls; without it from random rows of each class, `settings.tries` times, of which the
     lowest loss is kept. Returns distinct int64 indices, class by class.
     """
     labels = torch.as_tensor(np.asarray(pool_labels), dtype=torch.long)
@@ -61,7 +61,7 @@ def search_set(
     parts = shares(labels, counts)
     members = {part.label: part.rows for part in parts}
     best: tuple[float, np.ndarray] | None = None
-    for _ in range(settings.starts if first is None else 1):
+    for _ in range(settings.tries if first is None else 1):
         begun = (
             np.concatenate([rng.permutation(part.rows)[: part.take] for part in parts])
             if first is None

@@ -24,7 +24,7 @@ class SearchSettings:
     """
 
     criterion: Annotated[Literal["head", "ridge"], Doc("what the real rows judge")] = "head"
-    starts: Annotated[Count, Doc("searches from other first samples, of which the best is kept")] = 1
+    tries: Annotated[Count, Doc("searches from other first samples, of which the best is kept")] = 1
     sweeps: Annotated[Natural, Doc("times that every sample may be swapped for another of its class")] = 5
     candidates: Annotated[Count | None, Doc("others that it is held against, drawn anew each time; none: all")] = None
     most: Annotated[Count, Doc("rows that a set looks at, at most, of all there are")] = 100_000
