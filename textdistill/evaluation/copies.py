@@ -102,7 +102,7 @@ def copies_of_test_rows(sets: Sequence[TextSet], test: TextTable) -> dict[str, A
     A set that holds test rows has seen what it is judged on.
     """
     index = CopyIndex(test)
-    exact, near = zip(*(index.masks(one.texts, one.pairs) for one in sets), strict=True)
+    exact, near = zip(*(index.masks(distilled.texts, distilled.pairs) for distilled in sets), strict=True)
     return {
         "exact": int(np.concatenate(exact).sum()),
         "near": int(np.concatenate(near).sum()),
