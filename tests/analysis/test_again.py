@@ -104,7 +104,7 @@ def test_fewer_target_rows_are_tried_beside_all(kind: str) -> None:
     assert [row["target rows"] for row in found["rows"]] == [20, total]
     assert "left out" in found["notes"][0]
     assert all(row["accuracy"]["n"] == 2 for row in found["rows"])
-    assert load(sets_in(run, "target-size")["rows-20"]).manifest["data"]["rows"]["train"] == 20
+    assert load(sets_in(run, "target-size")["rows-20"]).manifest.data["rows"]["train"] == 20
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -115,7 +115,7 @@ def test_both_ways_of_learning_labels_meet_both_kinds_of_networks_on_the_same_sa
         (labels, network) for labels in ("second order", "ridge") for network in ("standard", "ridge")
     ]
     other = load(sets_in(run, "ridge-labels")["ridge"])
-    assert other.manifest["recipe"]["objective"]["name"] == "ridge_labels"
+    assert other.manifest.recipe["objective"]["name"] == "ridge_labels"
     assert other.distilled.inputs.equal(load(run).distilled.inputs)
 
 

@@ -15,7 +15,7 @@ import pytest
 from tests import tiny
 from tests.evaluation import text_runs
 from textdistill.core.errors import ArtifactError
-from textdistill.reports.text_folder import kind_of
+from textdistill.core.manifest import kind_of
 from textdistill.reports.text_report import write_text_page
 from textdistill.runs.readable.report import write_text_report
 

@@ -107,9 +107,20 @@ def test_files_of_three_makes_give_the_full_report(
         assert f'<section id="{part}"' in page
     stored = json.loads((out / "metrics.json").read_text())
     assert stored == found
+    manifest = json.loads((out / "manifest.json").read_text())
+    assert (manifest["format"], manifest["kind"]) == (1, "evaluation")
+    assert manifest["headline"] == {"method": "set", "size": 2}
     again = tiny.call("report", out)
     assert again.exit_code == 0, again.output
     assert (out / "report.html").read_text(encoding="utf-8") == page
+
+
+def test_a_file_may_be_called_by_what_is_no_text(real: list[str], tmp_path: Path) -> None:
+    file = hand_made(tmp_path).rename(tmp_path / "mine-\udcff.csv")
+    out = tmp_path / "out"
+    result = tiny.call("evaluate", "--set", file, *real, "--labels", "hard", "--baseline-sets", "1", "--out", out)
+    assert result.exit_code == 0, result.output
+    assert json.loads((out / "manifest.json").read_text())["title"].startswith("mine-?.csv for ")
 
 
 def test_the_label_recipe_is_the_same_for_the_set_and_the_real_rows(real: list[str], tmp_path: Path) -> None:

@@ -81,7 +81,9 @@ def test_metrics_have_a_variant_for_every_judge_and_size_with_all_that_a_record_
 
 def test_the_manifest_holds_every_setting_that_the_run_had(finished):
     """Settings that were left to their defaults, too: tomorrow's defaults may be others."""
-    stored = json.loads((finished.folder / "manifest.json").read_text())["recipe"]
+    manifest = json.loads((finished.folder / "manifest.json").read_text())
+    assert (manifest["format"], manifest["kind"]) == (1, "texts")
+    stored = manifest["recipe"]
     assert stored["choose"]["near_copies"] is True
     assert stored["judge"]["penalty"] == 1e-3
     assert settings_of(resolve(stored, custom=False)) == stored

@@ -37,7 +37,7 @@ def distil(
 
     The folder's name ends with a digest of the settings, so that others never meet it.
     """
-    recipe, seed = recipe or study.recipe, study.artifact.manifest["seed"] if seed is None else seed
+    recipe, seed = recipe or study.recipe, study.artifact.seed if seed is None else seed
     facts = json.dumps([distilling(recipe), recipe.variant, seed, base_seed], default=str)
     folder = study.out / name / f"{label}-{hashlib.sha256(facts.encode()).hexdigest()[:8]}"
     return distill_into(
@@ -79,7 +79,7 @@ def repeat(study: Study, *, runs: int = 2) -> Result:
     Bohdal et al. 2020, Table 5.
     """
     _runs(runs)
-    seed, fixed = int(study.artifact.manifest["seed"]), "rows" in study.distilled.meta
+    seed, fixed = study.artifact.seed, "rows" in study.distilled.meta
     bench, rows, means = study.bench(), [], []
     for trial in range(runs + 1):
         label, base_seed = f"seed {seed + trial}", seed if fixed and trial else None
@@ -109,7 +109,7 @@ def bases(study: Study, *, runs: int = 4, candidates: int = 10) -> Result:
     _runs(runs)
     study.need_labels("bases")
     study.need_real_inputs("bases")
-    seed = int(study.artifact.manifest["seed"])
+    seed = study.artifact.seed
     bench, rows, means, checked = study.bench(), [], [], []
 
     def on_draw(draw: int) -> DistilledSet:

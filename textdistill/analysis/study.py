@@ -65,7 +65,7 @@ class Study:
             raise UserError(f"--nets: {nets}; allowed: 1 or more")
         artifact = load(folder)
         recipe = artifact.recipe(tuple(overrides), None if data_dir is None else str(data_dir))
-        seed = int(artifact.manifest["seed"]) if seed is None else seed
+        seed = artifact.seed if seed is None else seed
         where = pick_device(device)
         return cls(
             Path(folder), artifact, recipe, nets, seed, tuple(overrides), where, reporter or Reporter(quiet=True)

@@ -121,8 +121,9 @@ def export(
     chosen = _format(format, own.given())
     if out is None and chosen.folder:
         raise UserError(f"--out: {format} is a folder: say where it goes")
+    from textdistill.core.json_files import facts_in
+    from textdistill.core.manifest import manifest_in
     from textdistill.export import Material, Shots, arrange, write
-    from textdistill.reports.run_folder import facts_in
 
     budget = {"token_budget": selection.token_budget, "tokenizer": selection.tokenizer}
     given = {"template": template_of(template), **words.chosen(), **budget}
@@ -131,7 +132,7 @@ def export(
     seed, labels = selection.seed, selection.labels
     shots = Shots(k=selection.k, order=selection.order, seed=seed, labels=labels, **choices)  # type: ignore[arg-type]
     _refuse_labels(format, chosen, shots)
-    manifest, metrics = (facts_in(source, file) for file in (MANIFEST, METRICS))
+    manifest, metrics = manifest_in(source), facts_in(source, METRICS)
     samples = _samples(source, manifest, metrics, None if classes is None else classes.split(","))
     count = None if shots.tokenizer is None else _counter(shots.tokenizer)
     picked = arrange(samples, shots, count, _scorer(selection, source, samples, ask.data_dir))

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from textdistill.commands.options import Columns, OptionGroup
-from textdistill.core.file_names import LOOK, MANIFEST, METRICS, REPORT
+from textdistill.core.file_names import METRICS, REPORT
 
 if TYPE_CHECKING:
+    from textdistill.core.manifest import Manifest
     from textdistill.data.sets.text_set import TextSet
     from textdistill.runs.readable.outside import Asked
 
@@ -52,13 +53,12 @@ class Request(OptionGroup):
 def evaluate_set(sets: Path, real: str, request: Request, columns: Columns, json: bool) -> None:
     """Judge the sets beside rows of `real`, as the request says, and tell the figures."""
     from textdistill.commands.tables import show_evaluation
+    from textdistill.core.manifest import Headline, Manifest
     from textdistill.data import load
-    from textdistill.evaluation.text_learners import Frozen
     from textdistill.learners.pretrained.language_models import load_causal
-    from textdistill.reports.headline import look
     from textdistill.runs.artifact import commit, versions
     from textdistill.runs.progress import Reporter
-    from textdistill.runs.readable.outside import SET, judge_outside
+    from textdistill.runs.readable.outside import SET, judge_outside, look_outside
     from textdistill.runs.run_files import claim
 
     asked = _asked(request)
@@ -70,22 +70,22 @@ def evaluate_set(sets: Path, real: str, request: Request, columns: Columns, json
     with Reporter().stage("judging", None) as bar:
         metrics = judge_outside(given, splits, asked, rates=rates, tick=bar.advance)
         bar.advance("reading the texts")
-        seen = look(given, splits, Frozen(asked.encoder, asked.penalty), model=model)
+        seen = look_outside(given, splits, asked, model)
     metrics["cost"] = {**cost, **metrics["cost"]}
     metrics["texts"] = {SET: seen["texts"]}
     if request.out is not None:
         size = int(next(iter(metrics["variants"])).rpartition("@")[2])
-        manifest = {
-            "kind": "evaluation",
-            "title": f"{sets.name} for {real}",
-            "set": str(sets),
-            "seed": request.seed,
-            "commit": commit(),
-            "versions": versions(),
-            "recipe": {"evaluate": asdict(asked)},
-            "data": {**splits.facts(real), "classes": list(splits.train.classes)},
-            "headline": {"method": SET, "size": size},
-        }
+        manifest = Manifest(
+            kind="evaluation",
+            title=_spelled(f"{sets.name} for {real}"),
+            set=_spelled(sets),
+            seed=request.seed,
+            commit=commit(),
+            versions=versions(),
+            recipe={"evaluate": asdict(asked)},
+            data={**splits.facts(real), "classes": list(splits.train.classes)},
+            headline=Headline(method=SET, size=size),
+        )
         _write(request.out, manifest, metrics, seen, given[0])
     if json:
         sys.stdout.write(jsonlib.dumps(metrics, indent=1) + "\n")
@@ -109,17 +109,22 @@ def _asked(request: Request) -> Asked:
     )
 
 
+def _spelled(path: object) -> str:
+    """The path with `?` for each byte that is no text: names of files may hold any, a manifest's title may not."""
+    return str(path).encode(errors="replace").decode()
+
+
 def _words(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))
 
 
 def _sets(path: Path, classes: Sequence[str]) -> tuple[list[TextSet], dict[str, Any], int]:
     """The sets, what distilling them cost, and how many learning rates come with each, as far as a folder tells."""
+    from textdistill.core.json_files import facts_in
+    from textdistill.core.manifest import kind_of, manifest_in
     from textdistill.data.sets.text_sets import read_text_sets
-    from textdistill.reports.run_folder import facts_in
-    from textdistill.reports.text_folder import kind_of
 
-    manifest, metrics = facts_in(path, MANIFEST), facts_in(path, METRICS)
+    manifest, metrics = manifest_in(path), facts_in(path, METRICS)
     place = path
     if kind_of(path) == "texts":  # of a run, all sets that it is remembered by
         headline = manifest.get("headline")
@@ -138,15 +143,13 @@ def _sets(path: Path, classes: Sequence[str]) -> tuple[list[TextSet], dict[str, 
     return read_text_sets(place, classes), cost, count
 
 
-def _write(out: Path, manifest: dict[str, Any], metrics: dict[str, Any], seen: dict[str, Any], first: TextSet) -> None:
+def _write(out: Path, manifest: Manifest, metrics: dict[str, Any], seen: dict[str, Any], first: TextSet) -> None:
     """The folder of the report."""
-    from textdistill.core.checkpoint import write_atomic
+    from textdistill.core.manifest import write_manifest
     from textdistill.data.sets.text_sets import write_text_set
-    from textdistill.reports.headline import write_look
     from textdistill.reports.text_report import write_text_page
+    from textdistill.runs.readable.finish import finish
 
-    write_atomic(out / MANIFEST, jsonlib.dumps(manifest, indent=1, default=str) + "\n")
+    write_manifest(out, manifest)
     write_text_set(out, first)
-    write_look(out / LOOK, seen)
-    write_atomic(out / METRICS, jsonlib.dumps(metrics, indent=1) + "\n")
-    write_text_page(out)
+    finish(out, metrics, lambda: seen, report=write_text_page)

@@ -77,7 +77,7 @@ def _evaluate_run(
 ) -> None:
     """A finished run, scored again; of one with a generator the sets are judged again."""
     from textdistill.commands.tables import show_end
-    from textdistill.reports.text_folder import kind_of
+    from textdistill.core.manifest import kind_of
     from textdistill.runs import pipeline
     from textdistill.runs.artifact import load
     from textdistill.runs.progress import Reporter
@@ -131,8 +131,8 @@ def decode(
 
 def report(folder: Folder) -> None:
     """See REPORT_HELP."""
+    from textdistill.core.manifest import kind_of
     from textdistill.reports.report import write_readme, write_report
-    from textdistill.reports.text_folder import kind_of
     from textdistill.reports.text_report import write_text_page
     from textdistill.runs.readable.report import write_text_report
 

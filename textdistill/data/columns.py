@@ -80,9 +80,9 @@ def to_table(
         return None
     if missing:
         raise DataError(f"{rows.source}: no label in column {columns.label!r} at {rows.where(missing)}")
-    labels, found = _labels(rows, columns, values, listed, classes)
+    labels, class_names = _labels(rows, columns, values, listed, classes)
     empty = sorted({place for column in texts for place, text in enumerate(column) if not text.strip()})
-    table = TextTable(name, found, texts[0], texts[1] if len(texts) == 2 else None, labels)
+    table = TextTable(name, class_names, texts[0], texts[1] if len(texts) == 2 else None, labels)
     if not empty:
         return table, []
     if not drop_empty or len(empty) == len(table):

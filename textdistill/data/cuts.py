@@ -175,8 +175,8 @@ def cut(source: Source[T], settings: DataSettings, nouns: Nouns) -> Splits[T]:
             f"({before} train {nouns.rows} before); give other files"
         )
     if settings.train_rows is not None:
-        train, told = _fewer(train, settings.train_rows, streams.numpy("train rows"))
-        notes += told
+        train, remarks = _fewer(train, settings.train_rows, streams.numpy("train rows"))
+        notes += remarks
     if settings.most_rows is not None:
         fewer = streams.numpy("most rows")
         train = _at_most(train, settings.most_rows, fewer, "train", notes)

@@ -35,10 +35,10 @@ class PackagedFile:
     def read(self, path: Path) -> bytes:
         """The contents of the file at `path`; `DataError` when its SHA-256 is another."""
         data = path.read_bytes()
-        found = hashlib.sha256(data).hexdigest()
-        if found != self.sha256:
+        digest = hashlib.sha256(data).hexdigest()
+        if digest != self.sha256:
             raise DataError(
-                f"{path}: SHA-256 {found[:12]}... is not that of version {self.version} ({self.sha256[:12]}...); "
+                f"{path}: SHA-256 {digest[:12]}... is not that of version {self.version} ({self.sha256[:12]}...); "
                 f"install it again: {self.remedy}"
             )
         return data

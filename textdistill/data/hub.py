@@ -17,16 +17,16 @@ _CONVERTED = "refs/convert/parquet"  # where the hub keeps a plain copy of data 
 
 def read_mirror(folder: Path, split_names: Mapping[str, tuple[str, ...]], **reading: Any) -> dict[str, Records]:
     """The splits of a folder that holds `train`, `validation` and `test` files; train must be there."""
-    found = {}
+    splits = {}
     for split, names in split_names.items():
         paths = [folder / f"{name}{suffix}" for name in names for suffix in files.suffixes()]
         path = next((path for path in paths if path.is_file()), None)
         if path is not None:
-            found[split] = files.read_file(path, **reading)
-    if "train" not in found:
+            splits[split] = files.read_file(path, **reading)
+    if "train" not in splits:
         has = ", ".join(sorted(path.name for path in folder.iterdir())[:20]) or "nothing"
         raise DataError(f"{folder}: no train file ({', '.join(files.suffixes())}); it has {has}")
-    return found
+    return splits
 
 
 def mirror_folder(data_dir: str, names: tuple[str, ...]) -> tuple[Path | None, str]:
@@ -66,14 +66,14 @@ def read_hub(
             raise DataError(f"{called}: the hub has no such data set, or it is private; {remedy}") from None
         except Exception as error:  # whatever the hub's client meets, the user can only choose other data
             raise DataError(f"{called}: cannot be loaded: {(str(error).splitlines() or [repr(error)])[0]}") from error
-    found = {}
+    splits = {}
     for split, names in split_names.items():
         name = next((name for name in names if name in loaded), None)
         if name is not None:
-            found[split] = _rows(loaded[name], f"{called} [{name}]")
-    if "train" not in found:
+            splits[split] = _rows(loaded[name], f"{called} [{name}]")
+    if "train" not in splits:
         raise DataError(f"{called}: no split 'train'; it has {', '.join(map(str, loaded))}")
-    return found
+    return splits
 
 
 def _rows(split: Any, source: str) -> Records:

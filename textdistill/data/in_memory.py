@@ -31,31 +31,31 @@ def table_of(
         for option, name in wanted.items():
             if name not in columns:
                 raise UserError(f"{option}: {name!r}; allowed: {', '.join(columns)}{did_you_mean(name, columns)}")
-        found = {key: list(columns[name]) for key, name in wanted.items()}
+        given = {key: list(columns[name]) for key, name in wanted.items()}
         names = _class_names(texts, label)
         if names is not None:
-            found["label"] = [names[value] if 0 <= value < len(names) else None for value in found["label"]]
+            given["label"] = [names[value] if 0 <= value < len(names) else None for value in given["label"]]
     else:
         if isinstance(texts, str) or isinstance(labels, str):
             raise UserError("texts and labels: a single string; give a list with a text (a label) for each row")
-        found = {"text": list(texts), "label": list(labels)}
+        given = {"text": list(texts), "label": list(labels)}
         if pairs is not None:
-            found["text_pair"] = list(pairs)
-    lengths = {key: len(values) for key, values in found.items()}
+            given["text_pair"] = list(pairs)
+    lengths = {key: len(values) for key, values in given.items()}
     if len(set(lengths.values())) > 1 or not lengths["text"]:
-        told = ", ".join(f"{length} of {key}" for key, length in lengths.items())
-        raise UserError(f"{told}; give as many of each, at least a few for every class")
+        counts = ", ".join(f"{length} of {key}" for key, length in lengths.items())
+        raise UserError(f"{counts}; give as many of each, at least a few for every class")
     for key in ("text", "text_pair"):
-        for row, value in enumerate(found.get(key, ())):
+        for row, value in enumerate(given.get(key, ())):
             if not isinstance(value, str):
                 raise UserError(f"{key} of row {row}: {value!r:.60} ({type(value).__name__}); a string is needed")
-    missing = [row for row, value in enumerate(found["label"]) if value is None or value != value]
+    missing = [row for row, value in enumerate(given["label"]) if value is None or value != value]
     if missing:
         raise UserError(
             f"label of row {missing[0]}: missing ({len(missing)} in all); label these rows or leave them out"
         )
-    found["label"] = [str(value) for value in found["label"]]
-    return pd.DataFrame(found)
+    given["label"] = [str(value) for value in given["label"]]
+    return pd.DataFrame(given)
 
 
 def _columns(table: Any) -> Mapping[str, Any]:

@@ -21,8 +21,8 @@ def first_sentences(text: str, count: int) -> str:
     """
     text = " ".join(_MARKUP.sub(" ", text).split())
     ends = 0
-    for found in _END.finditer(text):
-        head = text[: found.start()] + found.group().rstrip()
+    for end in _END.finditer(text):
+        head = text[: end.start()] + end.group().rstrip()
         if _ABBREVIATED.search(head):
             continue
         ends += 1

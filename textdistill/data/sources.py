@@ -67,8 +67,8 @@ def _named(settings: DataSettings, name: str, known: KnownData | None) -> Source
     remedy = f"{remedy} ({has})" if has else remedy
     if known is not None:
         hub_id, config = known.hub, known.config or ""
-    found = hub.read_hub(hub_id, config or None, splits, remedy)
-    return _assemble(settings, name, known, f"hub {hub_id}" + (f":{config}" if config else ""), found, notes)
+    parts = hub.read_hub(hub_id, config or None, splits, remedy)
+    return _assemble(settings, name, known, f"hub {hub_id}" + (f":{config}" if config else ""), parts, notes)
 
 
 def _mirror(settings: DataSettings, folder: Path, splits: Mapping[str, tuple[str, ...]]) -> dict[str, Records]:
@@ -100,8 +100,8 @@ def _assemble(
     made = to_table(parts["train"], columns, name, settings.classes, drop_empty=known is not None)
     if made is None:
         raise DataError(f"{parts['train'].source}: no row has a label in column {columns.label!r}")
-    train, told = made
-    notes = [*notes, *told]
+    train, remarks = made
+    notes = [*notes, *remarks]
     present = int((train.counts() > 0).sum())
     if present < 2:
         raise DataError(

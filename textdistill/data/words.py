@@ -46,7 +46,7 @@ def tokenise(text: str, *, lower: bool = True) -> list[str]:
     if not text.isascii():
         text = text.translate(_MARKS)
     if "b-" in text or "B-" in text:
-        text = _BRACKET.sub(lambda found: _BRACKETS[found.group().lower()], text)
+        text = _BRACKET.sub(lambda bracket: _BRACKETS[bracket.group().lower()], text)
     if "\\" in text:
         text = _ESCAPED.sub("", text)
     if lower:

@@ -98,7 +98,7 @@ def run_baselines(bench: Bench, like: DistilledSet) -> tuple[dict[str, Any], dic
             notes["steps"][name] = length
         sample = torch.randperm(len(train), generator=bench.streams.torch("ranking"))[:RANKING_ROWS]
 
-        def one(own: Bench, draw: int) -> tuple[dict[str, float], float]:
+        def score_draw(own: Bench, draw: int) -> tuple[dict[str, float], float]:
             own.tick(name)
             schedule = as_schedule(like, *sets[draw], rate).lasting(length)
             params = own.trained(schedule, draw) if rank or own.predictor is None else None
@@ -107,8 +107,8 @@ def run_baselines(bench: Bench, like: DistilledSet) -> tuple[dict[str, Any], dic
                 return scores, 0.0
             return scores, accuracy(predict(own.learner, params, train, rows=sample), train.labels[sample])
 
-        found = bench.each(one, range(len(sets)))
-        return [scores for scores, _ in found], [right for _, right in found]
+        outcomes = bench.each(score_draw, range(len(sets)))
+        return [scores for scores, _ in outcomes], [right for _, right in outcomes]
 
     random = [rows_of(random_rows, "random_real", draw) for draw in range(draws)]
     notes["random_rows"] = [int(row) for row in random_rows(features, labels, counts, rng("random_real", 0))]
@@ -148,9 +148,9 @@ def run_baselines(bench: Bench, like: DistilledSet) -> tuple[dict[str, Any], dic
         return labelled.length, score_set(own, labelled, settings.nets, name)[0]
 
     names = [name for name in ("true_labels", "smoothed_labels") if name in wanted]
-    for name, found in zip(names, bench.each(relabelled, names), strict=True):
-        if found is not None:
-            notes["steps"][name], out[name] = found[0], block(found[1])
+    for name, outcome in zip(names, bench.each(relabelled, names), strict=True):
+        if outcome is not None:
+            notes["steps"][name], out[name] = outcome[0], block(outcome[1])
     return out, notes
 
 
@@ -162,20 +162,20 @@ def _best_rate(bench: Bench, like: DistilledSet, rows: tuple[Tensor, Tensor]) ->
         return None
 
     def mean(own: Bench, rate: float | None) -> float | None:
-        found = []
+        accuracies = []
         for net in range(1 if own.theta0 is not None else 2):
             params = own.trained(as_schedule(like, *rows, rate), 1000 + net)
             if all(bool(value.isfinite().all()) for value in params.values()):
                 predictions = predict(own.learner, params, own.validation, rows=sample)
-                found.append(accuracy(predictions, own.validation.labels[sample]))
-        return summarise(found).mean if found else None
+                accuracies.append(accuracy(predictions, own.validation.labels[sample]))
+        return summarise(accuracies).mean if accuracies else None
 
     best: float | None = None
     best_score = -1.0
     rates = (None, *bench.settings.rates)
-    for rate, found in zip(rates, bench.each(mean, rates), strict=True):
-        if found is not None and found > best_score:
-            best, best_score = rate, found
+    for rate, validated in zip(rates, bench.each(mean, rates), strict=True):
+        if validated is not None and validated > best_score:
+            best, best_score = rate, validated
     return best
 
 
@@ -218,10 +218,10 @@ def _neighbours(bench: Bench, supports: list[tuple[Tensor, Tensor]]) -> Scores:
     """
     points = [inputs.flatten(1).double() for inputs, _ in supports]
     votes = [torch.nn.functional.one_hot(owners, len(bench.train.classes)).float() for _, owners in supports]
-    found: list[list[Tensor]] = [[] for _ in supports]
+    by_support: list[list[Tensor]] = [[] for _ in supports]
     for part in torch.split(torch.arange(len(bench.test)), 256):
         queries = bench.test.batch(part).inputs.flatten(1).double()
         for at, (near, labels) in enumerate(zip(points, votes, strict=True)):
-            found[at].append(knn_predict(near, labels, queries))
+            by_support[at].append(knn_predict(near, labels, queries))
     names = list(dict.fromkeys(["accuracy", *bench.metrics]))
-    return [score(names, torch.cat(predictions), bench.test.labels) for predictions in found]
+    return [score(names, torch.cat(predictions), bench.test.labels) for predictions in by_support]

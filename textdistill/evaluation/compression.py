@@ -9,16 +9,16 @@ from textdistill.data.words import tokenise
 FLOAT = 4  # bytes of a soft label's value, and of a learning rate
 
 
-def compression(one: TextSet, train: TextTable, rates: int = 0) -> dict[str, dict[str, float | int]]:
+def compression(distilled: TextSet, train: TextTable, rates: int = 0) -> dict[str, dict[str, float | int]]:
     """`samples`, `tokens` (words and signs) and `bytes`: of the `set`, of all `train` rows, and train / set as `ratio`.
 
     Bytes are those of the texts in UTF-8 and of the labels: a hard one takes 1 (2 beyond 256 classes), a soft one 4 for
     each class; and 4 for each of `rates` learning rates that come with the set.
     """
     hard = 1 if len(train.classes) <= 256 else 2
-    label = hard if one.soft is None else FLOAT * len(one.classes)
+    label = hard if distilled.soft is None else FLOAT * len(distilled.classes)
     sides = {
-        "set": _size(one.texts, one.pairs, label, FLOAT * rates),
+        "set": _size(distilled.texts, distilled.pairs, label, FLOAT * rates),
         "train": _size(train.texts, train.pairs, hard, 0),
     }
     out: dict[str, dict[str, float | int]] = {}

@@ -18,12 +18,12 @@ def confusion(predictions: ClassIndices, references: ClassIndices, classes: Sequ
     Predictions and references are (n,) indices into `classes`. Raises `DataError` for an index outside it, for no
     rows at all, and for sides of unequal length.
     """
-    found, wanted = _indices(predictions, "prediction", classes), _indices(references, "reference", classes)
-    if len(found) != len(wanted):
-        raise DataError(f"{len(found)} predictions for {len(wanted)} references; give one prediction for each row")
+    predicted, wanted = _indices(predictions, "prediction", classes), _indices(references, "reference", classes)
+    if len(predicted) != len(wanted):
+        raise DataError(f"{len(predicted)} predictions for {len(wanted)} references; give one prediction for each row")
     if len(classes) == 1:
         return [[len(wanted)]]  # scikit-learn warns of a matrix this small
-    matrix: np.ndarray = confusion_matrix(wanted, found, labels=np.arange(len(classes)))
+    matrix: np.ndarray = confusion_matrix(wanted, predicted, labels=np.arange(len(classes)))
     counts: list[list[int]] = matrix.tolist()
     return counts
 

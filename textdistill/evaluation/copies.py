@@ -102,7 +102,7 @@ def copies_of_test_rows(sets: Sequence[TextSet], test: TextTable) -> dict[str, A
     A set that holds test rows has seen what it is judged on.
     """
     index = CopyIndex(test)
-    exact, near = zip(*(index.masks(one.texts, one.pairs) for one in sets), strict=True)
+    exact, near = zip(*(index.masks(distilled.texts, distilled.pairs) for distilled in sets), strict=True)
     return {
         "exact": int(np.concatenate(exact).sum()),
         "near": int(np.concatenate(near).sum()),
@@ -130,8 +130,8 @@ def membership(
     share = len(train) / (len(train) + len(held_out))
     ties = to_train == to_held
     nearer = float(np.where(ties, share, to_train < to_held).mean())
-    told = int((~ties).sum())
-    p = stats.binomtest(int((to_train < to_held).sum()), told, share).pvalue if told else 1.0
+    decided = int((~ties).sum())
+    p = stats.binomtest(int((to_train < to_held).sum()), decided, share).pvalue if decided else 1.0
     return {
         "nearer_train": round(100 * nearer, 4),
         "expected": round(100 * share, 4),

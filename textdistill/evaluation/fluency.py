@@ -67,31 +67,31 @@ def fluency(
     if not sets or not all(map(len, sets)):
         raise UserError("fluency: no samples to look at; every set needs at least one")
     index = index or CopyIndex(train)
-    found: dict[str, list[float]] = {}
+    figures: dict[str, list[float]] = {}
 
     def add(**values: float) -> None:
         for name, value in values.items():
-            found.setdefault(name, []).append(value)
+            figures.setdefault(name, []).append(value)
 
-    for one in sets:
-        tokens = [tokenise(text) for text in _texts(one)]
-        exact, near = index.masks(one.texts, one.pairs)
+    for distilled in sets:
+        tokens = [tokenise(text) for text in _texts(distilled)]
+        exact, near = index.masks(distilled.texts, distilled.pairs)
         add(words=float(np.mean([len(words) for words in tokens])))
         add(distinct_1=100 * distinct(tokens, 1), distinct_2=100 * distinct(tokens, 2))
         add(exact_copies=100 * float(exact.mean()), near_copies=100 * float(near.mean()))
     if model is not None:
-        losses, counts = log_losses([text for one in sets for text in _texts(one)], model)
-        ends = np.cumsum([len(one) for one in sets])[:-1]
+        losses, counts = log_losses([text for distilled in sets for text in _texts(distilled)], model)
+        ends = np.cumsum([len(distilled) for distilled in sets])[:-1]
         for loss, count in zip(np.split(losses, ends), np.split(counts, ends), strict=True):
             add(tokens=float(count.mean()), perplexity=float(np.exp(loss.sum() / max(1, count.sum()))))
-    out: dict[str, Any] = {name: summarise(values).as_dict() for name, values in found.items()}
+    out: dict[str, Any] = {name: summarise(values).as_dict() for name, values in figures.items()}
     if model is not None:
         out["language_model"] = model.name
     if held_out is not None:
         near = index.masks(held_out.texts, held_out.pairs)[1]
         out["held_out_near_copies"] = round(100 * float(near.mean()), 4)
     if encoder is not None and held_out is not None:
-        points = encoder.features([text for one in sets for text in one.texts], _all_pairs(sets))
+        points = encoder.features([text for distilled in sets for text in distilled.texts], _all_pairs(sets))
         real = (encoder.features(table.texts, table.pairs) for table in (train, held_out))
         out["membership"] = membership(points, *real)
     return out
@@ -118,8 +118,8 @@ def log_losses(texts: Sequence[str], model: Causal) -> tuple[np.ndarray, np.ndar
     """
     tokenizer, network = model.tokenizer, model.model
     start = _start(tokenizer)
-    told = tokenizer(list(texts), add_special_tokens=False)["input_ids"] if texts else []
-    ids = [row[:LONGEST] for row in told]
+    tokenized = tokenizer(list(texts), add_special_tokens=False)["input_ids"] if texts else []
+    ids = [row[:LONGEST] for row in tokenized]
     losses, counts = np.zeros(len(ids)), np.array([len(row) for row in ids], dtype=np.int64)
     for rows in _batches(counts):
         width = int(counts[rows].max())
@@ -136,8 +136,8 @@ def log_losses(texts: Sequence[str], model: Causal) -> tuple[np.ndarray, np.ndar
 
 def _start(tokenizer: Any) -> int:
     """The token that a text is read behind."""
-    told = (tokenizer.get_vocab().get(BETWEEN_DOCUMENTS), tokenizer.bos_token_id, tokenizer.eos_token_id)
-    return int(next(one for one in told if one is not None))
+    candidates = (tokenizer.get_vocab().get(BETWEEN_DOCUMENTS), tokenizer.bos_token_id, tokenizer.eos_token_id)
+    return int(next(token for token in candidates if token is not None))
 
 
 def _batches(counts: np.ndarray) -> Iterator[np.ndarray]:
@@ -150,11 +150,13 @@ def _batches(counts: np.ndarray) -> Iterator[np.ndarray]:
         order = order[:-size]
 
 
-def _texts(one: TextSet) -> list[str]:
+def _texts(distilled: TextSet) -> list[str]:
     """Texts as one reads them; the second of a pair on a line of its own."""
-    return one.texts if one.pairs is None else [f"{a}\n{b}" for a, b in zip(one.texts, one.pairs, strict=True)]
+    if distilled.pairs is None:
+        return distilled.texts
+    return [f"{first}\n{second}" for first, second in zip(distilled.texts, distilled.pairs, strict=True)]
 
 
 def _all_pairs(sets: Sequence[TextSet]) -> list[str] | None:
-    seconds = [one.pairs for one in sets if one.pairs is not None]
+    seconds = [distilled.pairs for distilled in sets if distilled.pairs is not None]
     return [text for pairs in seconds for text in pairs] if len(seconds) == len(sets) else None

@@ -54,15 +54,15 @@ def best_steps(bench: Bench, distilled: DistilledSet) -> tuple[int, float]:
     def looks(own: Bench, net: int) -> list[float]:
         inner, params, state = own.training(), own.start(2000 + net), None
         draws = draws_of(long, own.learner, own.plan, own.streams.child("tuning", net))
-        found = []
+        accuracies = []
         for _ in range(LOOKS):
             params, state = inner.run(params, state, [next(draws) for _ in range(every)])
             predictions = predict(own.learner, params, own.validation, rows=rows)
-            found.append(accuracy(predictions, own.validation.labels[rows].cpu()))
-        return found
+            accuracies.append(accuracy(predictions, own.validation.labels[rows].cpu()))
+        return accuracies
 
     # From a fixed start, on samples that are not transformed, every network is the first one.
     alike = bench.theta0 is not None and not bench.plan.augment
-    means = [sum(one) / len(one) for one in zip(*bench.each(looks, range(1 if alike else NETS)), strict=True)]
+    means = [sum(looked) / len(looked) for looked in zip(*bench.each(looks, range(1 if alike else NETS)), strict=True)]
     best = max(range(LOOKS), key=lambda look: means[look])
     return every * (1 + best), means[best]

@@ -50,8 +50,8 @@ def knn_predict_batches(
         raise DataError("no points to be neighbours of; give at least one")
     points = support.detach().flatten(1).double()
     votes = targets.detach().double()
-    found = [_predict(points, votes, batch, min(k, len(points)), DISTANCES[metric]) for batch in batches]
-    return torch.cat(found) if found else torch.zeros(0, dtype=torch.long)
+    predictions = [_predict(points, votes, batch, min(k, len(points)), DISTANCES[metric]) for batch in batches]
+    return torch.cat(predictions) if predictions else torch.zeros(0, dtype=torch.long)
 
 
 _TOUCHING = 1e-300  # stands for a distance of 0: its inverse outweighs every other and is still finite

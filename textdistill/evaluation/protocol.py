@@ -135,7 +135,7 @@ class Bench:
 
 def block(scores: Scores) -> dict[str, dict[str, float | int]]:
     """Each metric's mean, sd and n."""
-    return {name: summarise([one[name] for one in scores]).as_dict() for name in scores[0]}
+    return {name: summarise([net[name] for net in scores]).as_dict() for name in scores[0]}
 
 
 def score_set(bench: Bench, distilled: DistilledSet, nets: int, what: str) -> tuple[Scores, Tensor]:
@@ -144,24 +144,24 @@ def score_set(bench: Bench, distilled: DistilledSet, nets: int, what: str) -> tu
     Where the start is fixed there is one network: its result is determined.
     """
 
-    def one(own: Bench, net: int) -> tuple[dict[str, float], Tensor]:
+    def outcome_of(own: Bench, net: int) -> tuple[dict[str, float], Tensor]:
         own.tick(what)
         return own.outcome(distilled, net)
 
-    found = bench.each(one, range(1 if bench.theta0 is not None else nets))
-    return [scores for scores, _ in found], found[0][1]
+    outcomes = bench.each(outcome_of, range(1 if bench.theta0 is not None else nets))
+    return [scores for scores, _ in outcomes], outcomes[0][1]
 
 
 def score_ordinary(bench: Bench, distilled: DistilledSet, nets: int) -> Scores:
     """Scores of `nets` networks trained on the samples by plain Adam: the schedule's share is what this lacks."""
 
-    def one(own: Bench, net: int) -> dict[str, float]:
+    def score_net(own: Bench, net: int) -> dict[str, float]:
         own.tick("ordinary optimiser")
         start = own.learner.init(own.streams.torch("evaluate", net))
         params = train_by_adam(distilled.pooled(), own.learner, start, own.settings.ordinary)
         return own.test_scores(params)[0]
 
-    return bench.each(one, range(nets))
+    return bench.each(score_net, range(nets))
 
 
 def validator(bench: Bench) -> Callable[[DistilledSet], float]:
@@ -172,16 +172,16 @@ def validator(bench: Bench) -> Callable[[DistilledSet], float]:
     def validate(distilled: DistilledSet) -> float:
         nets = 1 if bench.theta0 is not None else bench.settings.validation_nets
         distilled = scheduled(distilled, bench.plan)
-        found = []
+        accuracies = []
         for net in range(nets):
             start = (
                 bench.start(0) if bench.theta0 is not None else bench.learner.init(bench.streams.torch("validate", net))
             )
             params = bench.trained(distilled, net, start)
-            found.append(
+            accuracies.append(
                 accuracy(predict(bench.learner, params, bench.validation, rows=rows), bench.validation.labels[rows])
             )
-        return sum(found) / len(found)
+        return sum(accuracies) / len(accuracies)
 
     return validate
 
@@ -208,11 +208,11 @@ class FullData:
         kept = self.kept()
         if kept is not None:
             return kept
-        found = _full_data(self.bench)
+        scores = _full_data(self.bench)
         file = self._file()
         if file is not None:
-            write_atomic(file, json.dumps({"identity": self._identity(), "scores": found}, default=str))
-        return found
+            write_atomic(file, json.dumps({"identity": self._identity(), "scores": scores}, default=str))
+        return scores
 
     def _identity(self) -> dict[str, Any]:
         bench = self.bench
@@ -291,11 +291,11 @@ def headline(
             snapped.extend(score_set(at, words, bench.settings.nets, "snapped to words")[0])
     if predictions is None:
         raise ValueError("no distilled set to score")
-    full_mean = summarise([one["accuracy"] for one in full]).mean
+    full_mean = summarise([net["accuracy"] for net in full]).mean
     out: dict[str, Any] = {
         "full": block(full),
         "distilled": block(own),
-        "ratio": ratio([one["accuracy"] for one in own], full_mean).as_dict(),
+        "ratio": ratio([net["accuracy"] for net in own], full_mean).as_dict(),
         "confusion": confusion(predictions, bench.test.labels, bench.test.classes),
         "classes": list(bench.test.classes),
     }

@@ -56,12 +56,12 @@ def score(names: Sequence[str], predictions: ClassIndices, references: ClassIndi
     for name in names:
         if name not in MEASURES:
             raise UserError(f"metric {name!r} is unknown{did_you_mean(name, MEASURES)}; known: {', '.join(MEASURES)}")
-    found, wanted = _indices(predictions), _indices(references)
-    if len(found) != len(wanted):
-        raise DataError(f"{len(found)} predictions for {len(wanted)} references; give one prediction for each row")
+    predicted, wanted = _indices(predictions), _indices(references)
+    if len(predicted) != len(wanted):
+        raise DataError(f"{len(predicted)} predictions for {len(wanted)} references; give one prediction for each row")
     if len(wanted) == 0:
         raise DataError("no rows to score; give at least one")
-    return {name: 100.0 * MEASURES[name](found, wanted) for name in names}
+    return {name: 100.0 * MEASURES[name](predicted, wanted) for name in names}
 
 
 def _indices(values: ClassIndices) -> np.ndarray:

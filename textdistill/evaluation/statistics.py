@@ -86,12 +86,12 @@ def welch_of(first: Summary, second: Summary) -> Comparison:
     return Comparison(difference, float(test.statistic), float(df), float(test.pvalue))
 
 
-def interval(found: Summary, level: float = 0.95) -> tuple[float, float] | None:
+def interval(summary: Summary, level: float = 0.95) -> tuple[float, float] | None:
     """Student's interval of the mean, mean ± t·sd/√n; `None` for a single score."""
-    if found.n < 2:
+    if summary.n < 2:
         return None
-    reach = float(stats.t.ppf((1 + level) / 2, found.n - 1)) * found.sd / math.sqrt(found.n)
-    return found.mean - reach, found.mean + reach
+    reach = float(stats.t.ppf((1 + level) / 2, summary.n - 1)) * summary.sd / math.sqrt(summary.n)
+    return summary.mean - reach, summary.mean + reach
 
 
 def bootstrap_difference(

@@ -14,22 +14,22 @@ DROP = 0.15  # the share of words that is left out
 REACH = 3  # the most places that a word moves by
 
 
-def augmented(one: TextSet, streams: Streams, copies: int = COPIES) -> TextSet:
+def augmented(distilled: TextSet, streams: Streams, copies: int = COPIES) -> TextSet:
     """The set with `copies` varied copies of each sample behind it, with the sample's own label.
 
     A copy leaves out each word with probability 0.15 (one stays at least), and then sorts the rest by their place plus
     a uniform number from 0 to 3: as `drop` and `shift` do with word vectors, but of texts that any learner can read.
     """
-    texts, pairs = list(one.texts), None if one.pairs is None else list(one.pairs)
-    rows = list(range(len(one)))
+    texts, pairs = list(distilled.texts), None if distilled.pairs is None else list(distilled.pairs)
+    rows = list(range(len(distilled)))
     for number in range(copies):
         rng = streams.numpy("augment", number)
-        texts += [_varied(text, rng) for text in one.texts]
-        if pairs is not None and one.pairs is not None:
-            pairs += [_varied(text, rng) for text in one.pairs]
-        rows += range(len(one))
-    soft = None if one.soft is None else one.soft[rows]
-    return replace(one, texts=texts, pairs=pairs, labels=one.labels[rows], soft=soft)
+        texts += [_varied(text, rng) for text in distilled.texts]
+        if pairs is not None and distilled.pairs is not None:
+            pairs += [_varied(text, rng) for text in distilled.pairs]
+        rows += range(len(distilled))
+    soft = None if distilled.soft is None else distilled.soft[rows]
+    return replace(distilled, texts=texts, pairs=pairs, labels=distilled.labels[rows], soft=soft)
 
 
 def _varied(text: str, rng: np.random.Generator) -> str:

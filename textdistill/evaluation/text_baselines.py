@@ -59,12 +59,12 @@ def baseline_sets(
         return nearest_real_sets(synthetic, synthetic_features, train, features)
     counts, method = [per_class] * len(train.classes), METHODS[BY_METHOD[name]]
     candidates = Candidates(train.labels, train.classes, lambda: [features])
-    found = []
+    chosen = []
     for number in range(sets):
         tick(name)
         rows = method.choose(candidates, counts, streams, number)
-        found.append(_rows_as_set(train, rows, {"method": name, "number": number}))
-    return found
+        chosen.append(_rows_as_set(train, rows, {"method": name, "number": number}))
+    return chosen
 
 
 def nearest_real_sets(
@@ -80,13 +80,15 @@ def nearest_real_sets(
     """
     if len(synthetic) != len(synthetic_features):
         raise DataError(f"{len(synthetic_features)} tables of features for {len(synthetic)} synthetic sets")
-    found = []
-    for number, (one, points) in enumerate(zip(synthetic, synthetic_features, strict=True)):
-        if one.classes != train.classes:
-            raise DataError(f"synthetic set {number}: classes {one.classes}; those of the rows are {train.classes}")
-        rows = np.zeros(len(one), np.int64)
-        for label in np.unique(one.labels):
-            own, samples = np.flatnonzero(train.labels == label), np.flatnonzero(one.labels == label)
+    retrieved = []
+    for number, (distilled, points) in enumerate(zip(synthetic, synthetic_features, strict=True)):
+        if distilled.classes != train.classes:
+            raise DataError(
+                f"synthetic set {number}: classes {distilled.classes}; those of the rows are {train.classes}"
+            )
+        rows = np.zeros(len(distilled), np.int64)
+        for label in np.unique(distilled.labels):
+            own, samples = np.flatnonzero(train.labels == label), np.flatnonzero(distilled.labels == label)
             if len(own) < len(samples):
                 raise DataError(f"class {train.classes[label]!r}: {len(samples)} samples for {len(own)} training rows")
             distances = euclidean_distances(points[samples].numpy(), features[own].numpy())
@@ -94,8 +96,8 @@ def nearest_real_sets(
                 nearest = int(line.argmin())
                 rows[place] = own[nearest]
                 distances[:, nearest] = np.inf
-        found.append(_rows_as_set(train, rows, {"method": "nearest_real", "number": number}))
-    return found
+        retrieved.append(_rows_as_set(train, rows, {"method": "nearest_real", "number": number}))
+    return retrieved
 
 
 def _rows_as_set(train: TextTable, rows: np.ndarray, meta: dict[str, object]) -> TextSet:

@@ -33,7 +33,7 @@ class Cell:
 
     def per_set(self, metric: str = "accuracy") -> np.ndarray:
         """The score of every set, (sets,): the mean over its networks."""
-        return np.array([np.mean([_metric(one, metric) for one in nets]) for nets in self.scores])
+        return np.array([np.mean([_metric(net, metric) for net in nets]) for nets in self.scores])
 
     def summary(self, metric: str = "accuracy") -> Summary:
         """Mean, standard deviation and number of the sets' scores."""
@@ -41,14 +41,14 @@ class Cell:
 
     def within(self, metric: str = "accuracy") -> float:
         """The standard deviation among networks of the same set: sqrt of the mean of the sets' variances, n − 1."""
-        nets = np.array([[_metric(one, metric) for one in nets] for nets in self.scores])
+        nets = np.array([[_metric(net, metric) for net in nets] for nets in self.scores])
         return float(np.sqrt(nets.var(axis=1, ddof=1).mean())) if nets.shape[1] > 1 else 0.0
 
     def as_dict(self) -> dict[str, Any]:
         """For each metric `mean`, `sd` and `n` (over sets), `nets` and `sd_nets` (within a set), and `scores`."""
         out: dict[str, Any] = {}
         for metric in self.scores[0][0]:
-            raw = [[round(one[metric], 4) for one in nets] for nets in self.scores]
+            raw = [[round(net[metric], 4) for net in nets] for nets in self.scores]
             spread = {"nets": len(raw[0]), "sd_nets": round(self.within(metric), 4)}
             out[metric] = {**self.summary(metric).as_dict(), **spread, "scores": raw}
         return out
@@ -91,8 +91,8 @@ class Table:
         self, a: str, b: str, learner: str, metric: str = "accuracy", streams: Streams | None = None
     ) -> Difference:
         """Method `a` less method `b` by one learner, over sets."""
-        one, other = (self.cell(name, learner).per_set(metric) for name in (a, b))
-        return compare(one, other, (streams or Streams(0)).child(a, b, learner, metric))
+        first, second = (self.cell(name, learner).per_set(metric) for name in (a, b))
+        return compare(first, second, (streams or Streams(0)).child(a, b, learner, metric))
 
     def as_dict(self) -> dict[str, Any]:
         """`{method: {learner: {metric: …}}}`, with every score."""
@@ -112,10 +112,10 @@ class Table:
         for method in order:
             row = {"method": method, "samples": str(self.samples.get(method, "")), "sets": ""}
             for learner, cell in self.cells[method].items():
-                found = cell.summary(metric)
-                row["sets"] = str(found.n)
-                spread = f" ± {found.sd:.1f}" if found.n > 1 else ""
-                row[learner] = f"{found.mean:.1f}{spread}{self._stars(method, against, learner, metric)}"
+                summary = cell.summary(metric)
+                row["sets"] = str(summary.n)
+                spread = f" ± {summary.sd:.1f}" if summary.n > 1 else ""
+                row[learner] = f"{summary.mean:.1f}{spread}{self._stars(method, against, learner, metric)}"
             out.append(row)
         return out
 
@@ -155,13 +155,18 @@ def judge(
     streams = streams or Streams(0)
     if nets < 1 or (seeds is not None and not seeds):
         raise UserError(f"nets: {nets}, seeds: {seeds}; at least one network is needed")
-    empty = [method for method, found in sets.items() if not found or not all(map(len, found))]
+    empty = [
+        method for method, sets_of_method in sets.items() if not sets_of_method or not all(map(len, sets_of_method))
+    ]
     if empty or not sets or not learners:
         raise UserError(f"{', '.join(empty) or 'nothing to judge'}: every method needs at least one set with samples")
-    ready = {method: [with_classes(one, test.classes) for one in found] for method, found in sets.items()}
+    ready = {
+        method: [with_classes(distilled, test.classes) for distilled in sets_of_method]
+        for method, sets_of_method in sets.items()
+    }
     cells: dict[str, dict[str, Cell]] = {method: {} for method in sets}
     for learner in learners:
-        learner.prepare([one for found in ready.values() for one in found])
+        learner.prepare([distilled for sets_of_method in ready.values() for distilled in sets_of_method])
 
         def scores(item: tuple[str, int], learner: TextLearner = learner) -> tuple[dict[str, float], ...]:
             method, number = item
@@ -180,13 +185,15 @@ def judge(
         for method, sets_of_method in ready.items():
             of_sets = tuple(scored[method, number] for number in range(len(sets_of_method)))
             cells[method][learner.name] = Cell(of_sets)
-    most = {method: max(map(len, found)) for method, found in ready.items()}
+    most = {method: max(map(len, sets_of_method)) for method, sets_of_method in ready.items()}
     return Table(cells, most)
 
 
 def rounds(sets: Mapping[str, Sequence[TextSet]], learners: Sequence[TextLearner], nets: int) -> int:
     """How often `judge` will call `tick`."""
-    return sum(len(found) for found in sets.values()) * sum(1 if one.determined else nets for one in learners)
+    return sum(len(sets_of_method) for sets_of_method in sets.values()) * sum(
+        1 if learner.determined else nets for learner in learners
+    )
 
 
 def compare(a: Sequence[float] | np.ndarray, b: Sequence[float] | np.ndarray, streams: Streams) -> Difference:

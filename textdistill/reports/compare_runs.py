@@ -9,11 +9,13 @@ from typing import Any
 
 from textdistill.core.errors import ArtifactError, UserError
 from textdistill.core.file_names import MANIFEST, METRICS
+from textdistill.core.json_files import existing, facts_in, required
+from textdistill.core.manifest import KINDS, Manifest, manifest_of
 from textdistill.core.streams import Streams
 from textdistill.evaluation.statistics import Comparison, bootstrap_difference, interval, welch, welch_of
 from textdistill.evaluation.text_baselines import method_of
-from textdistill.reports.run_folder import Metrics, Score, existing, facts_in, required
-from textdistill.reports.text_folder import KINDS, TextMetrics
+from textdistill.reports.run_folder import Metrics, Score
+from textdistill.reports.text_folder import TextMetrics
 from textdistill.reports.text_tables import summary_of
 
 NETWORKS = "networks"  # the judge of runs on vectors and pixels: the recipe's own learner
@@ -156,23 +158,22 @@ def _names(folders: Sequence[Path]) -> list[str]:
 
 
 def _read(folder: Path, name: str) -> Read:
-    manifest, metrics = facts_in(existing(folder), MANIFEST), facts_in(folder, METRICS)
-    for file, facts in ((MANIFEST, manifest), (METRICS, metrics)):
+    stored, metrics = facts_in(existing(folder), MANIFEST), facts_in(folder, METRICS)
+    for file, facts in ((MANIFEST, stored), (METRICS, metrics)):
         if not facts:
             raise ArtifactError(f"{folder / file}: missing, so this is no finished run; evaluate it first")
-    if manifest.get("kind") in KINDS:
+    manifest = manifest_of(stored, folder / MANIFEST, "run it again")
+    if manifest.kind in KINDS:
         return _textual(folder, name, manifest)
     return _tensors(folder, name, manifest)
 
 
-def _textual(folder: Path, name: str, manifest: Mapping[str, Any]) -> Read:
+def _textual(folder: Path, name: str, manifest: Manifest) -> Read:
     metrics = required(folder / METRICS, "judge it again: textdistill evaluate", TextMetrics)
-    data = manifest.get("data")
-    data = data if isinstance(data, dict) else {}
-    classes = len(data.get("classes", []))
+    classes = len(manifest.class_names)
     if not classes:
-        raise ArtifactError(f"{folder / 'manifest.json'}: data.classes is missing; judge it again")
-    run = Read(name, _rows_of(metrics.protocol, data), classes)
+        raise ArtifactError(f"{folder / MANIFEST}: data.classes is missing; judge it again")
+    run = Read(name, _rows_of(metrics.protocol, manifest.data), classes)
     for key, block in metrics.variants.items():
         judge, _, _ = key.rpartition("@")
         kind, _, recipe = judge.partition("/")
@@ -188,12 +189,12 @@ def _textual(folder: Path, name: str, manifest: Mapping[str, Any]) -> Read:
     return run
 
 
-def _tensors(folder: Path, name: str, manifest: Mapping[str, Any]) -> Read:
+def _tensors(folder: Path, name: str, manifest: Manifest) -> Read:
     """A run on vectors, word pieces or pixels: one figure, by networks of its recipe's learner."""
     metrics = required(folder / METRICS, "evaluate the run, which writes it", Metrics)
-    recipe, data, classes = manifest.get("recipe"), manifest.get("data"), manifest.get("classes")
-    if not isinstance(recipe, dict) or not isinstance(data, dict) or not isinstance(classes, list) or not classes:
-        raise ArtifactError(f"{folder / 'manifest.json'}: recipe, data or classes are missing; run it again")
+    recipe, data, classes = manifest.recipe, manifest.data, manifest.classes
+    if not recipe or not data or not classes:
+        raise ArtifactError(f"{folder / MANIFEST}: recipe, data or classes are missing; run it again")
     run = Read(name, _rows_of(metrics.protocol, data), len(classes))
     label = f"{NETWORKS}/own"
     run.judges[label] = {

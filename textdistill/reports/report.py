@@ -15,11 +15,12 @@ from typing import Any
 import torch
 
 from textdistill.core.file_names import CARD, REPORT
+from textdistill.core.manifest import Manifest
 from textdistill.reports import pictures
 from textdistill.reports.grid import number as label_value
 from textdistill.reports.heatmap import label_heatmap
 from textdistill.reports.names import class_name, method_name
-from textdistill.reports.run_folder import FinishedRun, Manifest, Score, Scored, read_run
+from textdistill.reports.run_folder import FinishedRun, Score, Scored, read_run
 from textdistill.reports.sections import (
     FEW_CLASSES,
     Bar,

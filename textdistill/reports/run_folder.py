@@ -8,37 +8,18 @@ the entry and the remedy. Accuracies are in percent.
 from __future__ import annotations
 
 import base64
-import json
 import struct
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    FiniteFloat,
-    NonNegativeInt,
-    PositiveInt,
-    TypeAdapter,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, FiniteFloat, NonNegativeInt, PositiveInt, field_validator, model_validator
 
 from textdistill.core.errors import ArtifactError
-from textdistill.core.file_names import DECODED, IMAGES, MANIFEST, METRICS, PICTURE, REFERENCES, STEPS
+from textdistill.core.file_names import DECODED, IMAGES, METRICS, PICTURE, REFERENCES, STEPS
+from textdistill.core.json_files import Part, existing, facts_in, optional, parse, required, text_of
+from textdistill.core.manifest import Manifest, read_manifest
 from textdistill.representations.decode import Decoded
-
-T = TypeVar("T")
-MOST_BYTES = 2**26
-
-
-class Part(BaseModel):
-    """Something that a file tells; what it tells beyond what is asked for is kept."""
-
-    model_config = ConfigDict(frozen=True, extra="allow")
 
 
 class Score(Part):
@@ -96,44 +77,6 @@ class Metrics(Part):
             if len(self.confusion) != count or any(len(row) != count for row in self.confusion):
                 raise ValueError(f"confusion must have one row and one column for each of the {count} classes")
         return self
-
-
-class Manifest(Part):
-    """`manifest.json`, of a distilled set: where it comes from and what it consists of."""
-
-    recipe: dict[str, Any]
-    title: str
-    paper: str | list[str] | None = None
-    versions: dict[str, Any] = Field(default_factory=dict)
-    seed: int | None = None
-    data: dict[str, Any] = Field(default_factory=dict)
-    vectors: dict[str, Any] | None = None
-    learning_rates: list[list[float]] | None = None
-    classes: list[str] = Field(default_factory=list)
-    shape: list[int] | None = None
-    targets: list[list[list[FiniteFloat]]] | None = None
-    owners: list[NonNegativeInt] | None = None
-    commit: str | None = None
-    variant: str | None = None
-
-    @model_validator(mode="after")
-    def _even(self) -> Manifest:
-        widths = {len(label) for step in self.targets or [] for label in step}
-        if len({len(step) for step in self.targets or []}) > 1 or len(widths) > 1 or 0 in widths:
-            raise ValueError(
-                "targets must be a full table: as many samples in every step, as many values in every label"
-            )
-        if widths and self.classes and widths != {len(self.classes)}:
-            raise ValueError(f"targets must hold one value for each of the {len(self.classes)} classes")
-        if self.owners and self.targets and len(self.owners) != sum(map(len, self.targets)):
-            raise ValueError("owners must hold one class for each sample of targets")
-        return self
-
-    @property
-    def papers(self) -> list[str]:
-        """The BibTeX keys."""
-        keys = self.paper if isinstance(self.paper, list) else (self.paper or "").split(",")
-        return [key.strip() for key in keys if key.strip()]
 
 
 class Step(Part):
@@ -216,8 +159,8 @@ def read_run(folder: Path) -> FinishedRun:
     folder = existing(folder)
     again = "evaluate the run again, or delete the file to leave it out"
     metrics = required(folder / METRICS, "evaluate the run, which writes it", Metrics)
-    manifest = required(folder / MANIFEST, "distil again, or copy it from the run's machine", Manifest)
-    decoded = optional(folder / DECODED, again, dict[str, Any])
+    manifest = read_manifest(folder, "distil again, or copy it from the run's machine", "recipe")
+    decoded = optional(folder / DECODED, again, dict)
     return FinishedRun(
         folder=folder,
         metrics=metrics,
@@ -230,77 +173,16 @@ def read_run(folder: Path) -> FinishedRun:
     )
 
 
-def existing(folder: str | Path) -> Path:
-    """The folder's path. Errors: `ArtifactError` where there is no such folder."""
-    if not Path(folder).is_dir():
-        raise ArtifactError(f"{folder}: no such folder; give the folder of a finished run")
-    return Path(folder)
-
-
 def decoded_in(folder: Path) -> Decoded:
     """The decoded sentences of a run's folder. Errors: `ArtifactError` where there are none, or damaged ones."""
     return Decoded.from_dict(facts_in(folder, DECODED))
-
-
-def facts_in(folder: Path, name: str) -> dict[str, Any]:
-    """The JSON object that anybody's folder has under a name; empty where there is none, or where `folder` is a file.
-
-    Errors: `ArtifactError` for a file that leads outside the folder, is larger than 64 MiB, or holds no object.
-    """
-    path = Path(folder) / name
-    if not Path(folder).is_dir() or not path.exists():
-        return {}
-    if not path.resolve().is_relative_to(Path(folder).resolve()):
-        raise ArtifactError(f"{path}: leads outside the folder; copy the real file there")
-    if path.stat().st_size > MOST_BYTES:
-        raise ArtifactError(f"{path}: more than {MOST_BYTES >> 20} MiB; that is no file of a run")
-    return _parse(text_of(path, "give another folder") or "{}", str(path), "give another folder", dict[str, Any])
-
-
-def required(path: Path, remedy: str, kind: type[T]) -> T:
-    """A file's JSON as `kind`; a file that is not there is an `ArtifactError` too."""
-    content = optional(path, remedy, kind)
-    if content is None:
-        raise ArtifactError(f"{path}: missing, so the run is not finished; {remedy}")
-    return content
-
-
-def optional(path: Path, remedy: str, kind: type[T]) -> T | None:
-    """A file's JSON as `kind`, or `None` when there is no such file; `ArtifactError` for anything else in it."""
-    text = text_of(path, remedy)
-    return None if text is None else _parse(text, str(path), remedy, kind)
-
-
-def text_of(path: Path, remedy: str) -> str | None:
-    """The text of a file, or `None` when there is no such file."""
-    try:
-        return path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ArtifactError(f"{path}: cannot be read as UTF-8 text ({error}); {remedy}") from None
-
-
-def _parse(text: str, source: str, remedy: str, kind: type[T]) -> T:
-    try:
-        return TypeAdapter(kind).validate_python(json.loads(text))
-    except json.JSONDecodeError as error:
-        raise ArtifactError(f"{source}: not JSON at line {error.lineno}, {error.msg.lower()}; {remedy}") from None
-    except RecursionError:
-        raise ArtifactError(f"{source}: nested too deeply to be a run's file; {remedy}") from None
-    except ValidationError as error:
-        faults = [
-            f"{'.'.join(map(str, fault['loc'])) or 'whole file'}: {fault['msg']}, found {fault['input']!r:.60}"
-            for fault in error.errors()[:4]
-        ]
-        raise ArtifactError(f"{source}: {'; '.join(faults)}; {remedy}") from None
 
 
 def steps_of(path: Path) -> list[Step]:
     """The lines of the log in order of their step; of a step that a resumed run took again, the last line counts."""
     remedy = "delete the faulty line, or the file to leave the curves out"
     lines = enumerate((text_of(path, remedy) or "").split("\n"), start=1)
-    steps = [_parse(line, f"{path}, line {number}", remedy, Step) for number, line in lines if line.strip()]
+    steps = [parse(line, f"{path}, line {number}", remedy, Step) for number, line in lines if line.strip()]
     return [step for _, step in sorted({step.step: step for step in steps}.items())]
 
 

@@ -6,7 +6,6 @@ Needed are `metrics.json` (with `variants`) and `manifest.json`; `samples.jsonl`
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,23 +14,12 @@ from pydantic import Field, FiniteFloat, NonNegativeInt, PositiveInt
 
 from textdistill.core.errors import ArtifactError
 from textdistill.core.file_names import LOOK, MANIFEST, METRICS, MODEL_STEPS, REFERENCES, SAMPLES, STEPS
+from textdistill.core.json_files import Part, existing, optional, required, text_of
+from textdistill.core.manifest import Headline, Manifest, read_manifest
 from textdistill.data.sets.text_set import TextSet
 from textdistill.data.sets.text_sets import read_text_set
-from textdistill.reports.run_folder import (
-    Cost,
-    Part,
-    Picture,
-    Score,
-    Scored,
-    Step,
-    existing,
-    optional,
-    required,
-    steps_of,
-    text_of,
-)
+from textdistill.reports.run_folder import Cost, Picture, Score, Scored, Step, steps_of
 
-KINDS = ("texts", "evaluation")  # a run's folder, and the judgement of a set
 AGAIN = "judge it again (textdistill evaluate), or delete the file to leave it out"
 
 
@@ -103,26 +91,6 @@ class TextMetrics(Part):
     test_copies: SeenRows | None = None
 
 
-class Headline(Part):
-    """Which method and size a run is remembered by."""
-
-    method: str
-    size: PositiveInt
-
-
-class TextManifest(Part):
-    """`manifest.json`: what was done, with which data."""
-
-    kind: str
-    title: str
-    recipe: dict[str, Any] = Field(default_factory=dict)
-    seed: int | None = None
-    commit: str | None = None
-    versions: dict[str, Any] = Field(default_factory=dict)
-    data: dict[str, Any] = Field(default_factory=dict)
-    headline: Headline
-
-
 class Near(Part):
     """A real row that lies near a sample."""
 
@@ -158,7 +126,7 @@ class TextFolder:
 
     folder: Path
     metrics: TextMetrics
-    manifest: TextManifest
+    manifest: Manifest
     samples: TextSet | None
     look: Look | None
     steps: list[Step]
@@ -168,17 +136,13 @@ class TextFolder:
     @property
     def classes(self) -> list[str]:
         """Names of the classes, in the order of the labels."""
-        return [str(name) for name in self.manifest.data.get("classes", [])]
+        return self.manifest.class_names
 
-
-def kind_of(folder: Path) -> str | None:
-    """`texts` or `evaluation` where the folder's manifest says so; `None` for any other folder."""
-    try:
-        manifest = json.loads((Path(folder) / MANIFEST).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return None
-    kind = manifest.get("kind") if isinstance(manifest, dict) else None
-    return kind if kind in KINDS else None
+    @property
+    def headline(self) -> Headline:
+        """Which method and size the run is remembered by."""
+        assert self.manifest.headline is not None  # `read_folder` reads no manifest without one
+        return self.manifest.headline
 
 
 def read_folder(folder: Path) -> TextFolder:
@@ -188,9 +152,8 @@ def read_folder(folder: Path) -> TextFolder:
         if not (folder / name).resolve().is_relative_to(folder.resolve()):
             raise ArtifactError(f"{folder / name}: leads outside the folder; copy the real file there")
     metrics = required(folder / METRICS, "judge the sets, which writes it: textdistill evaluate", TextMetrics)
-    manifest = required(folder / MANIFEST, "run it again, or copy it from the run's machine", TextManifest)
-    classes = manifest.data.get("classes")
-    samples = read_text_set(folder, classes) if (folder / SAMPLES).is_file() else None
+    manifest = read_manifest(folder, "run it again, or copy it from the run's machine", "kind", "headline")
+    samples = read_text_set(folder, manifest.data.get("classes")) if (folder / SAMPLES).is_file() else None
     look = optional(folder / LOOK, AGAIN, Look)
     lines = (text_of(folder / MODEL_STEPS, AGAIN) or "").splitlines()
     remedy = "delete the faulty line, or the file to leave the curves out"
@@ -210,9 +173,9 @@ def read_folder(folder: Path) -> TextFolder:
     )
 
 
-def _fitting(look: Look, samples: TextSet | None, manifest: TextManifest, folder: Path) -> Look:
+def _fitting(look: Look, samples: TextSet | None, manifest: Manifest, folder: Path) -> Look:
     """What was seen must be of the samples and classes that lie beside it."""
-    classes = len(manifest.data.get("classes", []))
+    classes = len(manifest.class_names)
     n = 0 if samples is None else len(samples)
     faults = []
     if look.near and len(look.near) != n:

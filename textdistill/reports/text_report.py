@@ -53,7 +53,7 @@ def write_text_page(folder: Path) -> Path:
 def _view(run: TextFolder) -> dict[str, Any]:
     code, digest = script("text_page.js")
     metrics, look = run.metrics, run.look
-    tables = judge_tables(metrics.variants, run.manifest.headline.size)
+    tables = judge_tables(metrics.variants, run.headline.size)
     main = next((table for table in tables if table.bars), tables[0])
     return {
         "run": run,
@@ -181,7 +181,7 @@ _READING = {
 def _reading(run: TextFolder) -> dict[str, Any] | None:
     """What the texts of each method are like, a line each; where only the headline was looked at, that one."""
     looked = {} if run.look is None else run.look.texts
-    texts = dict(run.metrics.texts) or ({run.manifest.headline.method: looked} if looked else {})
+    texts = dict(run.metrics.texts) or ({run.headline.method: looked} if looked else {})
     known = [key for key in _READING if any(key in facts for facts in texts.values())]
     if not known:
         return None

@@ -21,6 +21,7 @@ from textdistill.core.distill import Objective
 from textdistill.core.errors import ArtifactError
 from textdistill.core.file_names import MANIFEST, TENSORS
 from textdistill.core.learner import Learner, Params
+from textdistill.core.manifest import Manifest, check_format, manifest_of, write_manifest
 from textdistill.core.schedule import DistilledSet
 from textdistill.core.streams import Streams
 from textdistill.core.unroll import Inner
@@ -28,7 +29,6 @@ from textdistill.evaluation.training import train_by_schedule
 from textdistill.recipe.read import Recipe, resolve
 from textdistill.recipe.show import settings_of
 
-FORMAT = 1
 # A label table larger than this many numbers stays in the tensors alone.
 MANIFEST_LABELS = 20_000
 
@@ -39,25 +39,30 @@ class Artifact:
 
     folder: Path
     distilled: DistilledSet
-    manifest: dict[str, Any]
+    manifest: Manifest
 
     @property
     def classes(self) -> list[str]:
         """The class names, in the order of the labels."""
-        return list(self.manifest["classes"])
+        return list(self.manifest.classes)
+
+    @property
+    def seed(self) -> int:
+        """What everything random of the run followed from."""
+        assert self.manifest.seed is not None  # `load` reads no set without one
+        return self.manifest.seed
 
     def recipe(self, overrides: Sequence[str] = (), data_dir: str | None = None) -> Recipe:
         """The recipe it was made by; a part of one's own (package.module:Class) is never imported from a stored set."""
         recipe = resolve(
-            self.manifest["recipe"],
+            self.manifest.recipe,
             overrides,
             None,
-            name=str(self.manifest.get("name", self.folder.name)),
+            name=self.manifest.name or self.folder.name,
             data_dir=data_dir,
             custom=False,
         )
-        variant = self.manifest.get("variant")
-        return replace(recipe, variant=None if variant is None else str(variant))
+        return replace(recipe, variant=self.manifest.variant)
 
     def learner(self) -> Learner:
         """The network that the set was distilled for."""
@@ -103,8 +108,8 @@ def fitting(learner: Learner, distilled: DistilledSet) -> Learner:
         if odd:
             where = TENSORS if distilled.folder is None else distilled.folder / TENSORS
             name = odd[0]
-            found = f"{name} is {stored.get(name, 'missing')}, the recipe's network has {wanted.get(name, 'none')}"
-            raise ArtifactError(f"{where}: theta0 does not fit: {found}; distil again")
+            difference = f"{name} is {stored.get(name, 'missing')}, the recipe's network has {wanted.get(name, 'none')}"
+            raise ArtifactError(f"{where}: theta0 does not fit: {difference}; distil again")
     return learner
 
 
@@ -124,10 +129,10 @@ def commit() -> str | None:
     here = Path(__file__).resolve().parents[1]
     try:
         # Output a run itself records (a recipe's results) does not make the code another.
-        found = subprocess.run(
+        head = subprocess.run(
             ["git", "-C", str(here), "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, timeout=10
         )
-        if found.returncode:
+        if head.returncode:
             return None
         changed = subprocess.run(
             ["git", "-C", str(here), "status", "--porcelain", "--", ".", "../embeddings"],
@@ -137,7 +142,7 @@ def commit() -> str | None:
         )
     except (OSError, subprocess.SubprocessError):
         return None
-    return found.stdout.strip() + ("+" if changed.stdout.strip() else "")
+    return head.stdout.strip() + ("+" if changed.stdout.strip() else "")
 
 
 def save(
@@ -148,15 +153,14 @@ def save(
     data: dict[str, Any],
     vectors: dict[str, Any],
     precision: Mapping[str, str] | None = None,
-) -> dict[str, Any]:
-    """Write the two files, each whole or not at all, and return the manifest. Nothing in them depends on the clock.
+) -> None:
+    """Write the two files, each whole or not at all. Nothing in them depends on the clock.
 
     `precision` tells the type that each section multiplied in, where that was a choice.
     """
     classes = [str(name) for name in data["classes"]]
     labels = distilled.targets
-    manifest = {
-        "format": FORMAT,
+    entries: dict[str, Any] = {
         "name": recipe.name,
         "title": recipe.title,
         "paper": recipe.paper,
@@ -174,15 +178,14 @@ def save(
         "outcome": {key: value for key, value in distilled.meta.items() if key not in ("cost", "owners")},
     }
     if precision:
-        manifest["precision"] = dict(precision)
+        entries["precision"] = dict(precision)
     if "owners" in distilled.meta:  # the classes that samples, which are real rows, came with
-        manifest["owners"] = distilled.meta["owners"]
+        entries["owners"] = distilled.meta["owners"]
     if labels.numel() <= MANIFEST_LABELS:
-        manifest["targets"] = [[[round(x, 6) for x in label] for label in step] for step in labels.tolist()]
+        entries["targets"] = [[[round(x, 6) for x in label] for label in step] for step in labels.tolist()]
     folder.mkdir(parents=True, exist_ok=True)
     write_atomic(folder / TENSORS, save_tensors(distilled.tensors()))
-    write_atomic(folder / MANIFEST, json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
-    return manifest
+    write_manifest(folder, Manifest(**entries))
 
 
 def load(folder: str | Path) -> Artifact:
@@ -196,17 +199,16 @@ def load(folder: str | Path) -> Artifact:
         if not (folder / name).resolve().is_relative_to(folder.resolve()):
             raise ArtifactError(f"{folder / name}: leads outside the folder; copy the real file there")
     try:
-        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        stored = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise ArtifactError(f"{folder / MANIFEST}: not readable JSON ({error})") from None
-    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
-        found = manifest.get("format") if isinstance(manifest, dict) else type(manifest).__name__
-        raise ArtifactError(f"{folder / MANIFEST}: format {found!r}; this version reads format {FORMAT}")
+    check_format(stored, folder / MANIFEST)
     try:
         tensors = load_tensors((folder / TENSORS).read_bytes())
     except (OSError, SafetensorError, ValueError) as error:
         raise ArtifactError(f"{folder / TENSORS}: not a readable safetensors file ({error})") from None
-    return Artifact(folder, _checked(folder, tensors, manifest), manifest)
+    distilled = _checked(folder, tensors, stored)
+    return Artifact(folder, distilled, manifest_of(stored, folder / MANIFEST, "distil again"))
 
 
 def _checked(folder: Path, tensors: dict[str, torch.Tensor], manifest: dict[str, Any]) -> DistilledSet:
@@ -216,11 +218,11 @@ def _checked(folder: Path, tensors: dict[str, torch.Tensor], manifest: dict[str,
         raise ArtifactError(f"{where}: lacks {', '.join(sorted(missing))}")
     inputs, targets, rates = tensors["inputs"], tensors["targets"], tensors["learning_rates"]
     if inputs.dim() < 3 or targets.dim() != 3 or rates.dim() != 2:
-        found = f"{inputs.dim()}, {targets.dim()}, {rates.dim()}"
-        raise ArtifactError(f"{where}: inputs, targets, learning_rates have {found} axes; allowed: 3 or more, 3, 2")
+        axes = f"{inputs.dim()}, {targets.dim()}, {rates.dim()}"
+        raise ArtifactError(f"{where}: inputs, targets, learning_rates have {axes} axes; allowed: 3 or more, 3, 2")
     if inputs.shape[:2] != targets.shape[:2] or rates.shape[1] != inputs.shape[0]:
-        found = f"{list(inputs.shape)}, {list(targets.shape)}, {list(rates.shape)}"
-        raise ArtifactError(f"{where}: shapes {found} do not fit together")
+        shapes = f"{list(inputs.shape)}, {list(targets.shape)}, {list(rates.shape)}"
+        raise ArtifactError(f"{where}: shapes {shapes} do not fit together")
     classes = manifest.get("classes")
     if not isinstance(classes, list) or len(classes) != targets.shape[2]:
         raise ArtifactError(f"{folder / MANIFEST}: classes must name the {targets.shape[2]} classes of the labels")
@@ -236,7 +238,9 @@ def _checked(folder: Path, tensors: dict[str, torch.Tensor], manifest: dict[str,
     meta = dict(outcome) if isinstance(outcome, dict) else {}
     owners = manifest.get("owners")
     if owners is not None:
-        whole = isinstance(owners, list) and all(type(one) is int and one in range(len(classes)) for one in owners)
+        whole = isinstance(owners, list) and all(
+            type(owner) is int and owner in range(len(classes)) for owner in owners
+        )
         if not whole or len(owners) != targets.shape[0] * targets.shape[1]:
             raise ArtifactError(f"{folder / MANIFEST}: owners must number one class for each sample")
         meta["owners"] = owners

@@ -168,14 +168,14 @@ def evaluate(
     artifact = load(folder)
     recipe = recipe or artifact.recipe()
     task = task or prepare_task(recipe, reporter)
-    seed = int(artifact.manifest["seed"]) if seed is None else seed
+    seed = artifact.seed if seed is None else seed
     sets = sets or [
-        _with_cost(one) for one in (folder, *sorted((folder / "repeats").glob("[0-9]*"), key=lambda p: int(p.name)))
+        _with_cost(place) for place in (folder, *sorted((folder / "repeats").glob("[0-9]*"), key=lambda p: int(p.name)))
     ]
     where = pick_device(device)
     learner = learner_of(recipe, tuple(sets[0].inputs.shape[2:]), len(task.classes)).to(where)
-    for one in sets:
-        fitting(learner, one)
+    for distilled in sets:
+        fitting(learner, distilled)
     settings = recipe.evaluate
     with reporter.stage("evaluating", None) as bar:
         bench = make_bench(recipe, task, learner, seed, lambda what: bar.advance(what))
@@ -187,21 +187,21 @@ def evaluate(
             embeddings.default_cache_dir() if cache is None else cache,
         )
         snapper = task.snap() if settings.snapped and "inputs" in recipe.synthetic.learn else None
-        trained = [to_train_for(bench, one) for one in sets]
+        trained = [to_train_for(bench, distilled) for distilled in sets]
 
         def piece(own: Bench, name: str) -> Any:
             return whole.scores() if name == "full" else run_baselines(own, trained[0])
 
         # The two longest pieces stand side by side; kept scores take no time, and leave the baselines all cores.
         together = [["full"], ["baselines"]] if whole.kept() is not None else [["full", "baselines"]]
-        full, (baselines, notes) = [found for names in together for found in bench.each(piece, names, alone=False)]
+        full, (baselines, notes) = [scores for names in together for scores in bench.each(piece, names, alone=False)]
         metrics = headline(bench, trained, full, snapper)
         metrics["baselines"] = baselines
         texts = task.plain_texts()
         if settings.traditional and texts is not None:
             bar.advance("TF-IDF")
             metrics["traditional"] = _traditional(texts, notes.pop("random_rows"), seed, task.metrics)
-    costs = [one.meta.get("cost", {}) for one in sets]
+    costs = [distilled.meta.get("cost", {}) for distilled in sets]
     metrics["samples"] = sets[0].samples
     metrics["cost"] = {
         "distill_seconds": round(sum(float(c.get("distill_seconds", 0.0)) for c in costs) / len(costs), 1),
@@ -218,8 +218,8 @@ def evaluate(
         "draws": settings.draws,
         "steps": settings.steps,
         "inner_steps": trained[0].length,
-        "inner_steps_of_sets": [one.length for one in trained],
-        "recorded_steps_of_sets": [one.length for one in sets],
+        "inner_steps_of_sets": [distilled.length for distilled in trained],
+        "recorded_steps_of_sets": [distilled.length for distilled in sets],
         "test_rows": len(task.test),
         "train_rows": len(task.train),
         "full_rows": full_rows(bench),
@@ -315,8 +315,8 @@ def _traditional(texts: Splits[TextTable], rows: list[int], seed: int, metrics: 
     counts, asked = [word_counts(texts) for texts in joined]
     labels, out = np.asarray(train.labels), {}
     for name, which in {"tfidf_full": np.arange(len(labels)), "tfidf_random_real": np.array(rows)}.items():
-        found = logistic(counts[which], labels[which], asked, test.labels, seed=seed, metrics=names)
-        out[name] = block([found])
+        scores = logistic(counts[which], labels[which], asked, test.labels, seed=seed, metrics=names)
+        out[name] = block([scores])
     return out
 
 

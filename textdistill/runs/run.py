@@ -39,8 +39,8 @@ def run(
     out = Path(out)
     claim(out, resume, force)
     claimed()
-    with trackers.opened(track, out, recipe.raw) as told:
-        reporter = Reporter(quiet=quiet, trackers=told)
+    with trackers.opened(track, out, recipe.raw) as opened:
+        reporter = Reporter(quiet=quiet, trackers=opened)
         make: Callable[..., Run | TextRun] = pipeline.run if recipe.text is None else run_texts
         done = make(recipe, out, seed=seed, resume=resume, device=device, reporter=reporter)
         reporter.track("result", 0, trackers.results(done.metrics))
@@ -68,4 +68,4 @@ def variants(recipe: Recipe, done: Run | TextRun) -> Mapping[str, Mapping[str, A
 
 def made_by(done: Run | TextRun) -> str | None:
     """The commit that made a run."""
-    return done.commit if isinstance(done, TextRun) else done.artifact.manifest["commit"] or commit()
+    return done.commit if isinstance(done, TextRun) else done.artifact.manifest.commit or commit()

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from textdistill.core.errors import ArtifactError, RecipeError
+from textdistill.core.manifest import kind_of
 from textdistill.data import DataSettings
 from textdistill.recipe.read import Recipe, resolve
-from textdistill.reports.text_folder import kind_of, read_folder
+from textdistill.reports.text_folder import read_folder
 from textdistill.runs.artifact import Artifact, load
 
 DATA_DIR = "TEXTDISTILL_DATA_DIR"
@@ -22,10 +23,13 @@ def data_folder(given: str | Path | None) -> str | None:
 
 def stored_recipe(artifact: Artifact, overrides: Sequence[str] = (), data_dir: str | Path | None = None) -> Recipe:
     """The recipe of a stored set, with other evaluation settings or another folder of data if wished."""
-    other = [one for one in overrides if not one.startswith("evaluate.")]
+    other = [override for override in overrides if not override.startswith("evaluate.")]
     if other:
-        told = [f"{one}: of a stored set the evaluation alone can be changed (evaluate.KEY=VALUE)" for one in other]
-        raise RecipeError(told)
+        faults = [
+            f"{override}: of a stored set the evaluation alone can be changed (evaluate.KEY=VALUE)"
+            for override in other
+        ]
+        raise RecipeError(faults)
     return artifact.recipe(overrides, data_folder(data_dir))
 
 

@@ -36,7 +36,7 @@ def opened(asked: Sequence[str], out: Path, settings: Mapping[str, Any]) -> Iter
     """
     trackers: list[Tracker] = []
     try:
-        trackers += [_open(one, out, settings) for one in asked]
+        trackers += [_open(word, out, settings) for word in asked]
         yield trackers
     finally:
         for tracker in trackers:
@@ -45,8 +45,8 @@ def opened(asked: Sequence[str], out: Path, settings: Mapping[str, Any]) -> Iter
 
 def check(asked: Sequence[str]) -> None:
     """Raise what `opened` would for unknown trackers and missing packages, without opening any."""
-    for one in asked:
-        _module(one.partition(":")[0])
+    for word in asked:
+        _module(word.partition(":")[0])
 
 
 def numbers(values: Mapping[str, Any]) -> dict[str, float]:
@@ -65,8 +65,8 @@ def results(metrics: Mapping[str, Any]) -> dict[str, float]:
         before = f"{name}/" if name else ""
         scored = {key: block.get(key) for key in ("full", "distilled", "distilled_snapped")}
         for key, scores in {**scored, **block.get("baselines", {})}.items():
-            for metric, told in (scores or {}).items():
-                out[f"{before}{key}/{metric}"] = told["mean"]
+            for metric, summary in (scores or {}).items():
+                out[f"{before}{key}/{metric}"] = summary["mean"]
         if "ratio" in block:
             out[f"{before}ratio"] = block["ratio"]["mean"]
     return out

@@ -42,8 +42,8 @@ def decode(source: Path | bytes | Image.Image, called: str) -> np.ndarray:
             f"{called}: cannot be read as an image (none of {', '.join(FORMATS)}); replace or remove it"
         ) from None
     except Exception as error:  # decoders meet damage with errors of every kind
-        told = (str(error).splitlines() or [repr(error)])[0]
-        raise DataError(f"{called}: cannot be read as an image ({told[:120]}); replace or remove it") from None
+        reason = (str(error).splitlines() or [repr(error)])[0]
+        raise DataError(f"{called}: cannot be read as an image ({reason[:120]}); replace or remove it") from None
 
 
 def collect(images: Iterable[tuple[str, np.ndarray]], count: int, source: str, size: int | None) -> np.ndarray:
@@ -52,25 +52,25 @@ def collect(images: Iterable[tuple[str, np.ndarray]], count: int, source: str, s
     With `size` every image is resized to a square of that side, without it all must have one size. If any has
     colour, grey ones get three equal channels. Raises `DataError`.
     """
-    found: list[np.ndarray] = []
+    arrays: list[np.ndarray] = []
     first = ""
     for called, image in images:
         image = image if size is None else resized(image[None], size)[0]
-        if not found:
+        if not arrays:
             first = called
             check_bytes(count * image.size, source)
-        elif image.shape[1:] != found[0].shape[1:]:
+        elif image.shape[1:] != arrays[0].shape[1:]:
             raise DataError(
-                f"{called}: {_size(image)} pixels, but {first} has {_size(found[0])}; one size is needed: "
+                f"{called}: {_size(image)} pixels, but {first} has {_size(arrays[0])}; one size is needed: "
                 "resize them, or give a size (representation: {name: pixels, size: 32})"
             )
-        found.append(image)
-    if not found:
+        arrays.append(image)
+    if not arrays:
         raise DataError(f"{source}: no images")
-    channels = max(len(image) for image in found)
-    check_bytes(len(found) * channels * found[0][0].size, source)
-    out = np.empty((len(found), channels, *found[0].shape[1:]), dtype=np.uint8)
-    for row, image in enumerate(found):
+    channels = max(len(image) for image in arrays)
+    check_bytes(len(arrays) * channels * arrays[0][0].size, source)
+    out = np.empty((len(arrays), channels, *arrays[0].shape[1:]), dtype=np.uint8)
+    for row, image in enumerate(arrays):
         out[row] = image  # one channel spreads over three
     return out
 

@@ -90,41 +90,41 @@ def _idx(folder: Path, known: KnownImages | None) -> dict[str, Decoded]:
             f"{folder}: idx files of several data sets ({', '.join(sorted(prefixes))}); keep those of one, or name a "
             "known data set"
         )
-    found = {}
+    splits = {}
     for split, pair in files.items():
         if len(pair) != 2:
             missing = ({"images", "labels"} - set(pair)).pop()
             raise DataError(f"{folder}: {next(iter(pair.values())).name} is there, the {missing} of {split} are not")
         first, transposed = (known.first_label, known.transposed) if known else (0, False)
         pixels, labels = read_idx_pair(pair["images"], pair["labels"], first, transposed)
-        found[split] = replace(_numbered(pair["labels"], pixels, labels, known), source=str(pair["images"]))
-    return found
+        splits[split] = replace(_numbered(pair["labels"], pixels, labels, known), source=str(pair["images"]))
+    return splits
 
 
 def _cifar10(folder: Path, known: KnownImages | None) -> dict[str, Decoded]:
-    found = {}
+    splits = {}
     for split, pattern in (("train", "data_batch_*.bin"), ("test", "test_batch.bin")):
         if paths := sorted(folder.glob(pattern)):
-            found[split] = _numbered(paths[0], *read_cifar(paths, 1, 0), known, _listed(folder, "batches.meta.txt"))
-    return found
+            splits[split] = _numbered(paths[0], *read_cifar(paths, 1, 0), known, _listed(folder, "batches.meta.txt"))
+    return splits
 
 
 def _cifar100(folder: Path, known: KnownImages | None) -> dict[str, Decoded]:
     coarse = known is not None and known.label == "coarse_label"
     names = _listed(folder, "coarse_label_names.txt" if coarse else "fine_label_names.txt")
-    found = {}
+    splits = {}
     for split in ("train", "test"):
         if (path := folder / f"{split}.bin").is_file():
-            found[split] = _numbered(path, *read_cifar([path], 2, 0 if coarse else 1), known, names)
-    return found
+            splits[split] = _numbered(path, *read_cifar([path], 2, 0 if coarse else 1), known, names)
+    return splits
 
 
 def _svhn(folder: Path, known: KnownImages | None) -> dict[str, Decoded]:
-    found = {}
+    splits = {}
     for split in ("train", "test"):
         if (path := folder / f"{split}_32x32.mat").is_file():
-            found[split] = _numbered(path, *read_svhn(path), known)
-    return found
+            splits[split] = _numbered(path, *read_svhn(path), known)
+    return splits
 
 
 _READERS: dict[str, Callable[[Path, KnownImages | None], dict[str, Decoded]]] = {
@@ -164,12 +164,12 @@ def _classes(folder: Path, size: int | None) -> tuple[dict[str, Decoded], list[s
     below = {path.name for path in _folders(folder)}
     if not below <= _SPLITS_NAMES or not any(_folders(folder / name) for name in below):
         return {"train": _class_folders(folder, size, notes)}, notes
-    found = {}
+    splits = {}
     for split, names in _SPLIT_FOLDERS.items():
         name = next((name for name in names if name in below), None)
         if name is not None:
-            found[split] = _class_folders(folder / name, size, notes)
-    return found, notes
+            splits[split] = _class_folders(folder / name, size, notes)
+    return splits, notes
 
 
 def _class_folders(folder: Path, size: int | None, notes: list[str]) -> Decoded:

@@ -57,8 +57,8 @@ def read_idx(path: Path, dimensions: int) -> np.ndarray:
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path}: cannot be read ({error}); get it again") from None
     if len(data) != needed:
-        found = f"only {len(data):,}" if len(data) < needed else "more"
-        raise DataError(f"{path}: its header says {needed:,} bytes ({what}), it has {found}; get it again")
+        length = f"only {len(data):,}" if len(data) < needed else "more"
+        raise DataError(f"{path}: its header says {needed:,} bytes ({what}), it has {length}; get it again")
     return np.frombuffer(data, np.uint8).reshape(shape)
 
 
@@ -104,8 +104,8 @@ def read_svhn(path: Path) -> tuple[np.ndarray, np.ndarray]:
     except DataError:
         raise
     except Exception as error:  # its reader meets damage with errors of every kind
-        told = (str(error).splitlines() or [repr(error)])[0]
-        raise DataError(f"{path}: cannot be read as a MATLAB file ({told[:120]}); get it again") from None
+        reason = (str(error).splitlines() or [repr(error)])[0]
+        raise DataError(f"{path}: cannot be read as a MATLAB file ({reason[:120]}); get it again") from None
     if images.dtype != np.uint8 or codes.dtype.kind not in "iuf" or len(codes) != images.shape[3]:
         raise DataError(
             f"{path}: X is {images.dtype} of {images.shape[3]} images, y is {codes.dtype} of {len(codes)} labels; "

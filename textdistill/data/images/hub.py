@@ -74,14 +74,14 @@ def image_split(rows: Records, known: KnownImages | None, label: str | None, siz
 
 
 def _column(rows: Records, usual: tuple[str, ...], what: str) -> str:
-    found = next((name for name in usual if name in rows.names), None)
-    if found is None:
+    column = next((name for name in usual if name in rows.names), None)
+    if column is None:
         remedy = "; name it (data: {label: COLUMN})" if what == "labels" else ""
         raise DataError(
             f"{rows.source}: no column of {what} ({', '.join(dict.fromkeys(usual))}); "
             f"columns: {', '.join(rows.names)}{remedy}"
         )
-    return found
+    return column
 
 
 def _picture(value: Any, called: str) -> Image.Image | bytes:

@@ -84,8 +84,8 @@ def _named(settings: DataSettings, name: str, known: KnownImages | None, size: i
         if folder is None:
             notes.append(has)
         else:
-            parts, told = read_folder(folder, known, size)
-            notes += told
+            parts, remarks = read_folder(folder, known, size)
+            notes += remarks
             described = str(folder)
             missing = f"{folder}: no images to train on, only {', '.join(parts)}"
             if "train" not in parts and known is None and "/" in name:

@@ -35,17 +35,17 @@ def set_files(path: Path) -> list[Path]:
         raise DataError(f"{path}: no such file or folder" + (f"; there is {', '.join(near)}" if near else ""))
     if not path.is_dir():
         return [path]
-    found = _in_folder(path)
-    if not found:
-        found = [file for folder in sorted(_folders(path), key=_natural) for file in _in_folder(folder)]
-    if not found:
+    files = _in_folder(path)
+    if not files:
+        files = [file for folder in sorted(_folders(path), key=_natural) for file in _in_folder(folder)]
+    if not files:
         if (path / TENSORS).is_file():
             raise DataError(f"{path}: a run whose samples are no texts ({TENSORS}, no {SAMPLES}): it cannot be read")
-        has = ", ".join(sorted(one.name for one in path.iterdir())[:10]) or "nothing"
+        has = ", ".join(sorted(entry.name for entry in path.iterdir())[:10]) or "nothing"
         raise DataError(f"{path}: no {SAMPLES} and no table ({', '.join(suffixes()[:5])}); it has {has}")
-    for file in found:
+    for file in files:
         _inside(path, file)
-    return found
+    return files
 
 
 def read_bounded(path: Path) -> Records:
@@ -67,8 +67,8 @@ def _in_folder(folder: Path) -> list[Path]:
     if named:
         return named
     for place in (folder, folder / "data"):
-        tables = [one for one in place.iterdir() if _is_table(one)] if place.is_dir() else []
-        train = [one for one in tables if re.fullmatch(r"train(-\d+-of-\d+)?", one.name.split(".")[0])]
+        tables = [file for file in place.iterdir() if _is_table(file)] if place.is_dir() else []
+        train = [file for file in tables if re.fullmatch(r"train(-\d+-of-\d+)?", file.name.split(".")[0])]
         if tables:
             return sorted(train or tables, key=_natural)
     return []
@@ -81,9 +81,9 @@ def _is_table(path: Path) -> bool:
 
 
 def _folders(path: Path) -> Iterator[Path]:
-    for one in path.iterdir():
-        if one.is_dir() and not one.name.startswith("."):
-            yield one
+    for entry in path.iterdir():
+        if entry.is_dir() and not entry.name.startswith("."):
+            yield entry
 
 
 def _natural(path: Path) -> list[tuple[int, int, str]]:
@@ -117,33 +117,33 @@ def _configs(card: Path) -> list[Any]:
     if header is None:
         return []
     try:
-        told = yaml.safe_load(header[1])
+        facts = yaml.safe_load(header[1])
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         line = "" if mark is None else f", line {mark.line + 2}"
         raise DataError(f"{card}{line}: the header is not YAML: {str(error).splitlines()[0][:200]}") from None
-    configs = told.get("configs") if isinstance(told, dict) else None
+    configs = facts.get("configs") if isinstance(facts, dict) else None
     if configs is not None and not isinstance(configs, list):
         raise DataError(f"{card}: configs is {_kind(configs)}; a list of config_name and data_files is needed")
     return configs or []
 
 
-def _split_files(told: Any) -> dict[str, str] | None:
+def _split_files(data_files: Any) -> dict[str, str] | None:
     """One path for each split; `None` where it is told in another way."""
-    if isinstance(told, str):
-        return {"train": told}
-    if not isinstance(told, list) or not told:
+    if isinstance(data_files, str):
+        return {"train": data_files}
+    if not isinstance(data_files, list) or not data_files:
         return None
-    found: dict[str, str] = {}
-    for one in told:
-        if isinstance(one, str) and len(told) == 1:
-            return {"train": one}
-        path = one.get("path") if isinstance(one, dict) else None
+    files: dict[str, str] = {}
+    for entry in data_files:
+        if isinstance(entry, str) and len(data_files) == 1:
+            return {"train": entry}
+        path = entry.get("path") if isinstance(entry, dict) else None
         path = path[0] if isinstance(path, list) and len(path) == 1 else path
         if not isinstance(path, str):
             return None
-        found[str(one.get("split", "train"))] = path
-    return found
+        files[str(entry.get("split", "train"))] = path
+    return files
 
 
 def _resolved(folder: Path, card: Path, path: str) -> Path:
@@ -152,13 +152,13 @@ def _resolved(folder: Path, card: Path, path: str) -> Path:
     if pure.is_absolute() or ".." in pure.parts or "\\" in path or "\0" in path or not pure.parts:
         raise DataError(f"{card}: {path!r} leads outside the folder; copy the file there and name it as it lies there")
     try:
-        found = sorted(one for one in folder.glob(path) if one.is_file())
+        matches = sorted(file for file in folder.glob(path) if file.is_file())
     except (ValueError, NotImplementedError, OSError) as error:
         raise DataError(f"{card}: {path!r} is no pattern of files: {error}") from None
-    if len(found) != 1:
-        what = "no such file" if not found else f"{len(found)} files, and a set is one"
+    if len(matches) != 1:
+        what = "no such file" if not matches else f"{len(matches)} files, and a set is one"
         raise DataError(f"{card}: {path!r}: {what}; name one file for each split")
-    return found[0]
+    return matches[0]
 
 
 def _inside(folder: Path, file: Path) -> None:
@@ -192,7 +192,7 @@ def _parquet_size(path: Path) -> int:
     if size > MOST_BYTES:
         return size
     schema = pq.read_schema(path)
-    names = [one.name for one in schema if pa.types.is_string(one.type) or pa.types.is_large_string(one.type)]
+    names = [field.name for field in schema if pa.types.is_string(field.type) or pa.types.is_large_string(field.type)]
     for column in pq.read_table(path, columns=names, read_dictionary=names, partitioning=None).columns:
         for chunk in column.chunks:
             if isinstance(chunk, pa.DictionaryArray):

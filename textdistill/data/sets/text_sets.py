@@ -49,11 +49,11 @@ def read_text_set(path: str | Path, classes: Sequence[str] | None = None) -> Tex
 
     Raises `DataError` with the file, the line or row, what was found and what is allowed.
     """
-    found = set_files(Path(path).expanduser())
-    if len(found) > 1:
-        names = ", ".join(str(one.relative_to(path)) for one in found[:5]) + (", ..." if len(found) > 5 else "")
-        raise DataError(f"{path}: {len(found)} sets ({names}); give one of them")
-    return _read(found[0], classes)
+    files = set_files(Path(path).expanduser())
+    if len(files) > 1:
+        names = ", ".join(str(file.relative_to(path)) for file in files[:5]) + (", ..." if len(files) > 5 else "")
+        raise DataError(f"{path}: {len(files)} sets ({names}); give one of them")
+    return _read(files[0], classes)
 
 
 def read_text_sets(path: str | Path, classes: Sequence[str] | None = None) -> list[TextSet]:
@@ -61,11 +61,11 @@ def read_text_sets(path: str | Path, classes: Sequence[str] | None = None) -> li
 
     A file is a list of one. All have the same classes: without `classes`, those of all sets. Else as `read_text_set`.
     """
-    sets = [_read(one, classes) for one in set_files(Path(path).expanduser())]
-    most = max((one.classes for one in sets), key=len)
-    every = dict.fromkeys(name for one in sets for name in one.classes)
+    sets = [_read(file, classes) for file in set_files(Path(path).expanduser())]
+    most = max((distilled.classes for distilled in sets), key=len)
+    every = dict.fromkeys(name for distilled in sets for name in distilled.classes)
     shared = most if set(most) == set(every) else _ordered(every)
-    return [with_classes(one, shared) for one in sets]
+    return [with_classes(distilled, shared) for distilled in sets]
 
 
 def write_text_set(path: str | Path, distilled: TextSet) -> Path:
@@ -95,8 +95,8 @@ def write_samples(
     """Write samples of any kind as JSON lines: what each is (its text, or its row), `label`, and `labels` by class."""
     lines = []
     for sample, label, values in zip(samples, labels, targets, strict=True):
-        told = {**sample, "label": classes[label], "labels": dict(zip(classes, values, strict=True))}
-        lines.append(json.dumps(told, ensure_ascii=False) + "\n")
+        record = {**sample, "label": classes[label], "labels": dict(zip(classes, values, strict=True))}
+        lines.append(json.dumps(record, ensure_ascii=False) + "\n")
     try:
         write_atomic(file, "".join(lines))
     except UnicodeEncodeError:
@@ -126,9 +126,9 @@ def _read(path: Path, classes: Sequence[str] | None) -> TextSet:
     rows = read_bounded(path)
     text, pair = _text_columns(rows)
     order = None if classes is None else tuple(classes)
-    found = _soft(rows, order)
+    soft = _soft(rows, order)
     meta = {"source": str(path)}
-    if found is None:
+    if soft is None:
         label = next((name for name in ("label", "labels") if name in rows.names), None)
         if label is None:
             raise DataError(
@@ -137,7 +137,7 @@ def _read(path: Path, classes: Sequence[str] | None) -> TextSet:
             )
         table = _table(rows, Columns(text, pair, label), order)
         return TextSet(table.texts, table.labels, table.classes, table.pairs, meta=meta)
-    values, named = found
+    values, named = soft
     labels = _agreeing(rows, values, named)
     table = _table(_with_labels(rows, [named[label] for label in labels]), Columns(text, pair, _FOUND), named)
     hard = bool(((values == 0) | (values == 1)).all() and (values.sum(1) == 1).all())
@@ -164,21 +164,22 @@ def _soft(rows: Records, classes: tuple[str, ...] | None) -> tuple[np.ndarray, t
     shares = [name for name in rows.names if name.startswith(SHARE) and name != SHARE]
     if shares:
         columns = [rows.read(name) for name in shares]
-        told: list[Any] = [
+        labels: list[Any] = [
             {name.removeprefix(SHARE): value for name, value in zip(shares, line, strict=True)}
             for line in zip(*columns, strict=True)
         ]
-        return _values(rows, told, classes, "the columns " + ", ".join(shares[:5]))
+        return _values(rows, labels, classes, "the columns " + ", ".join(shares[:5]))
     column = next((name for name in SOFT_COLUMNS if name in rows.names), None)
     if column is None:
         return None
-    told = [_unpacked(rows, place, value, column) for place, value in enumerate(rows.read(column))]
-    if not any(isinstance(one, dict | list) for one in told):
+    labels = [_unpacked(rows, place, value, column) for place, value in enumerate(rows.read(column))]
+    if not any(isinstance(label, dict | list) for label in labels):
         return None
     own = rows.class_names.get("label")
-    if own is not None and all(isinstance(one, list) and len(one) == len(own) for one in told):
-        told = [dict(zip(own, one, strict=True)) for one in told]  # the file knows what its lists are in the order of
-    return _values(rows, told, classes, f"column {column!r}")
+    if own is not None and all(isinstance(label, list) and len(label) == len(own) for label in labels):
+        # the file knows what its lists are in the order of
+        labels = [dict(zip(own, label, strict=True)) for label in labels]
+    return _values(rows, labels, classes, f"column {column!r}")
 
 
 def _unpacked(rows: Records, place: int, value: Any, column: str) -> Any:
@@ -190,32 +191,36 @@ def _unpacked(rows: Records, place: int, value: Any, column: str) -> Any:
             raise DataError(
                 f"{rows.source}: column {column!r} is no JSON at {rows.where([place])}: {value[:40]!r}"
             ) from None
-    if isinstance(value, list) and value and all(isinstance(one, tuple) and len(one) == 2 for one in value):
-        return {str(key): one for key, one in value}
+    if isinstance(value, list) and value and all(isinstance(entry, tuple) and len(entry) == 2 for entry in value):
+        return {str(key): share for key, share in value}
     return value
 
 
 def _values(
-    rows: Records, told: list[Any], classes: tuple[str, ...] | None, where: str
+    rows: Records, labels: list[Any], classes: tuple[str, ...] | None, where: str
 ) -> tuple[np.ndarray, tuple[str, ...]]:
     """The labels of all rows as one table of numbers."""
-    shown = next(row for row, one in enumerate(told) if isinstance(one, dict | list))
-    lists = isinstance(told[shown], list)
+    shown = next(row for row, label in enumerate(labels) if isinstance(label, dict | list))
+    lists = isinstance(labels[shown], list)
     if classes is None:
-        places = [str(place) for place in range(len(told[shown]))] if lists else []
-        classes = tuple(dict.fromkeys(places or [key for one in told if isinstance(one, dict) for key in one]))
+        places = [str(place) for place in range(len(labels[shown]))] if lists else []
+        classes = tuple(dict.fromkeys(places or [key for label in labels if isinstance(label, dict) for key in label]))
     if not classes:
         raise DataError(f"{rows.source}: {where} at {rows.where([shown])} is empty; give a value for every class")
     place_of = {name: place for place, name in enumerate(classes)}
-    values = np.zeros((len(told), len(classes)))
-    for row, one in enumerate(told):
+    values = np.zeros((len(labels), len(classes)))
+    for row, label in enumerate(labels):
         at = f"{where} at {rows.where([row])}"
-        if not isinstance(one, list if lists else dict):
+        if not isinstance(label, list if lists else dict):
             kind = "list" if lists else "mapping"
-            raise DataError(f"{rows.source}: {at} holds {_short(one)}; a {kind} is needed, as in {rows.where([shown])}")
-        if lists and len(one) != len(classes):
-            raise DataError(f"{rows.source}: {at} has {len(one)} values for {len(classes)} classes: {_listed(classes)}")
-        given: dict[str, Any] = one if isinstance(one, dict) else dict(zip(classes, one, strict=True))
+            raise DataError(
+                f"{rows.source}: {at} holds {_short(label)}; a {kind} is needed, as in {rows.where([shown])}"
+            )
+        if lists and len(label) != len(classes):
+            raise DataError(
+                f"{rows.source}: {at} has {len(label)} values for {len(classes)} classes: {_listed(classes)}"
+            )
+        given: dict[str, Any] = label if isinstance(label, dict) else dict(zip(classes, label, strict=True))
         for key, value in given.items():
             if key not in place_of:
                 raise DataError(

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from textdistill.core.checkpoint import write_atomic
 from textdistill.core.errors import ArtifactError, RecipeError
 from textdistill.core.file_names import METRICS
-from textdistill.core.streams import Streams
 from textdistill.data.sets.text_sets import read_text_sets
 from textdistill.recipe.read import Recipe, resolve
 from textdistill.recipe.text_settings import TextLevel
@@ -20,8 +17,9 @@ from textdistill.reports.text_folder import read_folder
 from textdistill.representations.texts import prepare_texts
 from textdistill.runs.artifact import commit
 from textdistill.runs.progress import Reporter
-from textdistill.runs.readable.judge import Sets, judged, scores_of, with_variants
-from textdistill.runs.readable.report import look_at, write_text_report
+from textdistill.runs.readable.finish import finish, judge_sets
+from textdistill.runs.readable.judge import Sets, scores_of, with_variants
+from textdistill.runs.readable.report import look_at
 from textdistill.runs.readable.run import SETS, TextRun
 
 
@@ -37,45 +35,37 @@ def judge_again(
     `overrides` are `judge.KEY=VALUE`. What the run itself cost and found stays as it was told.
     """
     folder, reporter = Path(folder), reporter or Reporter(quiet=True)
-    found = read_folder(folder)
-    other = [one for one in overrides if not one.startswith("judge.")]
+    run = read_folder(folder)
+    other = [override for override in overrides if not override.startswith("judge.")]
     if other:
-        told = [
-            f"{one}: of a finished text-level run the judges alone can be changed (judge.KEY=VALUE)" for one in other
-        ]
-        raise RecipeError(told)
-    if found.manifest.kind != "texts":
+        raise RecipeError(
+            f"{override}: of a finished text-level run the judges alone can be changed (judge.KEY=VALUE)"
+            for override in other
+        )
+    if run.manifest.kind != "texts":
         raise ArtifactError(f"{folder}: the judgement of a set; judge that again: textdistill evaluate --set …")
-    recipe = resolve(found.manifest.recipe, overrides, None, data_dir=data_dir, custom=False)
+    recipe = resolve(run.manifest.recipe, overrides, None, data_dir=data_dir, custom=False)
     settings = _settings(recipe, folder)
     with reporter.stage(f"reading {recipe.data.name}", None):
         task = prepare_texts(recipe.data, recipe.representation)
-    if found.classes != list(task.splits.train.classes):
+    if run.classes != list(task.splits.train.classes):
         raise ArtifactError(
-            f"{folder}: its classes are {', '.join(found.classes)}, those of {recipe.data.name} "
+            f"{folder}: its classes are {', '.join(run.classes)}, those of {recipe.data.name} "
             f"{', '.join(task.splits.train.classes)}; give the data that it was made from"
         )
     sets = _sets(folder, settings, task.splits.train.classes)
-    number = 0 if found.metrics.kept is None else found.metrics.kept.number
+    number = 0 if run.metrics.kept is None else run.metrics.kept.number
     own = sets[settings.choose.headline, settings.choose.size]
     if number >= len(own):
         raise ArtifactError(f"{folder / METRICS}: kept.number: {number}, but there are {len(own)} sets; run it again")
-    seed, began = found.manifest.seed or 0, time.perf_counter()
-    with reporter.stage("judging", None) as bar:
-        metrics = judged(
-            sets, task.splits, settings.choose, settings.judge, task.metrics,
-            Streams(seed, ("text",)).child("judge"), bar.advance,
-        )  # fmt: skip
+    metrics, judging = judge_sets(sets, task, settings, run.manifest.seed or 0, reporter)
     before: dict[str, Any] = json.loads((folder / METRICS).read_text(encoding="utf-8"))
     kept = ("cost", "language_model", "matching", "generation", "kept")
     metrics = {**metrics, **{key: before[key] for key in kept if key in before}}
-    metrics.setdefault("cost", {})["judging_seconds"] = round(time.perf_counter() - began, 1)
-    metrics["protocol"] |= {"seed": seed, "seeds": [seed], "train_rows": len(task.splits.train)}
+    metrics.setdefault("cost", {})["judging_seconds"] = judging
     metrics = with_variants(metrics)
-    write_atomic(folder / METRICS, json.dumps(metrics, indent=1) + "\n")
     own.insert(0, own.pop(number))
-    look_at(folder, sets, task.splits, settings)
-    write_text_report(folder)
+    finish(folder, metrics, lambda: look_at(sets, task.splits, settings, reporter))
     headline = replace(own[0], scores=scores_of(metrics, settings.choose))
     return TextRun(folder, metrics, headline, commit())
 

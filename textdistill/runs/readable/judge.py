@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -53,24 +53,35 @@ def judged(
     full: dict[str, dict[str, Any]] = {}
     full_facts: dict[str, float] = {}
     variants: dict[str, Any] = {}
-    for one in settings.by:
-        learner = learner_of(one, settings)
-        for size in one.sizes or choose.sizes:
-            chosen = {method: found[: one.sets] for (method, n), found in {**sets, **released}.items() if n == size}
-            chosen = {method: found for method, found in chosen.items() if one.methods is None or method in one.methods}
+    for judgement in settings.by:
+        learner = learner_of(judgement, settings)
+        for size in judgement.sizes or choose.sizes:
+            chosen = {
+                method: sets_of_method[: judgement.sets]
+                for (method, of_size), sets_of_method in {**sets, **released}.items()
+                if of_size == size and (judgement.methods is None or method in judgement.methods)
+            }
             table = judge(
-                chosen, [learner], splits.test, nets=one.nets, metrics=metrics, streams=streams.child(size), tick=tick
+                chosen,
+                [learner],
+                splits.test,
+                nets=judgement.nets,
+                metrics=metrics,
+                streams=streams.child(size),
+                tick=tick,
             )
-            if learner.name not in full and one.kind == "frozen":
+            if learner.name not in full and judgement.kind == "frozen":
                 full[learner.name], tuned = full_score(splits, settings, metrics)
                 full_facts = {"full_penalty": tuned.penalty}
             elif learner.name not in full and isinstance(learner, BagOfWords):
                 tick(f"all training rows, {learner.name}")
                 full[learner.name] = as_block(learner.score(splits.train, splits.test, 0, metrics))
-            variant = _variant(table, learner, choose, one, full.get(learner.name), streams)
-            if one.kind == "frozen":
+            headline, pairs = _headline_and_pairs(table, choose)
+            known = full.get(learner.name)
+            variant = variant_of(table, learner, headline, pairs, known, streams, nets=judgement.nets)
+            if judgement.kind == "frozen":
                 variant["protocol"] |= full_facts
-            variants[f"{one.kind}@{size}"] = variant
+            variants[f"{judgement.kind}@{size}"] = variant
     protocol = {"test_rows": len(splits.test), "test_fingerprint": splits.test.fingerprint}
     texts = _texts({**sets, **released}, splits, choose.size, settings.fluency_model, tick)
     return {"variants": variants, "texts": texts, "protocol": {**protocol, "sets": choose.sets, "start": "fresh"}}
@@ -84,44 +95,60 @@ def with_variants(metrics: dict[str, Any]) -> dict[str, Any]:
     return metrics
 
 
-def _variant(
-    table: Table, learner: TextLearner, choose: Choose, one: Judgement, full: dict[str, Any] | None, streams: Streams
+def variant_of(
+    table: Table,
+    learner: TextLearner,
+    headline: str,
+    pairs: Iterable[tuple[str, str]],
+    full: dict[str, Any] | None,
+    streams: Streams,
+    *,
+    nets: int,
+    rounded: bool = False,
+    **protocol: Any,
 ) -> dict[str, Any]:
+    """One variant's block of metrics.json: the headline's scores by `learner`, all others', and tests of `pairs`.
+
+    `full`, the full data's scores, brings a ratio: of the headline's scores in full, or `rounded` as the block has
+    them. `protocol` is what sets this variant apart beside the number of networks and of sets, and the learner.
+    """
     blocks = {method: score_block(table, method, learner) for method in table.cells}
-    headline = choose.headline if choose.headline in blocks else next(iter(blocks))
     own = blocks.pop(headline)
-    scores = table.cell(headline, learner.name).per_set().tolist()
-    out: dict[str, Any] = {
+    scores = own["accuracy"]["scores"] if rounded else table.cell(headline, learner.name).per_set().tolist()
+    block: dict[str, Any] = {
         "learner": learner.name,
         "headline": headline,
         "distilled": own,
         "baselines": blocks,
         "samples": table.samples[headline],
-        "comparisons": {
-            f"{a} - {b}": table.compare(a, b, learner.name, streams=streams).as_dict()
-            for a in table.cells
-            for b in OPPONENTS
-            if a != b and b in table.cells and a not in ("random_real", "herding")
-        },
+        "comparisons": {f"{a} - {b}": table.compare(a, b, learner.name, streams=streams).as_dict() for a, b in pairs},
         "protocol": {
-            **{"nets": one.nets, "distillations": len(scores), "draws": len(scores)},
+            **{"nets": nets, "distillations": len(scores), "draws": len(scores)},
+            **protocol,
             "learner": learner_facts(learner),
         },
     }
     if full is not None:
-        out["full"] = full
-        out["ratio"] = ratio(scores, full["accuracy"]["mean"]).as_dict()
-    return out
+        block["full"] = full
+        block["ratio"] = ratio(scores, full["accuracy"]["mean"]).as_dict()
+    return block
+
+
+def _headline_and_pairs(table: Table, choose: Choose) -> tuple[str, list[tuple[str, str]]]:
+    """The method that a variant is remembered by, and which methods are tested against which."""
+    headline = choose.headline if choose.headline in table.cells else next(iter(table.cells))
+    generated = [method for method in table.cells if method not in ("random_real", "herding")]
+    return headline, [(a, b) for a in generated for b in OPPONENTS if a != b and b in table.cells]
 
 
 def _texts(sets: Sets, splits: Splits[TextTable], size: int, model: str | None, tick: Tick) -> dict[str, Any]:
     """What the texts of every method are like, at the size that the run is remembered by."""
-    known, index, found = None if model is None else load_causal(model), CopyIndex(splits.train), {}
-    for (method, of_size), several in sets.items():
+    judge_of_fluency, index, texts = None if model is None else load_causal(model), CopyIndex(splits.train), {}
+    for (method, of_size), sets_of_method in sets.items():
         if of_size == size and not METHODS[method].soft:  # soft labels stand on the same texts
             tick(f"texts of {method}")
-            found[method] = fluency(several, splits.train, model=known, index=index)
-    return found
+            texts[method] = fluency(sets_of_method, splits.train, model=judge_of_fluency, index=index)
+    return texts
 
 
 def score_block(table: Table, method: str, learner: TextLearner) -> dict[str, Any]:
@@ -129,32 +156,36 @@ def score_block(table: Table, method: str, learner: TextLearner) -> dict[str, An
     cell = table.cell(method, learner.name)
     return {
         metric: {
-            **{key: value[key] for key in ("mean", "sd", "n", "nets")},
-            "scores": [round(one, 4) for one in cell.per_set(metric).tolist()],
+            **{key: summary[key] for key in ("mean", "sd", "n", "nets")},
+            "scores": [round(value, 4) for value in cell.per_set(metric).tolist()],
         }
-        for metric, value in cell.as_dict().items()
+        for metric, summary in cell.as_dict().items()
     }
 
 
 def learner_facts(learner: Any) -> dict[str, Any]:
     """The settings that a learner's scores depend on, as JSON can hold them."""
     hidden = ("device", "determined")
-    told = [one.name for one in fields(learner) if one.init and one.name not in hidden]
-    return {"name": learner.name, **{name: getattr(learner, name) for name in told}}
+    names = [field.name for field in fields(learner) if field.init and field.name not in hidden]
+    return {"name": learner.name, **{name: getattr(learner, name) for name in names}}
 
 
-def learner_of(one: Judgement, settings: Judge) -> TextLearner:
+def learner_of(judgement: Judgement, settings: Judge) -> TextLearner:
     """The learner that a judgement asks for."""
-    if one.kind == "frozen":
+    if judgement.kind == "frozen":
         return Frozen(settings.encoder, settings.penalty)
-    if one.kind == "tfidf":
+    if judgement.kind == "tfidf":
         return BagOfWords()
-    if one.kind == "finetuned":
+    if judgement.kind == "finetuned":
         quick = FineTuned.quick(settings.encoder)
         return FineTuned(
-            settings.encoder, steps=one.steps or quick.steps, lr=quick.lr, pool=one.pool, precision=settings.precision
+            settings.encoder,
+            steps=judgement.steps or quick.steps,
+            lr=quick.lr,
+            pool=judgement.pool,
+            precision=settings.precision,
         )
-    return WordNet(one.kind) if one.steps is None else WordNet(one.kind, steps=one.steps)
+    return WordNet(judgement.kind) if judgement.steps is None else WordNet(judgement.kind, steps=judgement.steps)
 
 
 def full_score(
@@ -222,11 +253,11 @@ def _released(folder: str | None, sizes: Sequence[int], classes: tuple[str, ...]
     """Sets of other authors, in `FOLDER_SIZE` for each size that is there."""
     if folder is None:
         return {}
-    found: Sets = {}
+    released: Sets = {}
     for size in sizes:
         place = Path(f"{folder}_{size}").expanduser()
         if place.is_dir():
-            found[RELEASED, size] = read_text_sets(place, classes)
-    if not found:
+            released[RELEASED, size] = read_text_sets(place, classes)
+    if not released:
         raise DataError(f"judge.released: no folder {folder}_SIZE for the sizes {list(sizes)}; give the part before it")
-    return found
+    return released

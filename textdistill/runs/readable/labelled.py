@@ -37,20 +37,20 @@ class Labeller:
     penalty: float
     streams: Streams
 
-    def label(self, one: TextSet, recipe: str, number: int) -> TextSet:
+    def label(self, given: TextSet, recipe: str, number: int) -> TextSet:
         """Set `number` of a method with the labels of `recipe`."""
         if recipe not in RECIPES:
             raise UserError(f"labels {recipe!r}: unknown{did_you_mean(recipe, RECIPES)}; known: {', '.join(RECIPES)}")
         if recipe == "hard":
-            return replace(one, soft=None)
+            return replace(given, soft=None)
         if recipe == "teacher":
-            return _softened(one, torch.softmax(self.teacher.logits(self.frozen.features(one)), 1).numpy())
-        if one.soft is not None:
-            return one
+            return _softened(given, torch.softmax(self.teacher.logits(self.frozen.features(given)), 1).numpy())
+        if given.soft is not None:
+            return given
         real = FeatureRows(self.features, torch.from_numpy(self.train.labels), self.train.classes)
         seed = self.streams.integer("labels", number)
-        found = distilled_labels(self.frozen.features(one), torch.from_numpy(one.labels), real, seed)
-        return _softened(one, found.numpy())
+        soft = distilled_labels(self.frozen.features(given), torch.from_numpy(given.labels), real, seed)
+        return _softened(given, soft.numpy())
 
     @cached_property
     def teacher(self) -> LinearHead:
@@ -59,5 +59,5 @@ class Labeller:
         return fit_head(self.features, targets, self.penalty)
 
 
-def _softened(one: TextSet, soft: np.ndarray) -> TextSet:
-    return replace(one, labels=soft.argmax(1), soft=soft)
+def _softened(given: TextSet, soft: np.ndarray) -> TextSet:
+    return replace(given, labels=soft.argmax(1), soft=soft)

@@ -49,7 +49,7 @@ class Matching:
             real=generator.vocabulary.encode_table(train) if penalty else None,
         )
         starts = recipe.starts.make(self.learner, self.streams.child("starts"))
-        found = distill(
+        result = distill(
             synthetic,
             recipe.objective.make(),
             self._teacher(),
@@ -61,12 +61,12 @@ class Matching:
             checkpoint=checkpoint,
             on_step=on_step,
         )
-        cost = found.meta["cost"]
+        cost = result.meta["cost"]
         return {
             "seconds": cost["distill_seconds"],
             "outer_steps": cost["outer_steps"],
-            "kept_step": found.meta["kept_step"],
-            "validation": found.meta["validation"],
+            "kept_step": result.meta["kept_step"],
+            "validation": result.meta["validation"],
         }
 
     def _teacher(self) -> RealData:

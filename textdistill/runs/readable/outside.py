@@ -16,16 +16,17 @@ from textdistill.data import Splits, TextTable
 from textdistill.data.sets.text_set import TextSet
 from textdistill.evaluation.compression import compression
 from textdistill.evaluation.copies import copies_of_test_rows
+from textdistill.evaluation.fluency import Causal
 from textdistill.evaluation.robust import hard_label_recovery, improvement_over_random, robust_score
-from textdistill.evaluation.statistics import ratio
 from textdistill.evaluation.text_augment import augmented
 from textdistill.evaluation.text_baselines import baseline_sets
-from textdistill.evaluation.text_learners import Frozen, TextLearner
+from textdistill.evaluation.text_learners import Frozen
 from textdistill.evaluation.text_scores import Table, judge
 from textdistill.learners.pretrained.encoder_files import PACKAGED
 from textdistill.learners.pretrained.frozen_encoder import Encoder
 from textdistill.recipe.text_settings import JUDGES, Judge, Judgement
-from textdistill.runs.readable.judge import full_score, learner_facts, learner_of, score_block
+from textdistill.reports.headline import look
+from textdistill.runs.readable.judge import full_score, learner_of, variant_of
 from textdistill.runs.readable.labelled import RECIPES, Labeller
 
 SET = "set"  # what the judged set is called beside the baselines
@@ -50,10 +51,10 @@ class Asked:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for option, given, allowed in (("learners", self.learners, JUDGES), ("labels", self.recipes or (), RECIPES)):
-            for one in given:
-                if one not in allowed:
-                    raise UserError(f"--{option}: {one!r}; allowed: {', '.join(allowed)}{did_you_mean(one, allowed)}")
+        for option, names, allowed in (("learners", self.learners, JUDGES), ("labels", self.recipes or (), RECIPES)):
+            for name in names:
+                if name not in allowed:
+                    raise UserError(f"--{option}: {name!r}; allowed: {', '.join(allowed)}{did_you_mean(name, allowed)}")
         if not self.learners or self.nets < 1 or (self.baseline_sets is not None and self.baseline_sets < 1):
             raise UserError(f"{self}: at least one learner, one network and one set of each baseline are needed")
 
@@ -74,7 +75,7 @@ def judge_outside(
     """
     began = time.perf_counter()
     streams, train = Streams(asked.seed, ("evaluate",)), splits.train
-    per_class, soft = _size(sets, train), all(one.soft is not None for one in sets)
+    per_class, soft = _size(sets, train), all(given.soft is not None for given in sets)
     recipes = asked.recipes or (RECIPES if soft else RECIPES[:2])
     if "distilled" in recipes and not soft:
         raise UserError("--labels: 'distilled', but the set has hard labels; leave it out")
@@ -93,8 +94,8 @@ def judge_outside(
     variants: dict[str, Any] = {}
     for recipe in recipes:
         labelled = {
-            method: [labeller.label(one, recipe, number) for number, one in enumerate(found)]
-            for method, found in methods.items()
+            method: [labeller.label(chosen, recipe, number) for number, chosen in enumerate(sets_of_method)]
+            for method, sets_of_method in methods.items()
         }
         tables[recipe] = judge(
             labelled,
@@ -106,9 +107,17 @@ def judge_outside(
             tick=tick,
         )
         for kind, learner in learners.items():
-            known = full if kind == "frozen" else None
-            name = f"{kind}/{recipe}@{per_class}"
-            variants[name] = _variant(tables[recipe], learner, recipe, known, asked, streams)
+            variants[f"{kind}/{recipe}@{per_class}"] = variant_of(
+                tables[recipe],
+                learner,
+                SET,
+                [(SET, method) for method in methods if method != SET],
+                full if kind == "frozen" else None,
+                streams,
+                rounded=True,
+                nets=1 if learner.determined else asked.nets,
+                labels=recipe,
+            )
     robust = {}
     if "frozen" in learners and "hard" in tables:
         own = "distilled" if "distilled" in tables else "hard"
@@ -132,13 +141,20 @@ def judge_outside(
     }
 
 
+def look_outside(
+    sets: Sequence[TextSet], splits: Splits[TextTable], asked: Asked, model: Causal | None = None
+) -> dict[str, Any]:
+    """What one looks at of the sets (`reports.headline.look`), through the encoder that judges them."""
+    return look(sets, splits, Frozen(asked.encoder, asked.penalty), model=model)
+
+
 def _size(sets: Sequence[TextSet], train: TextTable) -> int:
-    sizes = sorted({len(one) for one in sets})
+    sizes = sorted({len(given) for given in sets})
     if not sizes or not sizes[0]:
         raise DataError("no samples to judge; give sets with at least one")
     if len(sizes) > 1:
         raise DataError(f"sets of {', '.join(map(str, sizes))} samples; judge those of one size at a time")
-    if any((one.pairs is None) != (train.pairs is None) for one in sets):
+    if any((given.pairs is None) != (train.pairs is None) for given in sets):
         held, given = ("texts", "pairs") if train.pairs is None else ("pairs", "single texts")
         raise DataError(f"the real rows are {held}, the samples {given}; give data of the same task")
     return max(1, round(sizes[0] / len(train.classes)))
@@ -156,39 +172,13 @@ def _baselines(
 ) -> dict[str, list[TextSet]]:
     count = asked.baseline_sets or max(LEAST_SETS, len(sets))
     frozen.prepare(sets)
-    near = [frozen.features(one) for one in sets]
+    near = [frozen.features(given) for given in sets]
     return {
         name: baseline_sets(
             name, train, features, per_class, count, streams, synthetic=sets, synthetic_features=near, tick=tick
         )
         for name in BESIDE
     }
-
-
-def _variant(
-    table: Table, learner: TextLearner, recipe: str, full: dict[str, Any] | None, asked: Asked, streams: Streams
-) -> dict[str, Any]:
-    blocks = {method: score_block(table, method, learner) for method in table.cells}
-    own = blocks.pop(SET)
-    scores = own["accuracy"]["scores"]
-    out: dict[str, Any] = {
-        "learner": learner.name,
-        "headline": SET,
-        "distilled": own,
-        "baselines": blocks,
-        "samples": table.samples[SET],
-        "comparisons": {
-            f"{SET} - {other}": table.compare(SET, other, learner.name, streams=streams).as_dict() for other in blocks
-        },
-        "protocol": {
-            **{"nets": 1 if learner.determined else asked.nets, "distillations": len(scores), "draws": len(scores)},
-            **{"labels": recipe, "learner": learner_facts(learner)},
-        },
-    }
-    if full is not None:
-        out["full"] = full
-        out["ratio"] = ratio(scores, full["accuracy"]["mean"]).as_dict()
-    return out
 
 
 def _robust(
@@ -205,10 +195,13 @@ def _robust(
     def mean(table: Table, method: str) -> float:
         return table.cell(method, frozen.name).summary().mean
 
+    def hard(chosen: TextSet) -> TextSet:
+        return TextSet(chosen.texts, chosen.labels, chosen.classes, chosen.pairs)
+
     varied = {
         method: [
-            augmented(TextSet(one.texts, one.labels, one.classes, one.pairs), streams.child("augment", method, number))
-            for number, one in enumerate(methods[method])
+            augmented(hard(chosen), streams.child("augment", method, number))
+            for number, chosen in enumerate(methods[method])
         ]
         for method in (SET, "random")
     }
@@ -216,5 +209,5 @@ def _robust(
     hlr = hard_label_recovery(full["accuracy"]["mean"], mean(tables["hard"], SET))
     ior = improvement_over_random(mean(tables[own], SET), mean(tables[own], "random"))
     aior = improvement_over_random(mean(table, SET), mean(table, "random"))
-    found = {"hlr": hlr, "ior": ior, "lrs": robust_score(ior, hlr), "aior": aior, "ars": robust_score(aior, hlr)}
-    return {name: round(value, 4) for name, value in found.items()}
+    scores = {"hlr": hlr, "ior": ior, "lrs": robust_score(ior, hlr), "aior": aior, "ars": robust_score(aior, hlr)}
+    return {name: round(value, 4) for name, value in scores.items()}

@@ -8,15 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from textdistill.core.checkpoint import write_atomic
-from textdistill.core.file_names import CARD, LOOK, MODEL_STEPS
+from textdistill.core.file_names import CARD, MODEL_STEPS
 from textdistill.data import Splits, TextTable
 from textdistill.evaluation.text_learners import Frozen
 from textdistill.recipe.text_settings import TextLevel
-from textdistill.reports.headline import look, write_look
+from textdistill.reports.headline import look
 from textdistill.reports.run_folder import Score
 from textdistill.reports.templates import markdown, score
 from textdistill.reports.text_folder import TextFolder, read_folder
 from textdistill.reports.text_report import write_text_page
+from textdistill.runs.progress import Reporter
 from textdistill.runs.readable.judge import Sets
 from textdistill.selection.methods import METHODS
 
@@ -28,36 +29,36 @@ def write_text_report(folder: Path) -> Path:
     return page
 
 
-def look_at(folder: Path, sets: Sets, splits: Splits[TextTable], settings: TextLevel) -> Path:
-    """Write `headline.json`: what one looks at of the headline's sets (`evaluation.headline.look`)."""
+def look_at(sets: Sets, splits: Splits[TextTable], settings: TextLevel, reporter: Reporter) -> dict[str, Any]:
+    """What one looks at of the headline's sets (`reports.headline.look`), for `headline.json`."""
     choose, judge = settings.choose, settings.judge
     own = METHODS[choose.headline].stream  # soft labels on the same samples
     soft_of = next((name for name in choose.made if METHODS[name].soft and METHODS[name].stream == own), None)
     soft = None if soft_of is None else sets[soft_of, choose.size][0]
-    seen = look(
-        sets[choose.headline, choose.size],
-        splits,
-        Frozen(judge.encoder, judge.penalty),
-        soft=soft,
-        soft_of=soft_of,
-    )
-    return write_look(folder / LOOK, seen)
+    with reporter.stage("looking", None):
+        return look(
+            sets[choose.headline, choose.size],
+            splits,
+            Frozen(judge.encoder, judge.penalty),
+            soft=soft,
+            soft_of=soft_of,
+        )
 
 
 def write_history(folder: Path, history: Sequence[dict[str, Any]]) -> None:
     """Write the looks at the language model's training as `language-model.jsonl`."""
-    write_atomic(folder / MODEL_STEPS, "".join(json.dumps(one) + "\n" for one in history))
+    write_atomic(folder / MODEL_STEPS, "".join(json.dumps(step) + "\n" for step in history))
 
 
-def _readme(found: TextFolder) -> str:
-    lines = [f"# {markdown(found.manifest.title)}", ""]
-    for name, block in found.metrics.variants.items():
+def _readme(run: TextFolder) -> str:
+    lines = [f"# {markdown(run.manifest.title)}", ""]
+    for name, block in run.metrics.variants.items():
         lines += [f"## {markdown(name)}", "", "| method | accuracy | sets |", "|---|---|---|"]
-        methods: list[tuple[str, Score]] = [(method, one.accuracy) for method, one in block.methods().items()]
-        for method, told in sorted(methods, key=lambda item: -item[1].mean):
-            lines.append(f"| {markdown(method)} | {score(told)} | {told.n} |")
+        methods: list[tuple[str, Score]] = [(method, scored.accuracy) for method, scored in block.methods().items()]
+        for method, accuracy in sorted(methods, key=lambda item: -item[1].mean):
+            lines.append(f"| {markdown(method)} | {score(accuracy)} | {accuracy.n} |")
         lines.append("")
-    headline, samples = found.manifest.headline, found.samples
+    headline, samples = run.headline, run.samples
     if samples is not None:
         lines += [f"## A set of {markdown(headline.method)}, {headline.size} samples a class", ""]
         for row, text in enumerate(samples.texts):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,7 +14,8 @@ from textdistill.core.checkpoint import write_atomic
 from textdistill.core.device import pick_device
 from textdistill.core.distill import Checkpoint, peak_rss_mib
 from textdistill.core.errors import RecipeError
-from textdistill.core.file_names import CHECKPOINT, MANIFEST, METRICS, POOL, REFERENCES
+from textdistill.core.file_names import CHECKPOINT, POOL, REFERENCES
+from textdistill.core.manifest import Headline, Manifest, write_manifest
 from textdistill.core.streams import Streams
 from textdistill.data.sets.text_set import TextSet
 from textdistill.data.sets.text_sets import read_text_set, write_text_set
@@ -28,10 +28,11 @@ from textdistill.representations.texts import prepare_texts
 from textdistill.runs.artifact import commit, learner_of, versions
 from textdistill.runs.progress import Reporter
 from textdistill.runs.readable.choose import Chooser, Tick
-from textdistill.runs.readable.judge import Sets, best_first, judged, scores_of, with_variants
+from textdistill.runs.readable.finish import finish, judge_sets
+from textdistill.runs.readable.judge import Sets, best_first, scores_of, with_variants
 from textdistill.runs.readable.matching import Matching
 from textdistill.runs.readable.pools import write_pool
-from textdistill.runs.readable.report import look_at, write_history, write_text_report
+from textdistill.runs.readable.report import look_at, write_history
 from textdistill.runs.stages import Stage, fingerprint
 from textdistill.selection.methods import METHODS, configured
 from textdistill.synthetic.generator import Generator, build_generator, train_language_model
@@ -114,7 +115,9 @@ class _Run:
         write_text_set(self.out, own[0])
         if generators:
             write_history(self.out, generators["vanilla"].record.get("history", []))
-        self._tell(metrics, sets)
+        self._write_manifest(metrics["cost"]["precision"])
+        write_atomic(self.out / REFERENCES, references(self.recipe))
+        finish(self.out, metrics, lambda: look_at(sets, self.task.splits, self.settings, self.reporter))
         headline = replace(own[0], scores=scores_of(metrics, choose))
         return TextRun(self.out, metrics, headline, commit())
 
@@ -138,7 +141,7 @@ class _Run:
                     self.streams.child("language-model"),
                     checkpoint=checkpoint,
                     resume=True,  # the folder is named by all that it depends on
-                    on_step=lambda step, told: bar.record(step, told, _note(told)),
+                    on_step=lambda step, figures: bar.record(step, figures, _note(figures)),
                 )
             generator.save(folder / GENERATOR)
             stage.finish(record)
@@ -160,7 +163,7 @@ class _Run:
             checkpoint = Checkpoint(self.out, recipe.checkpoint.every, self.resume, stage.identity)
             with self.reporter.stage("matching", recipe.outer.steps) as bar:
                 record = matching.run(
-                    generator, checkpoint, self.seed, lambda step, told: bar.record(step, told, _note(told))
+                    generator, checkpoint, self.seed, lambda step, figures: bar.record(step, figures, _note(figures))
                 )
             generator.save(self.out / GENERATOR)
             stage.finish(record)
@@ -207,8 +210,8 @@ class _Run:
                     if record is None:
                         began = time.perf_counter()
                         chooser = chooser or self._chooser(pools, bar.advance)
-                        for number, one in enumerate(chooser.sets(name, size)):
-                            write_text_set(folder / f"{number:02d}.jsonl", one)
+                        for number, chosen in enumerate(chooser.sets(name, size)):
+                            write_text_set(folder / f"{number:02d}.jsonl", chosen)
                         record = stage.finish({"sets": choose.sets, "seconds": time.perf_counter() - began})
                     seconds += record["seconds"]
                     sets[name, size] = [
@@ -225,12 +228,7 @@ class _Run:
         self, sets: Sets, generators: dict[str, _Done], pools: dict[str, _Done], choosing: float
     ) -> dict[str, Any]:
         """Learners of several kinds learn from the sets, and are scored on the test rows."""
-        began = time.perf_counter()
-        with self.reporter.stage("judging", None) as bar:
-            metrics = judged(
-                sets, self.task.splits, self.settings.choose, self.settings.judge, self.task.metrics,
-                self.streams.child("judge"), bar.advance,
-            )  # fmt: skip
+        metrics, judging = judge_sets(sets, self.task, self.settings, self.seed, self.reporter)
         records = {name: done.record for name, done in generators.items()}
         model, matching = records.get("vanilla"), records.get("matched")
         training = sum(float(record["seconds"]) for record in records.values())
@@ -239,7 +237,7 @@ class _Run:
             # where nothing is trained, distilling is choosing
             "distill_seconds": round(training if records else choosing, 1),
             **({} if model is None else {"language_model_seconds": round(float(model["seconds"]), 1)}),
-            "judging_seconds": round(time.perf_counter() - began, 1),
+            "judging_seconds": judging,
             **({} if matching is None else {"outer_steps": matching["outer_steps"]}),
             "peak_rss_mib": round(peak_rss_mib(), 1),
             "threads": torch.get_num_threads(),
@@ -251,33 +249,23 @@ class _Run:
             metrics["generation"] = {name: done.record for name, done in pools.items()}
         if matching is not None:
             metrics["matching"] = matching
-        metrics["protocol"] |= {"seed": self.seed, "seeds": [self.seed], "train_rows": len(self.train)}
         return with_variants(metrics)
 
     def _write_manifest(self, precision: dict[str, str]) -> None:
         """Where everything comes from."""
-        manifest = {
-            "kind": "texts",
-            "name": self.recipe.name,
-            "title": self.recipe.title,
-            "recipe": settings_of(self.recipe),
-            "seed": self.seed,
-            "precision": precision,
-            "commit": commit(),
-            "versions": versions(),
-            "data": {**self.task.data, "classes": list(self.train.classes)},
-            "headline": {"method": self.settings.choose.headline, "size": self.settings.choose.size},
-        }
-        write_atomic(self.out / MANIFEST, json.dumps(manifest, indent=1, default=str) + "\n")
-
-    def _tell(self, metrics: dict[str, Any], sets: Sets) -> None:
-        """The figures, the papers, and the report."""
-        self._write_manifest(metrics["cost"]["precision"])
-        write_atomic(self.out / METRICS, json.dumps(metrics, indent=1) + "\n")
-        write_atomic(self.out / REFERENCES, references(self.recipe))
-        with self.reporter.stage("looking", None):
-            look_at(self.out, sets, self.task.splits, self.settings)
-        write_text_report(self.out)
+        manifest = Manifest(
+            kind="texts",
+            name=self.recipe.name,
+            title=self.recipe.title,
+            recipe=settings_of(self.recipe),
+            seed=self.seed,
+            precision=precision,
+            commit=commit(),
+            versions=versions(),
+            data={**self.task.data, "classes": list(self.train.classes)},
+            headline=Headline(method=self.settings.choose.headline, size=self.settings.choose.size),
+        )
+        write_manifest(self.out, manifest)
 
 
 @dataclass(frozen=True)

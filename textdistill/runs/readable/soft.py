@@ -83,7 +83,7 @@ def distilled_labels(
         features.float()[None], begun[None], torch.ones(1, 1), learned=frozenset({"targets"}), labels="clamped"
     )
     objective = RidgeLabels(batch=ROWS, rate=1.0, penalty=PENALTY, pace=1.0)
-    found = distill(
+    distilled = distill(
         synthetic, objective, real, learner=learner, starts=_Sharp(learner, SHARPNESS), outer=outer, seed=seed
     )
-    return found.targets[0]
+    return distilled.targets[0]
