@@ -178,7 +178,7 @@ def test_ls_names_every_recipe_and_its_parts() -> None:
     assert len(list_recipes()) >= 1
     parts = tiny.call("ls", "--parts").stdout
     assert all(name in parts for name in ("text_conv", "bi_lstm", "unrolled", "fresh"))
-    assert "window" in tiny.call("ls", "--parts", "unrolled").stdout
+    assert "inner_dropout" in tiny.call("ls", "--parts", "unrolled").stdout
 
 
 def test_show_prints_every_setting_and_reads_as_the_same_recipe(tmp_path: Path) -> None:

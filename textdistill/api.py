@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from textdistill.core.errors import RecipeError, UserError
-from textdistill.data import table_of
-from textdistill.data.sets.text_set import TextSet
-from textdistill.recipe.own_table import table_recipe
 from textdistill.recipe.read import Recipe, resolve
 from textdistill.recipe.read import load_recipe as _load_recipe
 from textdistill.representations.decode import Decoded, Metric
 from textdistill.runs import pipeline
 from textdistill.runs.artifact import Artifact, load
+from textdistill.runs.own_texts import distill
 from textdistill.runs.progress import Reporter
 from textdistill.runs.readable.run import TextRun
 from textdistill.runs.run import run as run_recipe
 from textdistill.runs.stored import data_folder, stored_recipe
 
-__all__ = ["Artifact", "Run", "TextRun", "TextSet", "decode", "distill", "evaluate", "load", "load_recipe", "run"]
+__all__ = ["Artifact", "Run", "TextRun", "decode", "distill", "evaluate", "load", "load_recipe", "run"]
 
 Run = pipeline.Run
 
@@ -72,44 +69,6 @@ def run(
     return run_recipe(
         recipe, out, seed=seed, resume=resume, force=force, device=device, quiet=not progress, track=track
     )
-
-
-def distill(
-    texts: Iterable[str] | Any,
-    labels: Iterable[Any] | None = None,
-    *,
-    per_class: int = 10,
-    pairs: Iterable[str] | None = None,
-    text: str = "text",
-    label: str = "label",
-    text_pair: str | None = None,
-    methods: Sequence[str] | None = None,
-    overrides: Sequence[str] = (),
-    out: str | Path | None = None,
-    seed: int = 0,
-    device: str | None = None,
-    progress: bool = False,
-) -> TextSet:
-    """The `per_class` texts of each class that teach the most, chosen among `texts`: `.texts`, `.labels`, `.scores`.
-
-    `texts` and `labels` (and `pairs`, the second text of each row) are lists, columns of pandas or of `datasets`; or
-    `texts` is a whole table of either, with the columns named by `text`, `label` and `text_pair`. A fifth of the rows
-    is held out to judge the set (`overrides` such as `data.test_fraction=0.1` change that). With `out` the run's folder
-    with its report stays; the table itself is not kept there. What the user can mend is a `UserError`.
-
-        kept = textdistill.distill(reviews, stars, per_class=10)
-        kept.texts, kept.classes, kept.scores["frozen"]["set"]
-    """
-    frame = table_of(texts, labels, pairs, text, label, text_pair)
-    named = {"text": "text", "label": "label", **({"text_pair": "text_pair"} if "text_pair" in frame else {})}
-    with tempfile.TemporaryDirectory(prefix="textdistill-") as place:
-        file = Path(place) / "texts.parquet"
-        frame.to_parquet(file)
-        sizes = [f"choose.sizes=[{per_class}]", f"choose.size={per_class}"]
-        recipe = load_recipe(table_recipe(str(file), methods=methods, **named), overrides=[*sizes, *overrides])
-        done = run(recipe, Path(place) / "run" if out is None else out, seed=seed, device=device, progress=progress)
-    assert isinstance(done, TextRun)
-    return done.headline
 
 
 def evaluate(

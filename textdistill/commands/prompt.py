@@ -152,20 +152,17 @@ def _candidates(
     """What shots are chosen from (a readable set, real rows), and what they are compared with."""
     import numpy as np
 
-    from textdistill.in_context import interleaved, opponents, set_of
+    from textdistill.in_context import interleaved, joined, opponents, set_of
     from textdistill.learners.pretrained.frozen_encoder import Encoder
-    from textdistill.selection.candidates import Candidates
-    from textdistill.selection.methods.search_real import SearchReal
+    from textdistill.recipe.text_settings import Choose
+    from textdistill.runs.readable.choose import Chooser
 
     encoder, whole = Encoder(), set_of(train)
-    candidates = Candidates(train.labels, train.classes, lambda: [encoder.features(train.texts, train.pairs)])
-    per_class = max(READABLE_PER_CLASS, -(-k // len(train.classes)))
-    counts, kept = [per_class] * len(train.classes), list[int]()
-    for number in range(SEARCHED):
-        tick(f"set {number + 1} of {SEARCHED}")
-        kept += SearchReal().choose(candidates, counts, streams.child("search"), number).tolist()
+    settings = Choose(sets=SEARCHED, methods=("search_real",), headline="search_real")
+    chooser = Chooser(train, {}, settings, lambda name, texts, pairs: encoder.features(texts, pairs), streams, tick)
+    searched = chooser.sets("search_real", max(READABLE_PER_CLASS, -(-k // len(train.classes))))
     pools = {
-        "readable set": whole.take(sorted(set(kept))),
+        "readable set": joined(searched),
         "real rows": whole.take(np.sort(streams.numpy("pool").permutation(len(train))[:DRAWN])),
     }
     named = opponents(["random", "k_centers"], train, k, sets, streams, lambda: encoder)

@@ -5,7 +5,7 @@ from textdistill.in_context.judge import InContext, Prompting, judge_prompts, ro
 from textdistill.in_context.likelihood import Likelihood, calibrated
 from textdistill.in_context.models import load_scorer
 from textdistill.in_context.opponents import opponents
-from textdistill.in_context.rows import drawn, held_out, set_of
+from textdistill.in_context.rows import drawn, held_out, joined, set_of
 
 __all__ = [
     "InContext",
@@ -18,6 +18,7 @@ __all__ = [
     "drawn",
     "held_out",
     "interleaved",
+    "joined",
     "judge_prompts",
     "load_scorer",
     "opponents",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from textdistill.core.errors import UserError
@@ -30,3 +32,14 @@ def held_out(train: TextTable, rows: int, pool: int, streams: Streams) -> tuple[
 def set_of(table: TextTable) -> TextSet:
     """The rows of a table as a set."""
     return TextSet(table.texts, table.labels, table.classes, table.pairs)
+
+
+def joined(sets: Sequence[TextSet]) -> TextSet:
+    """The samples of several sets as one, a sample that stands in more than one once."""
+    first = sets[0]
+    rows: dict[tuple[str, str | None, int], None] = {}
+    for one in sets:
+        seconds: Sequence[str | None] = one.pairs or [None] * len(one)
+        rows |= dict.fromkeys(zip(one.texts, seconds, one.labels.tolist(), strict=True))
+    texts, pairs, labels = (list(column) for column in zip(*rows, strict=True))
+    return TextSet(texts, np.array(labels), first.classes, None if first.pairs is None else pairs)

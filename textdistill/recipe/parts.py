@@ -122,8 +122,8 @@ def fill(taking: type, values: Any, path: str, faults: list[str], custom: bool =
 
 
 def names_part(key: str, wanted: Any) -> bool:
-    """Whether a setting is a part of its own kind; `outer.optimizer` is a name, and no part."""
-    return key in PARTS and wanted is not str
+    """Whether a setting is a part of its own kind; a name (`outer.optimizer`) or a number is none."""
+    return key in PARTS and wanted not in (str, int, float, bool)
 
 
 def listed(wanted: Any) -> str | None:
