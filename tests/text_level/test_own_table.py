@@ -19,7 +19,8 @@ from textdistill.core.errors import UserError
 from textdistill.data.in_memory import table_of
 from textdistill.data.sets.text_sets import read_text_set
 from textdistill.recipe.own_table import table_recipe
-from textdistill.recipe.read import resolve
+from textdistill.recipe.read import load_recipe, resolve
+from textdistill.recipe.show import settings_of
 
 TABLE = ("--data", "reviews.csv", "--text", "review", "--label", "stars")
 # What makes a run small: two sets, a search of one sweep, an encoder of random weights.
@@ -180,3 +181,10 @@ def test_from_python_the_texts_come_back_with_their_scores(tmp_path: Path) -> No
     stored = json.loads((tmp_path / "out" / "metrics.json").read_text())
     scores = stored["variants"]["frozen@2"]["distilled"]["accuracy"]["scores"]
     assert kept.scores["frozen"]["set"] == scores[stored["kept"]["number"]]
+
+
+def test_the_recipe_that_the_readme_shows_is_what_a_table_without_a_recipe_gets() -> None:
+    shown, made = load_recipe("textdistill_search_rt"), resolve(table_recipe("rotten_tomatoes"))
+    told = ("title", "command", "notes")
+    one, other = ({k: v for k, v in settings_of(recipe).items() if k not in told} for recipe in (shown, made))
+    assert one == other

@@ -26,16 +26,18 @@ def show_texts(run: TextRun) -> None:
     from textdistill.reports.names import judge_name
 
     console, variants = screen(), run.metrics["variants"]
-    by_judge: dict[str, dict[str, Any]] = {}
+    of_judge: dict[str, dict[str, Any]] = {}
     for name, variant in variants.items():
         judge, _, size = name.partition("@")
-        by_judge.setdefault(judge, {})[size] = variant
+        of_judge.setdefault(judge, {})[size] = variant
     _show_set(console, run.headline)
-    if all(len(sizes) == 1 for sizes in by_judge.values()):
+    if all(len(sizes) == 1 for sizes in of_judge.values()):
         console.print("Test accuracy in percent", style="italic")
-        console.print(_by_judge({judge: next(iter(sizes.values())) for judge, sizes in by_judge.items()}, run))
+        kept = run.metrics.get("kept")
+        of_one_size = {judge: next(iter(sizes.values())) for judge, sizes in of_judge.items()}
+        console.print(by_judge(of_one_size, None if kept is None else len(kept["reached"])))
     else:
-        for judge, sizes in by_judge.items():
+        for judge, sizes in of_judge.items():
             title = f"{judge_name(judge)}: test accuracy in percent, by samples a class"
             console.print(title, style="italic", soft_wrap=True)
             console.print(_by_size(sizes))
@@ -69,14 +71,14 @@ def _shortened(text: str) -> str:
     return flat if len(flat) <= MOST_LETTERS else flat[: MOST_LETTERS - 1] + "…"
 
 
-def _by_judge(variants: Mapping[str, Mapping[str, Any]], run: TextRun) -> Table:
-    """One size: a column for each judge."""
+def by_judge(variants: Mapping[str, Mapping[str, Any]], sets: int | None) -> Table:
+    """One size: a column for each judge; `sets` is of how many the set above is the best, `None` of a first one."""
     from textdistill.reports.names import judge_name, method_name
 
     first = next(iter(variants.values()))
     table = Table()
     table.add_column(f"trained on {first['samples']} samples")
-    kept, scores = run.metrics.get("kept"), run.headline.scores
+    own_row = "The set above" + ("" if sets is None else f", best of {sets} before the test")
     columns: list[dict[str, str]] = []
     rows: dict[str, None] = {}
     for judge, variant in variants.items():
@@ -88,22 +90,16 @@ def _by_judge(variants: Mapping[str, Mapping[str, Any]], run: TextRun) -> Table:
         }
         if "full" in variant:
             column["All training rows"] = _cell(variant["full"]["accuracy"])
-        own = scores.get(judge, {}).get("set")
+        own = variant.get("kept", variant["distilled"]["accuracy"].get("scores", [None])[0])
         if own is not None:
-            column = {_own(kept): f"{own:.1f}", **column}
+            column = {own_row: f"{own:.1f}", **column}
             if "full" in variant:
                 column["  the set's share of that"] = f"{100 * own / variant['full']['accuracy']['mean']:.1f} %"
         columns.append(column)
         rows |= dict.fromkeys(column)
     for row in rows:
-        table.add_row(row, *(column.get(row, "") for column in columns), style="bold" if row == _own(kept) else None)
+        table.add_row(row, *(column.get(row, "") for column in columns), style="bold" if row == own_row else None)
     return table
-
-
-def _own(kept: Mapping[str, Any] | None) -> str:
-    if kept is None:
-        return "The set above"
-    return f"The set above, best of {len(kept['reached'])} before the test"
 
 
 def _sets(block: Mapping[str, Any]) -> str:

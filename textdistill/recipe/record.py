@@ -63,6 +63,8 @@ def entry(metrics: Mapping[str, Any], commit: str | None) -> dict[str, Any]:
 
     distilled, baselines = metrics["distilled"], metrics.get("baselines", {})
     out: dict[str, Any] = {name: score(distilled, name) for name in distilled}
+    if "kept" in metrics:
+        out["kept"] = round(float(metrics["kept"]), 2)
     if "full" in metrics:
         out["ratio"] = score(metrics, "ratio")
         out["full"] = score(metrics["full"])

@@ -18,7 +18,7 @@ from textdistill.representations.texts import prepare_texts
 from textdistill.runs.artifact import commit
 from textdistill.runs.progress import Reporter
 from textdistill.runs.readable.finish import finish, judge_sets
-from textdistill.runs.readable.judge import Sets, scores_of, with_variants
+from textdistill.runs.readable.judge import Sets, scores_of, with_kept, with_variants
 from textdistill.runs.readable.report import look_at
 from textdistill.runs.readable.run import SETS, TextRun
 
@@ -63,7 +63,7 @@ def judge_again(
     kept = ("cost", "language_model", "matching", "generation", "kept")
     metrics = {**metrics, **{key: before[key] for key in kept if key in before}}
     metrics.setdefault("cost", {})["judging_seconds"] = judging
-    metrics = with_variants(metrics)
+    metrics = with_kept(with_variants(metrics), settings.choose)
     own.insert(0, own.pop(number))
     finish(folder, metrics, lambda: look_at(sets, task.splits, settings, reporter))
     headline = replace(own[0], scores=scores_of(metrics, settings.choose))

@@ -249,6 +249,14 @@ def scores_of(metrics: dict[str, Any], choose: Choose) -> dict[str, dict[str, fl
     return scores
 
 
+def with_kept(metrics: dict[str, Any], choose: Choose) -> dict[str, Any]:
+    """The figures in which every judge says what the set that was kept reaches (`kept`), where one was chosen."""
+    for kind, scores in scores_of(metrics, choose).items() if "kept" in metrics else ():
+        if "set" in scores:
+            metrics["variants"][f"{kind}@{choose.size}"]["kept"] = round(scores["set"], 4)
+    return metrics
+
+
 def _released(folder: str | None, sizes: Sequence[int], classes: tuple[str, ...]) -> Sets:
     """Sets of other authors, in `FOLDER_SIZE` for each size that is there."""
     if folder is None:

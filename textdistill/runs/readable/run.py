@@ -29,7 +29,7 @@ from textdistill.runs.artifact import commit, learner_of, versions
 from textdistill.runs.progress import Reporter
 from textdistill.runs.readable.choose import Chooser, Tick
 from textdistill.runs.readable.finish import finish, judge_sets
-from textdistill.runs.readable.judge import Sets, best_first, scores_of, with_variants
+from textdistill.runs.readable.judge import Sets, best_first, scores_of, with_kept, with_variants
 from textdistill.runs.readable.matching import Matching
 from textdistill.runs.readable.pools import write_pool
 from textdistill.runs.readable.report import look_at, write_history
@@ -110,7 +110,7 @@ class _Run:
         metrics = self._judged(sets, generators, pools, seconds)
         with self.reporter.stage("keeping one", None) as bar:
             own, kept = best_first(sets, self.task.splits, choose, self.settings.judge, bar.advance)
-        metrics |= kept
+        metrics = with_kept({**metrics, **kept}, choose)
         sets[choose.headline, choose.size] = own
         write_text_set(self.out, own[0])
         if generators:
