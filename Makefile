@@ -43,8 +43,8 @@ check-python:
 	@command -v "$(PYTHON)" >/dev/null 2>&1 || { echo "No '$(PYTHON)' here: install Python 3.11 or newer, or say which one: make PYTHON=python3.12" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$(PYTHON) is $$($(PYTHON) -V 2>&1), but Python 3.11 or newer is needed: make PYTHON=python3.12" >&2; exit 1; }
 
-demo: how-long $(STAMP) ## five real phrases a class that teach the most (runs/readable), and IMDB in 20 learned reviews (runs/quickstart; DEMO_ARGS="outer.steps=30")
-	$(BIN)/textdistill run --data rotten_tomatoes --per-class 5 --out runs/readable --force
+demo: how-long $(STAMP) ## the 20 film reviews that teach the most (runs/readable), and IMDB in 20 learned ones (runs/quickstart; DEMO_ARGS="outer.steps=30")
+	$(BIN)/textdistill run --data rotten_tomatoes --per-class 10 --out runs/readable --force
 	$(BIN)/textdistill run quickstart --out runs/quickstart --force $(DEMO_ARGS)
 
 how-long:

@@ -19,10 +19,11 @@ import typer
 import yaml
 from rich.console import Console
 
+import textdistill
 from tests import pages, report_picture, tiny
 from tests.analysis import runs
 from tests.pages import PAGES, ROOT, Command, name_of
-from textdistill.commands.tables import accuracies
+from textdistill.commands.text_tables import by_judge
 from textdistill.recipe.read import find_recipe, load_recipe, read_yaml
 
 COMMANDS = [one for page in PAGES for one in pages.commands(page)]
@@ -203,30 +204,33 @@ def test_readme_s_python_says_what_the_record_of_the_quickstart_says() -> None:
 
 
 def test_readme_shows_the_end_of_a_run_as_the_command_line_tables_the_record() -> None:
-    ours = read_yaml(find_recipe("quickstart"))["results"]["ours"]["fixed"]
-    best = ours["best_baseline"]
-    baselines = {"random_real": ours["random_real"], best["name"]: best, "k_centers": ours["k_centers"]}
-    metrics = {
-        "samples": ours["samples"],
-        "protocol": {"start": "fixed"},
-        "ratio": ours["ratio"],
-        **{key: {"accuracy": ours[name]} for key, name in KEYS.items()},
-        "baselines": {name: {"accuracy": score} for name, score in baselines.items()},
+    recipe = read_yaml(find_recipe("textdistill_search_rt"))
+    variants = {
+        name.partition("@")[0]: {
+            **{"samples": block["samples"], "headline": "search_real", "kept": block["kept"]},
+            "distilled": {"accuracy": block["accuracy"]},
+            "baselines": {method: {"accuracy": block[method]} for method in ("k_centers", "random_real")},
+            "full": {"accuracy": block["full"]},
+        }
+        for name, block in recipe["results"]["ours"].items()
     }
-    screen = Console(file=io.StringIO(), width=100, color_system=None)
-    screen.print(accuracies(metrics))
-    lines = [line.rstrip() for line in screen.file.getvalue().splitlines()]  # type: ignore[attr-defined]
-    shown = "\n".join([*lines[:-1], "…", f"distilled in {ours['minutes']:.1f} minutes, 300 outer steps"])
-    assert shown in README.read_text(encoding="utf-8"), shown
+    screen = Console(file=io.StringIO(), width=120, color_system=None)
+    screen.print(by_judge(variants, recipe["choose"]["sets"]))
+    shown = "\n".join(line.rstrip() for line in screen.file.getvalue().splitlines())  # type: ignore[attr-defined]
+    readme = README.read_text(encoding="utf-8")
+    assert shown in readme, shown
+    frozen = variants["frozen"]
+    share = 100 * frozen["kept"] / frozen["full"]["accuracy"]["mean"]
+    assert f"gets {frozen['kept']:.1f}% of unseen reviews right, **{share:.1f}%** of what" in readme
 
 
-KEYS = {"distilled": "accuracy", "distilled_snapped": "snapped", "full": "full"}
-
-
-def test_readme_lists_the_files_that_a_run_on_a_table_leaves() -> None:
+def test_readme_lists_the_files_that_a_run_on_a_table_leaves(tmp_path: Path) -> None:
     listed = re.findall(r"^runs/mine/(\S+)", README.read_text(encoding="utf-8"), re.MULTILINE)
     assert len(listed) >= 5
-    assert set(listed) <= {path.name for path in tiny.finished("fresh").iterdir()}
+    tiny.home()
+    texts = [f"{word} film number {number}" for number in range(9) for word in ("good", "fine", "bad", "poor")]
+    textdistill.distill(texts, ["yes", "yes", "no", "no"] * 9, per_class=2, out=tmp_path / "out")
+    assert set(listed) <= {path.name for path in (tmp_path / "out").iterdir()}
 
 
 def test_the_page_of_the_run_folder_names_every_file_that_a_run_leaves() -> None:
