@@ -65,6 +65,8 @@ def test_the_end_shows_the_set_beside_simple_choices_and_all_data_and_what_comes
         assert shown["the set's share of that"][column] == f"{100 * own / full:.1f} %"
     assert {"K-centres, 2 sets", "Random real rows, 2 sets"} <= shown.keys()
     assert f"next: textdistill export {folder} --format prompt" in result.stdout
+    assert "data: " in result.stdout
+    assert "fewer than" not in result.stdout
 
 
 def test_the_set_that_is_kept_is_the_best_on_rows_that_are_no_test_rows(finished: Any) -> None:
@@ -73,6 +75,19 @@ def test_the_set_that_is_kept_is_the_best_on_rows_that_are_no_test_rows(finished
     assert kept["reached"][kept["number"]] == max(kept["reached"])
     own = read_text_set(folder / "sets" / "search_real" / "3" / f"{kept['number']:02d}.jsonl")
     assert own.texts == read_text_set(folder).texts
+
+
+def test_the_end_tells_what_makes_the_figures_say_less(tmp_path: Path) -> None:
+    rows = [f"снова хороший фильм номер {number},хорошо" for number in range(40)]
+    rows += ["очень плохой фильм,плохо", "скучный фильм,плохо"]
+    table = tmp_path / "rare.csv"
+    table.write_text("\n".join(["text,label", *rows]) + "\n", encoding="utf-8")
+    result = tiny.call("run", "--data", table, "--per-class", "4", "--out", tmp_path / "out", *LITTLE)
+    assert result.exit_code == 0, result.output
+    told = " ".join(result.stdout.split())
+    assert "classes without a test row: плохо" in told
+    assert "fewer than 4 rows: плохо (2)" in told
+    assert "it hardly knows this language or these signs" in told
 
 
 def test_judged_again_it_keeps_the_same_set(finished: Any) -> None:

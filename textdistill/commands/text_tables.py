@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from rich.table import Table
 from rich.text import Text
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from textdistill.runs.readable.run import TextRun
 
 MOST_SAMPLES = 40  # of a set, shown in a terminal
+MANY_PIECES = 2.0  # tokens a word; English prose has 1.2 by an English tokenizer
 MOST_LETTERS = 240  # of a text
 
 
@@ -48,10 +50,37 @@ def show_texts(run: TextRun) -> None:
         if "peak_rss_mib" in cost
         else f"judged in {cost['judging_seconds'] / 60:.1f} minutes"
     )
+    for line in _doubts(run):
+        console.print(line, soft_wrap=True, markup=False)
     folder = shlex.quote(str(run.folder))
     console.print(f"all sets: {run.folder / 'sets'}", soft_wrap=True, markup=False)
     console.print(f"report: {run.folder / 'report.html'}", soft_wrap=True, markup=False)
     console.print(f"next: textdistill export {folder} --format prompt", soft_wrap=True, markup=False)
+
+
+def _doubts(run: TextRun) -> list[str]:
+    """What is told of the data, and why the figures may say less than they seem to."""
+    from textdistill.core.manifest import manifest_in
+
+    manifest = manifest_in(run.folder)
+    size, lines = manifest["headline"]["size"], [f"data: {manifest['data']['report']}"]
+    kept, protocol = run.headline, run.metrics["protocol"]
+    short = [
+        f"{name} ({count})"
+        for name, count in zip(
+            kept.classes, np.bincount(kept.labels, minlength=len(kept.classes)).tolist(), strict=True
+        )
+        if count < size
+    ]
+    if short:
+        lines.append(f"fewer than {size} rows: {', '.join(short)}")
+    pieces = protocol.get("pieces_a_word", 1.0)
+    if pieces > MANY_PIECES:
+        lines.append(
+            f"the encoder reads a word as {pieces:.1f} tokens: it hardly knows this language or these signs; another "
+            'may do better: "choose.views=[ENCODER]" judge.encoder=ENCODER, a folder or a hub id'
+        )
+    return lines
 
 
 def _show_set(console: Console, kept: TextSet) -> None:

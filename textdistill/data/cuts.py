@@ -183,9 +183,10 @@ def cut(source: Source[T], settings: DataSettings, nouns: Nouns) -> Splits[T]:
         tenth = max(MIN_GROUPS, settings.most_rows // 10)
         validation = _at_most(validation, tenth, fewer, "validation", notes)
         test = _at_most(test, tenth, fewer, "test", notes)
-    absent = [name for name, number in zip(train.classes, train.counts(), strict=True) if not number]
-    if absent:
-        notes.append(f"classes without a train row: {', '.join(absent)}")
+    for split, table in (("train", train), ("test", test)):
+        absent = [name for name, number in zip(table.classes, table.counts(), strict=True) if not number]
+        if absent:
+            notes.append(f"classes without a {split} row: {', '.join(absent)}")
     report = SplitReport(
         source.description,
         {"train": len(train), "validation": len(validation), "test": len(test)},

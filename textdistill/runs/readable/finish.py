@@ -11,12 +11,15 @@ from typing import Any
 from textdistill.core.checkpoint import write_atomic
 from textdistill.core.file_names import LOOK, METRICS
 from textdistill.core.streams import Streams
+from textdistill.learners.pretrained.frozen_encoder import Encoder
 from textdistill.recipe.text_settings import TextLevel
 from textdistill.reports.headline import write_look
 from textdistill.representations.texts import TextTask
 from textdistill.runs.progress import Reporter
 from textdistill.runs.readable.judge import Sets, judged
 from textdistill.runs.readable.report import write_text_report
+
+SEEN_ROWS = 300  # training rows whose words are looked up in the encoder's vocabulary
 
 
 def judge_sets(
@@ -28,7 +31,15 @@ def judge_sets(
     with reporter.stage("judging", None) as bar:
         metrics = judged(sets, task.splits, settings.choose, settings.judge, task.metrics, streams, bar.advance)
     metrics["protocol"] |= {"seed": seed, "seeds": [seed], "train_rows": len(task.splits.train)}
+    metrics["protocol"]["pieces_a_word"] = round(_pieces_a_word(task, settings, streams), 2)
     return metrics, round(time.perf_counter() - began, 1)
+
+
+def _pieces_a_word(task: TextTask, settings: TextLevel, streams: Streams) -> float:
+    """How well the encoder by which sets are chosen knows the words of some training rows."""
+    train = task.splits.train
+    rows = streams.numpy("pieces").permutation(len(train))[:SEEN_ROWS]
+    return Encoder(settings.choose.views[0]).pieces_a_word([train.texts[row] for row in sorted(rows.tolist())])
 
 
 def finish(
