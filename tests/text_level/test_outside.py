@@ -148,11 +148,13 @@ def test_the_label_recipe_is_the_same_for_the_set_and_the_real_rows(real: list[s
 
 def test_networks_on_words_are_judges_too(real: list[str], tmp_path: Path) -> None:
     result = tiny.call(
-        *("evaluate", "--set", hand_made(tmp_path), *real, "--learners", "finetuned", "--nets", "1"),
+        *("evaluate", "--set", hand_made(tmp_path), *real, "--learners", "finetuned,tfidf", "--nets", "1"),
         *("--labels", "hard", "--baseline-sets", "1"),
     )
     assert result.exit_code == 0, result.output
     assert "finetuned/hard@2" in result.stdout
+    words = result.stdout.partition("tfidf/hard@2")[2]
+    assert "all training data" in words
     assert "nearest_real" in result.stdout
     assert "near copies" in result.stdout
 

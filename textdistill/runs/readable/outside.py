@@ -20,13 +20,13 @@ from textdistill.evaluation.fluency import Causal
 from textdistill.evaluation.robust import hard_label_recovery, improvement_over_random, robust_score
 from textdistill.evaluation.text_augment import augmented
 from textdistill.evaluation.text_baselines import baseline_sets
-from textdistill.evaluation.text_learners import Frozen
+from textdistill.evaluation.text_learners import BagOfWords, Frozen
 from textdistill.evaluation.text_scores import Table, judge
 from textdistill.learners.pretrained.encoder_files import PACKAGED
 from textdistill.learners.pretrained.frozen_encoder import Encoder
 from textdistill.recipe.text_settings import JUDGES, Judge, Judgement
 from textdistill.reports.headline import look
-from textdistill.runs.readable.judge import full_score, learner_of, variant_of
+from textdistill.runs.readable.judge import as_block, full_score, learner_of, variant_of
 from textdistill.runs.readable.labelled import RECIPES, Labeller
 
 SET = "set"  # what the judged set is called beside the baselines
@@ -89,6 +89,9 @@ def judge_outside(
     metrics = list(dict.fromkeys(["accuracy", *splits.metrics]))
     tick("all training rows")
     full, tuned = full_score(splits, settings, metrics)
+    known = {"frozen": full}
+    if "tfidf" in learners:
+        known["tfidf"] = as_block(BagOfWords().score(train, splits.test, 0, metrics))
     labeller = Labeller(train, features, frozen, tuned.penalty, streams)
     tables: dict[str, Table] = {}
     variants: dict[str, Any] = {}
@@ -112,7 +115,7 @@ def judge_outside(
                 learner,
                 SET,
                 [(SET, method) for method in methods if method != SET],
-                full if kind == "frozen" else None,
+                known.get(kind),
                 streams,
                 rounded=True,
                 nets=1 if learner.determined else asked.nets,
