@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 
 from textdistill.data.sets.text_set import TextSet
@@ -72,3 +74,14 @@ def words(n: int = 6, classes: tuple[str, ...] = CLASSES, pairs: bool = False) -
         " ".join(["so", "very", "dull", "a", "film"][: 1 + place % 5]) + "abcdefgh"[place % 8] for place in range(n)
     ]
     return TextSet(texts, np.arange(n) % len(classes), classes, [text[::-1] for text in texts] if pairs else None)
+
+
+def furnish(folder: Path, rows: int = 60) -> None:
+    """A language model in `folder / "model"` and a table of labelled words, no two rows alike, in `reviews.csv`."""
+    causal = tiny(dtype=torch.float32)
+    causal.model.save_pretrained(folder / "model")
+    causal.tokenizer.save_pretrained(folder / "model")
+    sample = words(rows)
+    numbered = [f"{text} {chr(97 + row % 26)}{chr(97 + row // 26)}" for row, text in enumerate(sample.texts)]
+    labels = [CLASSES[label] for label in sample.labels]
+    pd.DataFrame({"text": numbered, "label": labels}).to_csv(folder / "reviews.csv", index=False)

@@ -6,12 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import pytest
-import torch
 
 from tests import tiny as runs
-from tests.in_context.models import CLASSES, tiny, words
+from tests.in_context.models import CLASSES, furnish, words
 from textdistill.data.sets.text_sets import read_text_set, write_text_set
 from textdistill.in_context import Likelihood, load_scorer, validation_scorer
 
@@ -22,13 +20,7 @@ ROWS = 60
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A language model, a table of reviews, and a folder of three sets."""
     folder = tmp_path_factory.mktemp("icl")
-    causal = tiny(dtype=torch.float32)
-    causal.model.save_pretrained(folder / "model")
-    causal.tokenizer.save_pretrained(folder / "model")
-    rows = words(ROWS)
-    numbered = [f"{text} {chr(97 + place % 26)}{chr(97 + place // 26)}" for place, text in enumerate(rows.texts)]
-    labels = [CLASSES[label] for label in rows.labels]
-    pd.DataFrame({"text": numbered, "label": labels}).to_csv(folder / "reviews.csv", index=False)
+    furnish(folder)
     for number in range(3):
         write_text_set(folder / "sets" / f"{number}.jsonl", words(8).take([*range(number, 8), *range(number)]))
     return folder

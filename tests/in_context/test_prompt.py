@@ -7,31 +7,23 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
-import torch
 
 from tests import tiny as runs
-from tests.in_context.models import CLASSES, tiny, words
+from tests.in_context.models import CLASSES, furnish
 from textdistill.core.errors import UserError
 from textdistill.core.streams import Streams
 from textdistill.data.sets.text_set import TextSet
 from textdistill.export import Wording
 from textdistill.in_context.find_prompt import Reached, difference, find_prompt, wordings_of
 
-ROWS = words(60)
 FEW = ("--k", 2, "--budget", 30, "--train-rows", 6, "--rows", 8, "--sets", 2)
 
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("prompt")
-    causal = tiny(dtype=torch.float32)
-    causal.model.save_pretrained(folder / "model")
-    causal.tokenizer.save_pretrained(folder / "model")
-    numbered = [f"{text} {chr(97 + row % 26)}{chr(97 + row // 26)}" for row, text in enumerate(ROWS.texts)]
-    labels = [CLASSES[label] for label in ROWS.labels]
-    pd.DataFrame({"text": numbered, "label": labels}).to_csv(folder / "reviews.csv", index=False)
+    furnish(folder)
     return folder
 
 

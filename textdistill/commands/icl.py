@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from textdistill.commands.options import REAL_DATA, Columns, Json, Machine, OptionGroup, grouped, one_of
-from textdistill.commands.wording import TEMPLATE_HELP, PromptWords, template_of
+from textdistill.commands.wording import PromptWords, Templates, template_of
 from textdistill.core.errors import UserError
 from textdistill.core.file_names import MANIFEST
 
@@ -104,12 +104,7 @@ def icl(
     columns: Columns,
     prompts: Prompts,
     choices: Choices,
-    template: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--template", help=f"{TEMPLATE_HELP} Of several the best is taken.", rich_help_panel=PromptWords.panel
-        ),
-    ] = None,
+    template: Templates = None,
     words: PromptWords,
 ) -> None:
     """See ICL_HELP."""

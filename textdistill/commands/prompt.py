@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from textdistill.commands.options import Columns, Json, Machine, OptionGroup, grouped, one_of
-from textdistill.commands.wording import TEMPLATE_HELP, PromptWords, template_of
+from textdistill.commands.wording import PromptWords, Templates, template_of
 from textdistill.core.errors import UserError
 from textdistill.export import FORMATS
 
@@ -74,12 +74,7 @@ def prompt(
     columns: Columns,
     choice: Choice,
     test: Test,
-    template: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--template", help=f"{TEMPLATE_HELP} Of several the best is taken.", rich_help_panel=PromptWords.panel
-        ),
-    ] = None,
+    template: Templates = None,
     words: PromptWords,
 ) -> None:
     """See PROMPT_HELP."""

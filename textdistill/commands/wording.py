@@ -46,6 +46,14 @@ class PromptWords(OptionGroup):
         return words or None
 
 
+Templates = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--template", help=f"{TEMPLATE_HELP} Of several the best is taken.", rich_help_panel=PromptWords.panel
+    ),
+]
+
+
 def template_of(text: str | None) -> str | None:
     """A template given in words or as @FILE."""
     if text is None or not text.startswith("@"):
