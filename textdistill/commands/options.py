@@ -71,13 +71,20 @@ class Columns(OptionGroup):
     text: Annotated[str | None, typer.Option("--text", help="The column of the text.")] = None
     text_pair: Annotated[str | None, typer.Option("--text-pair", help="The column of a second text.")] = None
     label: Annotated[str | None, typer.Option("--label", help="The column of the label.")] = None
+    delimiter: Annotated[
+        str | None,
+        typer.Option("--delimiter", metavar=", ; | tab", help="Between the fields of CSV; else as its header shows."),
+    ] = None
+    encoding: Annotated[str | None, typer.Option("--encoding", help="Of text files: utf-8 unless told.")] = None
     data_dir: DataDir = None
 
     @property
     def named(self) -> dict[str, str]:
-        """The columns that were named, by the key of the recipe's section `data`."""
-        columns = {"text": self.text, "text_pair": self.text_pair, "label": self.label}
-        return {key: column for key, column in columns.items() if column is not None}
+        """What was said of the table, by the key of the recipe's section `data`."""
+        sign = "tab" if self.delimiter in ("\t", "\\t") else self.delimiter
+        said = {"text": self.text, "text_pair": self.text_pair, "label": self.label}
+        said |= {"delimiter": sign, "encoding": self.encoding}
+        return {key: value for key, value in said.items() if value is not None}
 
     def of(self, name: str) -> DataSettings:
         """The data called `name`, read by these columns."""
