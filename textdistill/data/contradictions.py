@@ -31,6 +31,11 @@ class Contradictions:
             "; ..." if self.texts > len(self.examples) else ""
         )
 
+    @property
+    def told(self) -> str:
+        """What was found and what may be done about it, on one line."""
+        return f"{self}; data.contradictions=drop or majority (--contradictions) leaves them out"
+
 
 def contradictions(tables: Sequence[TextTable]) -> Contradictions:
     """Texts, equal when normalised, that any of these tables has under another label."""
@@ -58,8 +63,7 @@ def settled(source: Source[TextTable], how: str) -> Source[TextTable]:
     if not found.texts:
         return source
     if how == "keep":
-        note = f"{found}; data.contradictions=drop or majority (--contradictions) leaves them out"
-        return replace(source, notes=[*source.notes, note])
+        return replace(source, notes=[*source.notes, found.told])
     train = source.train.take(_agreeing(source.train, how))
     validation = None if source.validation is None else source.validation.take(_agreeing(source.validation, how))
     gone = len(source.train) - len(train)

@@ -29,11 +29,11 @@ def load(settings: DataSettings) -> Splits[TextTable]:
 def check(settings: DataSettings, asked: int | None = None) -> tuple[Summary, Splits[TextTable] | DataError]:
     """What the data hold, and the splits that `load` makes of them or why it cannot; errors in reading as `load`."""
     source = _found(settings)
-    summary = summarise(source, asked)
     try:
-        return summary, _cut(source, settings)
+        splits = _cut(source, settings)
     except DataError as error:
-        return summary, error
+        return summarise(source, asked), error
+    return summarise(source, asked, splits.train), splits
 
 
 def _cut(source: Source[TextTable], settings: DataSettings) -> Splits[TextTable]:

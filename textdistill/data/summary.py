@@ -57,11 +57,11 @@ class Summary:
         """What looks wrong, a line each, with its remedy."""
         lines = [alike_told(group, self.classes) for group in self.alike]
         if self.contradictions.texts:
-            lines.append(f"{self.contradictions}; --contradictions drop or majority leaves them out")
+            lines.append(self.contradictions.told)
         if self.few:
             lines.append(
-                f"fewer training rows than {self.asked} in {_listed(self.few)}; all of them are taken where more are "
-                "asked for"
+                f"fewer than {self.asked} training rows: {_listed(self.few)}; ask for fewer of each class, add "
+                "rows, or take what is there"
             )
         sizes = [count for count in self.classes.values() if count]
         if sizes and max(sizes) > _UNLIKE * min(sizes):
@@ -76,15 +76,20 @@ class Summary:
         return {**asdict(self), "warnings": self.warnings()}
 
 
-def summarise(source: Source[TextTable], asked: int | None = None) -> Summary:
-    """The summary of what a source brings; `asked` are the rows wanted of each class (as many as can be cut from)."""
+def summarise(source: Source[TextTable], asked: int | None = None, train: TextTable | None = None) -> Summary:
+    """The summary of what a source brings.
+
+    `asked` are the rows wanted of each class (as many as a test and a validation split can be cut from unless told),
+    `train` those that they are taken from, where they are cut already.
+    """
     parts = {"train": source.train, "validation": source.validation, "test": source.test}
     tables = {split: table for split, table in parts.items() if table is not None}
     words = np.concatenate([_words(table) for table in tables.values()])
     counts = sum((Counter(_counted(table)) for table in tables.values()), Counter())
     keys = list(chain.from_iterable(table.keys() for table in tables.values()))
     wanted = MIN_GROUPS if asked is None else asked
-    few = {name: count for name, count in _counted(source.train).items() if count < wanted}
+    taken_from = source.train if asked is None or train is None else train
+    few = {name: count for name, count in _counted(taken_from).items() if count < wanted}
     return Summary(
         source.description,
         {("rows" if split == "train" and len(tables) == 1 else split): len(table) for split, table in tables.items()},
