@@ -68,6 +68,13 @@ def test_a_comma_is_told_nowhere_and_a_tsv_may_have_another_sign(tmp_path: Path)
     assert table(write(tmp_path / "c.tsv", "text\tlabel\na, b; c\tx\nd\ty\n")).texts == ["a, b; c", "d"]
 
 
+def test_a_spreadsheet_s_own_line_about_the_sign_counts(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", "sep=;\r\ntext, as said;text;label\r\none;two, three;x\r\n;four;\r\n")
+    with pytest.raises(DataError, match="no label in column 'label' at line 4"):
+        table(path)
+    assert table(write(path, path.read_bytes().replace(b"four;", b"four;y"))).texts == ["two, three", "four"]
+
+
 def test_a_sign_that_is_insisted_on_counts(tmp_path: Path) -> None:
     path = write(tmp_path / "a.csv", "id, as given;text;label\n1;one, two;x\n2;three;y\n")
     assert "(separated by ','); quote" in (said := refused(path))
@@ -229,6 +236,13 @@ def test_splits_may_lie_in_parts_as_the_hub_writes_them(tmp_path: Path) -> None:
     assert load(DataSettings(str(tmp_path / "hub"))).report.rows["test"] == 2
     parts(tmp_path / "spark" / "train", "part-0.parquet", "part-1.parquet")
     assert sum(load(DataSettings(str(tmp_path / "spark"))).report.rows.values()) == 40
+
+
+def test_a_folder_with_splits_is_no_folder_of_parts(tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    write(folder / "train.csv", PLAIN)
+    pd.DataFrame({"text": ["u", "v"], "label": ["a", "b"]}).to_parquet(folder / "extra.parquet")
+    assert sum(load(DataSettings(str(folder))).report.rows.values()) == len(ROWS)
 
 
 def test_parts_with_other_columns_are_refused(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from textdistill.data.settings import DELIMITERS
 
 _CSV_LIMIT = threading.Lock()  # the csv module has one field limit for the whole process
 _SIGNS = {name: "\t" if name == "tab" else name for name in DELIMITERS}
+_TOLD = re.compile(r'"?sep=([,;|\t])"?(?=[\r\n])')  # a spreadsheet's own first line
 _LONGEST_HEADER = 2**16  # characters that are looked at
 _OWN = {"csv": ",", "tsv": "\t"}
 
@@ -26,11 +27,15 @@ def read_csv(text: str, source: str, format: str = "csv", delimiter: str | None 
     """The columns of text with a header line, a sign between fields and `"` quotes; a row is called by its line.
 
     The sign is `delimiter`, else that of the format where the header has it, else what `csv.Sniffer` finds in the
-    header (one of `,;|` and the tab); another sign than the format's own is told in a note.
+    header (one of `,;|` and the tab), or a first line `sep=;` says. A sign that was found, and is not the format's own,
+    is told in a note.
     """
     if not text.strip():
         raise DataError(f"{source}: empty file")
-    sign, notes = _sign(text, source, format, delimiter)
+    told = _TOLD.match(text)
+    if told:  # an empty line in its place: lines keep their numbers
+        text = text[told.end() :]
+    sign, notes = (told[1], ()) if told and delimiter is None else _sign(text, source, format, delimiter)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=sign, strict=True)
     records: list[list[str]] = []
     numbers: list[int] = []

@@ -27,7 +27,7 @@ _SUFFIXES = {
 }
 _SPREADSHEETS = frozenset({".xlsx", ".xlsm", ".xlsb", ".xls", ".ods", ".numbers"})
 _ADDRESS = re.compile(r"([a-z][a-z0-9+.-]+):/(?=/?[^/\\])", re.IGNORECASE)
-_SPLIT = re.compile(r"(train|validation|valid|dev|test)\b")  # begins the name of a split's file
+_SPLIT = re.compile(r"(train|validation|valid|dev|test)\b")  # begins the name of a split's file or folder
 
 
 def suffixes() -> list[str]:
@@ -55,7 +55,7 @@ def refuse_address(name: str | Path) -> None:
 def parts_of(folder: Path) -> list[Path]:
     """The Parquet files that are the parts of one table, in their order; none where the folder holds splits."""
     parts = sorted(path for path in folder.glob("*.parquet") if path.is_file() and path.name[0] not in "._")
-    return [] if any(_SPLIT.match(path.name) for path in parts) else parts
+    return [] if parts and any(_SPLIT.match(path.name) for path in folder.iterdir()) else parts
 
 
 def read_file(
