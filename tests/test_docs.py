@@ -67,6 +67,7 @@ IN_LITTLE: dict[str, tuple[str, ...]] = {
 ELSEWHERE = {
     "run": ("test_cli.py", "test_recipes.py", "test_trackers.py", "test_assist.py", "text_level/test_run.py"),
     "evaluate": ("test_cli.py", "text_level/test_outside.py"),
+    "check": ("data/test_summary.py",),
     "validate": ("test_cli.py",),
     "export": ("export/test_command.py", "export/test_contract.py"),
     "analyse": ("analysis/test_stored_sets.py", "analysis/test_again.py", "analysis/test_transfer.py"),

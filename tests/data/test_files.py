@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from textdistill.core.errors import DataError
-from textdistill.data import DataSettings, TextTable, files, load, read_file
+from textdistill.data import DataSettings, TextTable, file_text, load, read_file
 from textdistill.data.columns import Columns, to_table
 
 GOOD = "text,label\n" + "".join(f"row number {row},{'ab'[row % 2]}\n" for row in range(40))
@@ -122,7 +122,7 @@ def test_given_classes_name_integers_by_place(tmp_path: Path) -> None:
         ("text,label\n", "no rows"),
         ("words,label\na,b\n", "no column 'text'; columns: words, label"),
         ("texts,label\na,b\n", "did you mean 'texts'"),
-        ("text;label\na;b\n", "another sign"),
+        ("text:label\na:b\n", "no column 'text'; columns: text:label"),
         ("text,label,text\na,b,c\n", "'text' is there more than once"),
         ("text,label\na,x\nb\n", "line 3: 1 fields, the header has 2"),
         ('text,label\n"two\nlines",x\nb,y,z\n', "line 4: 3 fields"),
@@ -173,8 +173,9 @@ def test_an_unknown_label_is_told_with_its_line_and_the_nearest_class(tmp_path: 
 def test_undecodable_bytes_are_told_by_line_and_offset_with_a_remedy(tmp_path: Path) -> None:
     said = refusal(tmp_path / "a.csv", b"text,label\nok,x\ncaf\xe9,y\n")
     assert "line 3: byte 0xe9 at offset 19 is not utf-8" in said
-    assert "encoding: cp1252?" in said
-    assert "encoding: utf-16?" in refusal(tmp_path / "b.csv", GOOD.encode("utf-16"))
+    assert "data.encoding=cp1252" in said
+    assert "data.encoding=utf-16-le" in refusal(tmp_path / "b.csv", GOOD.encode("utf-16-le"))
+    assert "data.encoding=utf-16-be" in refusal(tmp_path / "b.jsonl", GOOD.encode("utf-16-be"))
     assert "unknown encoding 'klingon'" in refusal(tmp_path / "c.csv", GOOD, encoding="klingon")
 
 
@@ -185,7 +186,7 @@ def test_broken_binary_files_are_told(tmp_path: Path, name: str, content: bytes)
 
 
 def test_a_huge_line_is_refused_before_it_is_unpacked_whole(tmp_path: Path) -> None:
-    bomb = gzip.compress(bytes(files.MAX_LINE + 2**21), compresslevel=1)
+    bomb = gzip.compress(bytes(file_text.MAX_LINE + 2**21), compresslevel=1)
     assert "line 1: longer than 64 MiB" in refusal(tmp_path / "bomb.csv.gz", bomb)
 
 

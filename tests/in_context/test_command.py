@@ -69,7 +69,7 @@ def test_shots_are_chosen_among_a_sets_own_samples_only_where_it_has_more_than_a
 MISTAKES = [
     pytest.param(("SETS", "--data", "nowhere.csv"), "nowhere.csv", id="no data"),
     pytest.param(("SETS",), "--data: name the real data", id="no data named"),
-    pytest.param(("SETS", "--text", "t"), "name columns of --data", id="columns of no data"),
+    pytest.param(("SETS", "--text", "t"), "said of the table in --data", id="columns of no data"),
     pytest.param(("DATA", "nowhere"), "no such file or folder", id="no set"),
     pytest.param(("DATA", "random=SETS"), "the name 'random' is taken", id="a name twice"),
     pytest.param(("DATA", "SETS", "--split", "tset"), "did you mean 'test'", id="split"),

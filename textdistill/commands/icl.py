@@ -169,7 +169,7 @@ def _settings(data: str | None, sets: Sequence[str], columns: Columns) -> DataSe
     if data is not None:
         return columns.of(data)
     if columns.named:
-        raise UserError("--text, --text-pair and --label name columns of --data; give it too")
+        raise UserError("--text, --label and the like are said of the table in --data; give it too")
     for given in sets:
         run = Path(given.rpartition("=")[2])
         if (run / MANIFEST).is_file():

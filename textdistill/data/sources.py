@@ -25,9 +25,11 @@ def find(settings: DataSettings) -> Source[TextTable]:
 
     Raises `DataError` for a name that is nothing known, or data that cannot be used, `OfflineError` without a hub.
     """
+    files.refuse_address(settings.name)
     known = find_known(settings.name)
     path = Path(settings.name).expanduser()
-    own_file = known is None and (path.is_file() or files.format_of(path) is not None)
+    parts = path.is_dir() and bool(files.parts_of(path))
+    own_file = known is None and (path.is_file() or files.format_of(path) is not None or parts)
     for key in ("test", "validation"):
         if getattr(settings, key) is not None and not own_file:
             raise DataError(f"{key}: only with `name` a file of your own; {settings.name!r} brings its own splits")
@@ -72,17 +74,16 @@ def _named(settings: DataSettings, name: str, known: KnownData | None) -> Source
 
 
 def _mirror(settings: DataSettings, folder: Path, splits: Mapping[str, tuple[str, ...]]) -> dict[str, Records]:
-    reading: dict[str, Any] = {"encoding": settings.encoding, "format": settings.format}
-    return hub.read_mirror(folder, splits, **reading)
+    return hub.read_mirror(folder, splits, **_reading(settings))
+
+
+def _reading(settings: DataSettings) -> dict[str, Any]:
+    return {"encoding": settings.encoding, "format": settings.format, "delimiter": settings.delimiter}
 
 
 def _own_files(settings: DataSettings, path: Path) -> Source[TextTable]:
     paths = {"train": str(path), "validation": settings.validation, "test": settings.test}
-    parts = {
-        split: files.read_file(file, format=settings.format, encoding=settings.encoding)
-        for split, file in paths.items()
-        if file is not None
-    }
+    parts = {split: files.read_file(file, **_reading(settings)) for split, file in paths.items() if file is not None}
     return _assemble(settings, path.name, None, str(path), parts, [], public=False)
 
 
@@ -135,4 +136,4 @@ def _columns(settings: DataSettings, known: KnownData | None, rows: Records) -> 
     second = settings.text_pair or (pair[1] if settings.text is None else None)
     label = settings.label or (known.label if known else "label")
     usual = known is not None and label == known.label
-    return Columns(text, second, label, known.classes if known and usual else None)
+    return Columns(text, second, label, known.classes if known and usual else None, settings.merge_labels)

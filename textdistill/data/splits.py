@@ -7,9 +7,12 @@ from dataclasses import replace
 from textdistill.core.bounds import faults_of
 from textdistill.core.errors import DataError
 from textdistill.data import sources
-from textdistill.data.cuts import Nouns, Splits, cut
+from textdistill.data.contradictions import settled
+from textdistill.data.cuts import Nouns, Source, Splits, cut
+from textdistill.data.label_names import alike
 from textdistill.data.sentences import shortened
 from textdistill.data.settings import DataSettings
+from textdistill.data.summary import Summary, alike_told, summarise
 from textdistill.data.table import TextTable
 
 _NOUNS = Nouns("rows", "texts", "a file ({split}: FILE)")
@@ -18,8 +21,30 @@ _NOUNS = Nouns("rows", "texts", "a file ({split}: FILE)")
 def load(settings: DataSettings) -> Splits[TextTable]:
     """The splits that `settings` ask for, by the rules of `cut`; rows with equal normalised texts are duplicates.
 
-    Raises `DataError` or `OfflineError`.
+    Labels that look alike and texts under several labels are told in the report. Raises `DataError` or `OfflineError`.
     """
+    return _cut(_found(settings), settings)
+
+
+def check(settings: DataSettings, asked: int | None = None) -> tuple[Summary, Splits[TextTable] | DataError]:
+    """What the data hold, and the splits that `load` makes of them or why it cannot; errors in reading as `load`."""
+    source = _found(settings)
+    try:
+        splits = _cut(source, settings)
+    except DataError as error:
+        return summarise(source, asked), error
+    return summarise(source, asked, splits.train), splits
+
+
+def _cut(source: Source[TextTable], settings: DataSettings) -> Splits[TextTable]:
+    groups = alike(source.train.classes)
+    if groups:
+        rows = dict(zip(source.train.classes, source.train.counts().tolist(), strict=True))
+        source = replace(source, notes=[*source.notes, *(alike_told(group, rows) for group in groups)])
+    return cut(settled(source, settings.contradictions), settings, _NOUNS)
+
+
+def _found(settings: DataSettings) -> Source[TextTable]:
     if faults := faults_of(settings):
         raise DataError("data: " + "; ".join(faults))
     source = sources.find(settings)
@@ -28,4 +53,4 @@ def load(settings: DataSettings) -> Splits[TextTable]:
         train, validation, test = (None if table is None else shortened(table, count) for table in whole)
         assert train is not None
         source = replace(source, train=train, validation=validation, test=test)
-    return cut(source, settings, _NOUNS)
+    return source

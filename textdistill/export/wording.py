@@ -11,9 +11,8 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from textdistill.core.errors import UserError, did_you_mean
 from textdistill.data.sets.text_set import TextSet
+from textdistill.data.sets.worded import PAIR, SINGLE
 
-SINGLE = "Text: {{ text }}\nLabel: {{ label }}"
-PAIR = "Text 1: {{ text }}\nText 2: {{ text_pair }}\nLabel: {{ label }}"
 INSTRUCTION = "Classify the {{ 'pair of texts' if paired else 'text' }} as one of: {{ labels | join(', ') }}."
 SEPARATOR = "\n\n"
 # What a template may do wrong as it is filled in.

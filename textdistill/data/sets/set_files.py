@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import re
 import zlib
 from collections.abc import Iterator, Mapping
@@ -17,19 +18,22 @@ import yaml
 from textdistill.core.errors import DataError
 from textdistill.core.file_names import CARD, SAMPLES, TENSORS
 from textdistill.data.columns import Records
-from textdistill.data.files import format_of, read_file, suffixes
+from textdistill.data.files import format_of, read_file, refuse_address, suffixes
 
 MOST_BYTES = 256 * 2**20  # unpacked; a set for people to read is a thousandth of that
 MOST_CARD_BYTES = 2**20
+TASK, PROMPTFOO, LLAMA_FACTORY = "task.yaml", "promptfooconfig.yaml", "dataset_info.json"  # name a tool's folder
 
 
 def set_files(path: Path) -> list[Path]:
     """The files that hold one set each: a file itself, or what lies in a folder, 2 before 10.
 
-    A folder holds `samples.jsonl`, or a data card whose configurations name files (of the split `train`, else of every
+    A folder holds `samples.jsonl`, or what names it the folder of another tool (`task.yaml`, `promptfooconfig.yaml`,
+    `dataset_info.json`), or a data card whose configurations name files (of the split `train`, else of every
     split), or files of tables (`train` alone where there is one), or folders with one of these. Raises `DataError` for
     a folder with nothing of the kind, and for a file that lies outside the folder that was asked for.
     """
+    refuse_address(path)
     if not path.exists():
         near = [str(other) for other in sorted(path.parent.glob(f"{path.stem}*"))[:3]] if path.stem else []
         raise DataError(f"{path}: no such file or folder" + (f"; there is {', '.join(near)}" if near else ""))
@@ -63,6 +67,9 @@ def _in_folder(folder: Path) -> list[Path]:
     """The sets of one folder, without those of the folders in it (but for `data`, where the hub's files lie)."""
     if (folder / SAMPLES).is_file():
         return [folder / SAMPLES]
+    tool = list(_of_tool(folder))
+    if tool:
+        return tool
     named = list(_by_card(folder))
     if named:
         return named
@@ -72,6 +79,22 @@ def _in_folder(folder: Path) -> list[Path]:
         if tables:
             return sorted(train or tables, key=_natural)
     return []
+
+
+def _of_tool(folder: Path) -> Iterator[Path]:
+    """The file with the shots in a folder that another tool reads; its tables are rows to ask about."""
+    if (folder / TASK).is_file():
+        yield folder / TASK
+    elif (folder / PROMPTFOO).is_file() and (folder / "chat.json").is_file():
+        yield folder / "chat.json"
+    elif (card := folder / LLAMA_FACTORY).is_file():
+        try:
+            entries = json.loads(card.read_bytes()[:MOST_CARD_BYTES])
+        except (ValueError, RecursionError) as error:
+            raise DataError(f"{card}: not JSON: {str(error)[:200]}") from None
+        for entry in entries.values() if isinstance(entries, dict) else ():
+            if isinstance(entry, dict) and isinstance(entry.get("file_name"), str):
+                yield _resolved(folder, card, entry["file_name"])
 
 
 def _is_table(path: Path) -> bool:

@@ -16,7 +16,9 @@ from textdistill.core.errors import DataError, did_you_mean
 from textdistill.core.file_names import SAMPLES
 from textdistill.data.columns import Columns, Records, to_table
 from textdistill.data.files import format_of
-from textdistill.data.sets.set_files import read_bounded, set_files
+from textdistill.data.label_names import whole_names
+from textdistill.data.sets.set_files import set_files
+from textdistill.data.sets.shapes import reshaped, rows_of_set
 from textdistill.data.sets.text_set import TextSet
 from textdistill.data.table import TextTable
 
@@ -39,10 +41,12 @@ _FOUND = "\0label"  # the column of labels as found from soft ones: no file's ow
 def read_text_set(path: str | Path, classes: Sequence[str] | None = None) -> TextSet:
     """The one set in a file or a folder.
 
-    A file is CSV, TSV, JSON lines or Parquet. Its texts are `text` (and `text_pair`), `sentence`, or one of the pairs
-    in `TEXTS`; its labels are a column `label` or `labels` of names or integers, or soft ones: a column `labels` or
-    `soft_label` of mappings or lists, or a column `p_CLASS` for every class. A folder is a run's (`samples.jsonl`), a
-    data set of Hugging Face (Parquet, and a README that may name its files), or holds one such file.
+    A file is CSV, TSV, JSON lines, JSON or Parquet, or one that `export` writes for another tool (a chat, instruction
+    rows, a task or program with its shots; see `shapes.py`). Its texts are `text` (and `text_pair`), `sentence`, or one
+    of the pairs in `TEXTS`; its labels are a column `label` or `labels` of names or integers, or soft ones: a column
+    `labels` or `soft_label` of mappings or lists, or a column `p_CLASS` for every class. A folder is a run's
+    (`samples.jsonl`), a data set of Hugging Face (Parquet, and a README that may name its files), that of another tool,
+    or holds one such file.
 
     `classes` is their order, which integers and lists index; without it the file's own names count, then the order of
     the soft labels, then the labels in alphabetical order. Soft labels that are all one-hot become hard ones.
@@ -123,7 +127,9 @@ def with_classes(distilled: TextSet, classes: Sequence[str]) -> TextSet:
 
 
 def _read(path: Path, classes: Sequence[str] | None) -> TextSet:
-    rows = read_bounded(path)
+    rows = rows_of_set(path)
+    if not any({text, pair} - {None} <= set(rows.names) for text, pair in TEXTS):
+        rows = reshaped(rows)
     text, pair = _text_columns(rows)
     order = None if classes is None else tuple(classes)
     soft = _soft(rows, order)
@@ -202,9 +208,10 @@ def _values(
     """The labels of all rows as one table of numbers."""
     shown = next(row for row, label in enumerate(labels) if isinstance(label, dict | list))
     lists = isinstance(labels[shown], list)
+    becomes = whole_names((key for label in labels if isinstance(label, dict) for key in label), classes or ())
     if classes is None:
         places = [str(place) for place in range(len(labels[shown]))] if lists else []
-        classes = tuple(dict.fromkeys(places or [key for label in labels if isinstance(label, dict) for key in label]))
+        classes = tuple(dict.fromkeys(places or becomes.values()))
     if not classes:
         raise DataError(f"{rows.source}: {where} at {rows.where([shown])} is empty; give a value for every class")
     place_of = {name: place for place, name in enumerate(classes)}
@@ -220,7 +227,9 @@ def _values(
             raise DataError(
                 f"{rows.source}: {at} has {len(label)} values for {len(classes)} classes: {_listed(classes)}"
             )
-        given: dict[str, Any] = label if isinstance(label, dict) else dict(zip(classes, label, strict=True))
+        given: dict[str, Any] = dict(zip(classes, label, strict=True)) if isinstance(label, list) else label
+        if not lists:
+            given = {becomes.get(key, key): value for key, value in given.items()}
         for key, value in given.items():
             if key not in place_of:
                 raise DataError(
@@ -256,8 +265,9 @@ def _agreeing(rows: Records, values: np.ndarray, classes: tuple[str, ...]) -> np
     if "label" not in rows.names:
         return labels
     hard, known = rows.read("label"), rows.class_names.get("label", classes)
+    whole = whole_names((str(value) for value in hard if value not in (None, "")), classes)
     for row, value in enumerate(hard):
-        name = str(value)
+        name = whole.get(str(value), str(value))
         if name not in classes and _is_number(name) and int(name) < len(known):
             name = known[int(name)]
         if value is None or name == "":
