@@ -188,3 +188,10 @@ def test_test_rows_of_other_columns_are_refused(file: Path, tmp_path: Path) -> N
     write(tmp_path / "pairs.jsonl", FORMATS["jsonl"](), material(hostile(pairs=True)))
     told = mistake(file, "-f", "lm-eval", "-o", tmp_path / "out", "--test", tmp_path / "pairs.jsonl")
     assert "unknown" in told or "other columns or classes" in told
+
+
+def test_classes_of_which_no_sample_is_shown_are_told(file: Path) -> None:
+    few = tiny.call("export", file, "--format", "prompt", "--k", "1")
+    assert few.exit_code == 0, few.output
+    assert "warning: 1 samples show no example of" in few.stderr
+    assert "warning" not in tiny.call("export", file, "--format", "prompt").stderr

@@ -74,6 +74,12 @@ def test_what_cannot_be_is_told(home: Path, given: tuple[object, ...], told: str
     assert told in " ".join(result.stderr.split())
 
 
+def test_classes_of_which_no_shot_is_shown_are_told(home: Path) -> None:
+    result = ran(home, "--k", 1)
+    assert result.exit_code == 0, result.output
+    assert "warning: 1 samples show no example of" in result.stderr
+
+
 def like(count: int) -> tuple[TextSet, list[TextSet]]:
     """A pool whose texts are numbers, and the shots that a scorer was asked about."""
     return TextSet([str(row) for row in range(count)], np.arange(count) % 2, ("a", "b")), []

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from textdistill.commands.options import DataDir, OptionGroup, grouped, one_of
-from textdistill.commands.wording import TEMPLATE_HELP, PromptWords, order_scorer, template_of
+from textdistill.commands.wording import TEMPLATE_HELP, PromptWords, left_out, order_scorer, template_of
 from textdistill.core.errors import ArtifactError, UserError
 from textdistill.core.file_names import DECODED, MANIFEST, METRICS, SAMPLES
 from textdistill.export import FORMATS
@@ -138,6 +138,8 @@ def export(
     picked = arrange(samples, shots, count, _scorer(selection, source, samples, ask.data_dir))
     if shots.token_budget is not None:
         _note(f"{len(picked)} of {shots.k or len(samples)} samples fit in {shots.token_budget} tokens")
+    if "label_words" in chosen.uses and (line := left_out(picked)) is not None:
+        _note(line)
     material = Material(
         picked,
         shots.wording(picked),

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from textdistill.commands.options import Columns, Json, Machine, OptionGroup, grouped, one_of
-from textdistill.commands.wording import PromptWords, Templates, template_of
+from textdistill.commands.wording import PromptWords, Templates, left_out, template_of
 from textdistill.core.errors import UserError
 from textdistill.export import FORMATS
 
@@ -118,6 +118,8 @@ def prompt(
             bar.advance(name, len(several))
             outcome[name] = reached(likelihood, several, wording, rows, streams.child(name), choice.calibrate)
     figures = _figures(found, outcome, choice, streams, causal.fingerprint, real.facts(data), len(rows))
+    if (line := left_out(found.shots)) is not None:
+        typer.echo(line, err=True)
     if out is not None:
         material = Material(found.shots, found.wording, _name(out), "hard", rows, {}, {})
         write(out, FORMATS[format](), material, force)

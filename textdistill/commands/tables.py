@@ -74,6 +74,13 @@ def show_evaluation(metrics: Mapping[str, Any]) -> None:
     from textdistill.reports.templates import factor
 
     console = screen()
+    seen = metrics["test_copies"]
+    if seen["near"]:
+        console.print(
+            f"warning: {seen['near']} of {seen['n']} samples are copies of test rows ({seen['exact']} word for word); "
+            "the set has seen what it is judged on",
+            style="bold",
+        )
     for name, block in metrics["variants"].items():
         table = Table(title=f"{name} a class, {block['learner']}: test accuracy in percent", title_justify="left")
         table.add_column("trained on")
@@ -89,13 +96,6 @@ def show_evaluation(metrics: Mapping[str, Any]) -> None:
         if "ratio" in block:
             table.add_row("  as a share of full data (%)", *_cells(block["ratio"]), "", "", "")
         console.print(table)
-    seen = metrics["test_copies"]
-    if seen["near"]:
-        console.print(
-            f"warning: {seen['near']} of {seen['n']} samples are copies of test rows ({seen['exact']} word for word); "
-            "the set has seen what it is judged on",
-            style="bold",
-        )
     for judge, robust in metrics["robust"].items():
         console.print(f"{judge}: " + ", ".join(f"{key.upper()} {value:.1f}" for key, value in robust.items()))
     sizes = [f"{factor(size['ratio'])} in {unit}" for unit, size in metrics["compression"].items()]

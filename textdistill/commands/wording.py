@@ -69,6 +69,17 @@ def unescaped(text: str | None) -> str | None:
     return None if text is None else text.replace("\\n", "\n").replace("\\t", "\t")
 
 
+def left_out(shots: TextSet) -> str | None:
+    """A line about the classes of which no sample is shown; `None` where each has one."""
+    import numpy as np
+
+    counts = np.bincount(shots.labels, minlength=len(shots.classes)).tolist()
+    absent = [name for name, count in zip(shots.classes, counts, strict=True) if not count]
+    if not absent:
+        return None
+    return f"warning: {len(shots)} samples show no example of {', '.join(absent)}; a larger k has one of each class"
+
+
 def order_scorer(model: str, rows: TextSet) -> Scorer:
     """What judges a prompt by this language model on these labelled rows, for `--order best`."""
     from textdistill.in_context import Likelihood, load_scorer, validation_scorer
