@@ -110,7 +110,8 @@ def test_a_recipe_is_sound_in_every_variant_and_says_where_it_comes_from(name: s
 def test_a_recipe_takes_two_small_steps(name: str, variant: str | None, tmp_path: Path) -> None:
     full = load_recipe(name, variant=variant)
     if full.text is not None:
-        return _two_small_steps_of_a_generator(name, variant, tmp_path)
+        small_run = _a_small_choice if full.text.generator is None else _two_small_steps_of_a_generator
+        return small_run(name, variant, tmp_path)
     small = [*SMALL]
     rows = [FEW_ROWS] if "batch" in settings_in(full.objective.type) else []
     if isinstance(full.representation, Wordpieces):
@@ -158,6 +159,19 @@ def _two_small_steps_of_a_generator(name: str, variant: str | None, folder: Path
     made = run_texts(recipe, folder)
     records = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     assert [record["step"] for record in records] == [0, 1]
+    assert set(made.metrics["variants"]) == {"frozen@1"}
+    assert len(made.headline) == len(made.headline.classes)
+
+
+def _a_small_choice(name: str, variant: str | None, folder: Path) -> None:
+    """A recipe without a generator up to its sets and their scores, with a narrow encoder."""
+    encoder = models.bert()
+    small = [
+        *(f"representation.encoder={encoder}", f"judge={{encoder: {encoder}}}", "data.train_rows=60"),
+        f"choose={{sizes: [1], size: 1, sets: 1, views: [{encoder}], methods: [k_centers, search_real], "
+        "headline: search_real, search: {sweeps: 1, rows: 30, screen: 10, compare: 3}}",
+    ]
+    made = run_texts(load_recipe(name, small, variant, str(mirror())), folder)
     assert set(made.metrics["variants"]) == {"frozen@1"}
     assert len(made.headline) == len(made.headline.classes)
 
