@@ -54,9 +54,10 @@ how-long:
 test: $(STAMP) ## all tests; TEST_ARGS="-k decode"
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 $(TEST_ARGS)
 
+# What takes long there starts processes and kills them: no matter of the instruction set.
 test-older: $(STAMP) ## the numerical tests, as a processor with fewer instructions than this one would run them
 	@echo "As an older processor: $(OLDER)"
-	$(OLDER) OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 $(NUMERICAL) $(TEST_ARGS)
+	$(OLDER) OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not slow and not bench and not interop" $(NUMERICAL) $(TEST_ARGS)
 
 lint: $(STAMP) ## style, format and types
 	$(BIN)/ruff check .
