@@ -144,6 +144,7 @@ def table_overrides(
     settings: Mapping[str, Any], columns: Columns, per_class: int | None, samples: int | None
 ) -> list[str]:
     """The options for columns and sizes as overrides of a recipe's `settings`."""
+    from textdistill.recipe.own_table import per_class_overrides
     from textdistill.recipe.read import is_readable
 
     if per_class is not None and samples is not None:
@@ -153,9 +154,7 @@ def table_overrides(
     if is_readable(settings):
         if samples is not None:
             raise UserError("--samples: readable sets have as many of each class; give --per-class")
-        return (
-            overrides if per_class is None else [*overrides, f"choose.sizes=[{per_class}]", f"choose.size={per_class}"]
-        )
+        return overrides if per_class is None else [*overrides, *per_class_overrides(per_class)]
     if per_class is not None or samples is not None:
         sizes = {"per_class": per_class, "samples": samples}
         overrides += [f"synthetic.{key}={'null' if size is None else size}" for key, size in sizes.items()]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from textdistill.commands.export import name_for
 from textdistill.commands.options import Columns, Json, Machine, OptionGroup, grouped, one_of
 from textdistill.commands.wording import PromptWords, Templates, left_out, template_of
 from textdistill.core.errors import UserError
@@ -38,7 +39,6 @@ MODEL_HELP = "A causal language model: a hub id, a folder, a .gguf file or smoll
 MOST_ROWS = 20_000  # training rows that shots are sought among
 SEARCHED, READABLE_PER_CLASS = 3, 5  # sets that the search finds, and how many samples of a class each has at least
 DRAWN = 2000  # further real rows that shots are chosen from
-LABELS = ("as they are", "capitalised")
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ def prompt(
     if (line := left_out(found.shots)) is not None:
         typer.echo(line, err=True)
     if out is not None:
-        material = Material(found.shots, found.wording, _name(out), "hard", rows, {}, {})
+        material = Material(found.shots, found.wording, name_for(out), "hard", rows, {}, {})
         write(out, FORMATS[format](), material, force)
     if json:
         sys.stdout.write(jsonlib.dumps(figures, indent=1, ensure_ascii=False) + "\n")
@@ -243,12 +243,6 @@ def _spread(scores: Sequence[float]) -> str:
     from textdistill.evaluation.statistics import summarise
 
     return f"{summarise(scores).sd:.1f}" if len(scores) > 1 else ""
-
-
-def _name(out: Path) -> str:
-    from textdistill.commands.export import name_for
-
-    return name_for(out)
 
 
 def register(app: typer.Typer) -> None:

@@ -24,7 +24,7 @@ from textdistill.data import TextTable, table_tokens
 from textdistill.data.sets.text_set import TextSet
 from textdistill.evaluation.scores import score
 from textdistill.evaluation.settings import Ordinary
-from textdistill.evaluation.traditional import logistic, word_counts
+from textdistill.evaluation.traditional import logistic, one_text, word_counts
 from textdistill.evaluation.training import predict, train_by_adam
 from textdistill.learners import LEARNERS, make_learner
 from textdistill.learners.linear_head import PENALTY, fit_head
@@ -320,19 +320,15 @@ class BagOfWords:
     def score(self, distilled: LabelledTexts, test: TextTable, seed: int, metrics: Sequence[str]) -> dict[str, float]:
         """The metrics on the test rows, in percent, after learning from these texts; `seed` changes nothing."""
         if test.fingerprint not in self._tests:
-            self._tests[test.fingerprint] = word_counts(_joined(test))
+            self._tests[test.fingerprint] = word_counts(one_text(test.texts, test.pairs))
         return logistic(
-            word_counts(_joined(distilled)),
+            word_counts(one_text(distilled.texts, distilled.pairs)),
             distilled.labels,
             self._tests[test.fingerprint],
             test.labels,
             seed=0,
             metrics=metrics,
         )
-
-
-def _joined(rows: LabelledTexts) -> list[str]:
-    return rows.texts if rows.pairs is None else [" ".join(both) for both in zip(rows.texts, rows.pairs, strict=True)]
 
 
 def _samples(distilled: TextSet) -> list[tuple[str, str | None]]:

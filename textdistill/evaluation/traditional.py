@@ -38,6 +38,11 @@ def tfidf_logistic(
     return logistic(train, train_labels, test, test_labels, seed=seed, metrics=metrics)
 
 
+def one_text(texts: Sequence[str], pairs: Sequence[str] | None) -> Sequence[str]:
+    """The texts, those of a pair joined: words are counted without regard to which of the two has them."""
+    return texts if pairs is None else [f"{first} {second}" for first, second in zip(texts, pairs, strict=True)]
+
+
 def word_counts(texts: Sequence[str], features: int = 2**18) -> csr_matrix:
     """How often each word and each pair of neighbouring words occurs in each text, (n, features)."""
     words = HashingVectorizer(

@@ -66,7 +66,7 @@ def choose_shots(
         raise UserError(f"choosing shots: {starts} starts, {budget} prompts; needed: a start, and a prompt for each")
     if k > len(pool):
         raise UserError(f"k: {k} shots asked, but the pool has {len(pool)} samples; ask for that many at most")
-    draws = [_drawn(pool, k, rng) for _ in range(starts)]
+    draws = [draw(pool, k, rng) for _ in range(starts)]
     scores = [scorer(pool.take(rows), wording) for rows in draws]
     rows, best = draws[int(np.argmax(scores))], max(scores)
     for _ in range(budget - starts):
@@ -94,7 +94,7 @@ def chosen_sets(
     }
 
 
-def _drawn(pool: TextSet, k: int, rng: np.random.Generator) -> np.ndarray:
+def draw(pool: TextSet, k: int, rng: np.random.Generator) -> np.ndarray:
     """k random rows with the classes in turn."""
     mixed: np.ndarray = rng.permutation(len(pool))
     drawn: np.ndarray = mixed[interleaved(pool.take(mixed), k)]

@@ -11,19 +11,20 @@ from jaxtyping import Bool
 from textdistill.core.errors import UserError
 from textdistill.core.streams import Streams
 from textdistill.data.sets.text_set import TextSet
+from textdistill.data.sets.worded import PAIR, SINGLE
 from textdistill.export import Scorer, Wording
-from textdistill.in_context.choose import best_wording, choose_shots, interleaved
+from textdistill.in_context.choose import best_wording, choose_shots, draw
 from textdistill.in_context.likelihood import Likelihood
 
 # One is the usual one, the others what few-shot papers write; of one text, and of pairs.
 TEMPLATES = (
-    "Text: {{ text }}\nLabel: {{ label }}",
+    SINGLE,
     "Input: {{ text }}\nOutput: {{ label }}",
     "{{ text }}\nThis is {{ label }}",
     "{{ text }} => {{ label }}",
 )
 PAIR_TEMPLATES = (
-    "Text 1: {{ text }}\nText 2: {{ text_pair }}\nLabel: {{ label }}",
+    PAIR,
     "{{ text }}\n{{ text_pair }}\nOutput: {{ label }}",
 )
 DRAWS = 2  # sets of shots by which the wording is chosen
@@ -78,10 +79,7 @@ def find_prompt(
         least = spent + (STARTS + 1) * len(pools)
         raise UserError(f"--budget: {budget} prompts; {len(wordings)} wordings and {len(pools)} pools need {least}")
     first = next(iter(pools.values()))
-    draws = [
-        first.take(mixed[interleaved(first.take(mixed), k)])
-        for mixed in (streams.numpy("wording", number).permutation(len(first)) for number in range(DRAWS))
-    ]
+    draws = [first.take(draw(first, k, streams.numpy("wording", number))) for number in range(DRAWS)]
     wording = best_wording(scorer, wordings, draws)
     found = {
         name: choose_shots(
@@ -106,17 +104,13 @@ def reached(
     right = np.array(
         [likelihood.in_words(wording, shots, rows, calibrate=calibrate).argmax(1) == rows.labels for shots in several]
     )
-    return _reached(right, streams)
+    mean, low, high = _interval(right.mean(0), streams)
+    return Reached(mean, low, high, tuple((100 * right.mean(1)).round(4).tolist()), right)
 
 
 def difference(ours: Reached, theirs: Reached, streams: Streams) -> tuple[float, float, float]:
     """Points by which `ours` is better, with the 95% interval of other rows: both are asked the same ones."""
     return _interval(ours.right.mean(0) - theirs.right.mean(0), streams)
-
-
-def _reached(right: Bool[np.ndarray, "p n"], streams: Streams) -> Reached:
-    mean, low, high = _interval(right.mean(0), streams)
-    return Reached(mean, low, high, tuple((100 * right.mean(1)).round(4).tolist()), right)
 
 
 def _interval(by_row: np.ndarray, streams: Streams) -> tuple[float, float, float]:

@@ -79,6 +79,11 @@ def table_recipe(
     }
 
 
+def per_class_overrides(per_class: int) -> list[str]:
+    """The overrides by which a recipe for readable sets has so many samples of each class, and is known by them."""
+    return [f"choose.sizes=[{per_class}]", f"choose.size={per_class}"]
+
+
 def _vectors() -> dict[str, Any]:
     """Real-data initialisation, any start, sizes that suit most texts."""
     return {

@@ -9,7 +9,7 @@ from typing import Any
 
 from textdistill.data import table_of
 from textdistill.data.sets.text_set import TextSet
-from textdistill.recipe.own_table import table_recipe
+from textdistill.recipe.own_table import per_class_overrides, table_recipe
 from textdistill.recipe.read import resolve
 from textdistill.runs.readable.run import TextRun
 from textdistill.runs.run import run
@@ -46,8 +46,9 @@ def distill(
     with tempfile.TemporaryDirectory(prefix="textdistill-") as place:
         file = Path(place) / "texts.parquet"
         frame.to_parquet(file)
-        sizes = [f"choose.sizes=[{per_class}]", f"choose.size={per_class}"]
-        recipe = resolve(table_recipe(str(file), methods=methods, **named), [*sizes, *overrides])
+        recipe = resolve(
+            table_recipe(str(file), methods=methods, **named), [*per_class_overrides(per_class), *overrides]
+        )
         done = run(recipe, Path(place) / "run" if out is None else out, seed=seed, device=device, quiet=not progress)
     assert isinstance(done, TextRun)
     return done.headline

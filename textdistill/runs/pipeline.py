@@ -24,7 +24,7 @@ from textdistill.data import Splits, TextTable
 from textdistill.evaluation.baselines import run_baselines
 from textdistill.evaluation.labels import to_train_for
 from textdistill.evaluation.protocol import Bench, FullData, Predictor, block, full_rows, headline, validator
-from textdistill.evaluation.traditional import logistic, word_counts
+from textdistill.evaluation.traditional import logistic, one_text, word_counts
 from textdistill.evaluation.training import scheduled
 from textdistill.recipe.read import Recipe, precisions
 from textdistill.recipe.references import references
@@ -307,12 +307,8 @@ def _with_cost(folder: Path) -> DistilledSet:
 
 def _traditional(texts: Splits[TextTable], rows: list[int], seed: int, metrics: Sequence[str]) -> dict[str, Any]:
     train, test = texts.train, texts.test
-    joined = [
-        [text if table.pairs is None else f"{text} {table.pairs[k]}" for k, text in enumerate(table.texts)]
-        for table in (train, test)
-    ]
     names = list(dict.fromkeys(["accuracy", *metrics]))
-    counts, asked = [word_counts(texts) for texts in joined]
+    counts, asked = (word_counts(one_text(table.texts, table.pairs)) for table in (train, test))
     labels, out = np.asarray(train.labels), {}
     for name, which in {"tfidf_full": np.arange(len(labels)), "tfidf_random_real": np.array(rows)}.items():
         scores = logistic(counts[which], labels[which], asked, test.labels, seed=seed, metrics=names)
