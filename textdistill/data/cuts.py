@@ -10,7 +10,6 @@ from itertools import chain
 from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
-import pandas as pd
 
 from textdistill.core.errors import DataError
 from textdistill.core.streams import Streams
@@ -205,6 +204,8 @@ def held_out(labels: np.ndarray, keys: list[str], rows: int, generator: np.rando
     label; whole groups are taken in random order while they fit. A class keeps a group at least, and one with fewer
     than `MIN_GROUPS` groups gives none.
     """
+    import pandas as pd
+
     codes, distinct = pd.factorize(np.array(keys, dtype=object))
     classes = int(labels.max()) + 1
     cells, votes = np.unique(codes * classes + labels, return_counts=True)
@@ -257,6 +258,8 @@ def _without(table: T, other: T) -> tuple[T, int]:
 
 
 def _duplicate_groups(tables: Sequence[Table]) -> int:
+    import pandas as pd
+
     keys = list(chain.from_iterable(table.keys() for table in tables))
     codes, _ = pd.factorize(np.array(keys, dtype=object))
     return int((np.bincount(codes) > 1).sum())

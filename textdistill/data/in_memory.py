@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from textdistill.core.errors import UserError, did_you_mean
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def table_of(
@@ -25,6 +26,8 @@ def table_of(
 
     Errors: `UserError` for a missing column, columns of unlike lengths, something that is no text, a missing label.
     """
+    import pandas as pd
+
     if labels is None:
         columns = _columns(texts)
         wanted = {"text": text, "label": label, **({} if text_pair is None else {"text_pair": text_pair})}

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from sklearn.metrics import confusion_matrix
 from torch import Tensor
 
 from textdistill.core.errors import DataError
@@ -18,6 +17,8 @@ def confusion(predictions: ClassIndices, references: ClassIndices, classes: Sequ
     Predictions and references are (n,) indices into `classes`. Raises `DataError` for an index outside it, for no
     rows at all, and for sides of unequal length.
     """
+    from sklearn.metrics import confusion_matrix
+
     predicted, wanted = _indices(predictions, "prediction", classes), _indices(references, "reference", classes)
     if len(predicted) != len(wanted):
         raise DataError(f"{len(predicted)} predictions for {len(wanted)} references; give one prediction for each row")

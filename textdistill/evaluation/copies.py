@@ -11,8 +11,6 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float
-from scipy import stats
-from sklearn.metrics import pairwise_distances_argmin_min
 from torch import Tensor
 
 from textdistill.core.errors import DataError, UserError
@@ -121,6 +119,9 @@ def membership(
     `held_out_distance` are the median distances to the nearest row of each, and `usual_distance` that of a held-out row
     to the nearest training row: samples far below it are copies.
     """
+    from scipy import stats
+    from sklearn.metrics import pairwise_distances_argmin_min
+
     if not min(len(points), len(train), len(held_out)):
         raise DataError(f"membership: {len(points)} points, {len(train)} and {len(held_out)} rows; none may be empty")
     to_train, to_held, usual = (

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
 from torch import Tensor
 
 from textdistill.core.errors import DataError, UserError, did_you_mean
@@ -18,22 +17,30 @@ ClassIndices = np.ndarray | Tensor | Sequence[int]
 
 def accuracy(predictions: np.ndarray, references: np.ndarray) -> float:
     """Right predictions / all predictions."""
+    from sklearn.metrics import accuracy_score
+
     return float(accuracy_score(references, predictions))
 
 
 def f1(predictions: np.ndarray, references: np.ndarray) -> float:
     """2 TP / (2 TP + FP + FN), of class 1 for classes 0 and 1, else averaged over classes; 0 where that is 0/0."""
+    from sklearn.metrics import f1_score
+
     two = max(predictions.max(), references.max()) <= 1
     return float(f1_score(references, predictions, average="binary" if two else "macro", zero_division=0))
 
 
 def macro_f1(predictions: np.ndarray, references: np.ndarray) -> float:
     """(1/C) Σ_c F1_c over the classes that occur on either side; a class's F1 is 0 where it is 0/0."""
+    from sklearn.metrics import f1_score
+
     return float(f1_score(references, predictions, average="macro", zero_division=0))
 
 
 def matthews(predictions: np.ndarray, references: np.ndarray) -> float:
     """(TP TN - FP FN) / sqrt(…) for two classes, and its multi-class form R_K for more."""
+    from sklearn.metrics import matthews_corrcoef
+
     if np.ptp(predictions) == 0 or np.ptp(references) == 0:
         return 0.0  # 0/0, which scikit-learn also calls 0, with a warning when both sides are one class
     return float(matthews_corrcoef(references, predictions))

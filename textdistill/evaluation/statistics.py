@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 from textdistill.core.errors import UserError
 
@@ -74,6 +73,8 @@ def welch(a: Scores, b: Scores) -> Comparison:
 
 def welch_of(first: Summary, second: Summary) -> Comparison:
     """Welch's test where no more is known of either side than its mean, standard deviation and number."""
+    from scipy import stats
+
     difference = first.mean - second.mean
     if min(first.n, second.n) < 2:
         return Comparison(difference, None, None, None)
@@ -88,6 +89,8 @@ def welch_of(first: Summary, second: Summary) -> Comparison:
 
 def interval(summary: Summary, level: float = 0.95) -> tuple[float, float] | None:
     """Student's interval of the mean, mean ± t·sd/√n; `None` for a single score."""
+    from scipy import stats
+
     if summary.n < 2:
         return None
     reach = float(stats.t.ppf((1 + level) / 2, summary.n - 1)) * summary.sd / math.sqrt(summary.n)

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 from jaxtyping import Float
-from sklearn.metrics.pairwise import euclidean_distances
 from torch import Tensor
 
 from textdistill.core.errors import DataError, UserError, did_you_mean
@@ -78,6 +77,8 @@ def nearest_real_sets(
     In the order of the samples, no row twice within a set: what another sample took is passed over. If these rows teach
     as well as the samples do, the samples are no better than retrieval.
     """
+    from sklearn.metrics.pairwise import euclidean_distances
+
     if len(synthetic) != len(synthetic_features):
         raise DataError(f"{len(synthetic_features)} tables of features for {len(synthetic)} synthetic sets")
     retrieved = []

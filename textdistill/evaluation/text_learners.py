@@ -8,11 +8,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from itertools import chain
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 import torch.nn.functional as F
-from scipy.sparse import csr_matrix
 from torch import Tensor, nn
 
 import embeddings
@@ -32,6 +31,9 @@ from textdistill.learners.pooling import pooled
 from textdistill.learners.pretrained.encoder_files import PACKAGED, load_model, longest_of, model_folder
 from textdistill.learners.pretrained.frozen_encoder import Encoder
 from textdistill.representations.embedded_text import EmbeddedText
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
 
 QUICK_STEPS, QUICK_LR = 60, 1e-4
 WORD_NETWORKS = ("text_conv", "bi_lstm", "bi_rnn", "mlp")

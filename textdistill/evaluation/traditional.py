@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.sparse import csr_matrix
-from sklearn.dummy import DummyClassifier
-from sklearn.feature_extraction.text import HashingVectorizer, TfidfTransformer
-from sklearn.linear_model import LogisticRegression
 
 from textdistill.evaluation.scores import ClassIndices, score
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
 
 # Chosen on held-out rows of IMDB and of Rotten Tomatoes, with 200 to 6,000 others to train on: scikit-learn's 1 is 1
 # to 14 points worse, 30 within about one point.
@@ -45,6 +45,8 @@ def one_text(texts: Sequence[str], pairs: Sequence[str] | None) -> Sequence[str]
 
 def word_counts(texts: Sequence[str], features: int = 2**18) -> csr_matrix:
     """How often each word and each pair of neighbouring words occurs in each text, (n, features)."""
+    from sklearn.feature_extraction.text import HashingVectorizer
+
     words = HashingVectorizer(
         n_features=features,
         ngram_range=(1, 2),
@@ -67,6 +69,10 @@ def logistic(
     metrics: Sequence[str] = ("accuracy",),
 ) -> dict[str, float]:
     """`tfidf_logistic` of rows whose `word_counts` are at hand: to count them is most of the work."""
+    from sklearn.dummy import DummyClassifier
+    from sklearn.feature_extraction.text import TfidfTransformer
+    from sklearn.linear_model import LogisticRegression
+
     labels = np.asarray(train_labels)
     if len(np.unique(labels)) == 1 or counts.nnz == 0:
         most_frequent = DummyClassifier(strategy="most_frequent").fit(counts, labels)

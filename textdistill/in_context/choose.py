@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
-from scipy.special import log_softmax
 
 from textdistill.core.errors import UserError
 from textdistill.core.streams import Streams
@@ -25,6 +24,8 @@ def validation_scorer(
     The higher, the better (at most 0). It tells prompts apart that classify equally many rows rightly, as few rows
     often do. This is what `arrange` wants for the order `best`.
     """
+    from scipy.special import log_softmax
+
     if not len(rows):
         raise UserError("validation: no rows to judge prompts by; give some")
 

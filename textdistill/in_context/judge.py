@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 import numpy as np
-from scipy import stats
 
 from textdistill.core.errors import UserError, did_you_mean
 from textdistill.core.streams import Streams
@@ -191,6 +190,8 @@ def _orders(
 
 def _against_one(scores: np.ndarray, known: float, streams: Streams) -> Difference:
     """Scores less a number that is taken as known: Student's t-test, and the bootstrap of their mean."""
+    from scipy import stats
+
     low, high = bootstrap_difference(scores, [known], streams.numpy("bootstrap"))
     gap = float(scores.mean()) - known
     if np.ptp(scores) <= 1e-12 * max(1.0, abs(known)):  # nothing varies: the test has nothing to divide by

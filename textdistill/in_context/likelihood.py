@@ -14,7 +14,6 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
-from scipy.special import log_softmax, logsumexp
 from torch import Tensor
 
 from textdistill.core.errors import UserError
@@ -265,6 +264,8 @@ def calibrated(scores: Float[np.ndarray, "n c"], content_free: Float[np.ndarray,
 
     p = softmax(scores) are probabilities among the label words, p_cf their mean over inputs without content.
     """
+    from scipy.special import log_softmax, logsumexp
+
     biased = logsumexp(log_softmax(content_free, axis=1), axis=0) - np.log(len(content_free))
     shares: np.ndarray = log_softmax(log_softmax(scores, axis=1) - biased, axis=1)
     return shares

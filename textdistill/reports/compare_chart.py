@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
-
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from typing import TYPE_CHECKING, Any
 
 from textdistill.core.checkpoint import write_atomic
 from textdistill.core.errors import UserError
@@ -17,6 +14,10 @@ from textdistill.reports.png import png
 from textdistill.reports.sections import bar, track
 from textdistill.reports.templates import minus, render, write_page
 from textdistill.reports.text_tables import Test, between, summary_of
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 SUFFIXES = (".png", ".html")
 _MARKS = "osD^vPX*"

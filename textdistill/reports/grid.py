@@ -12,13 +12,11 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import matplotlib.image
 import numpy as np
 import torch
 from jaxtyping import Float
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -27,6 +25,9 @@ from textdistill.core.errors import DataError
 from textdistill.core.file_names import GRID, IMAGES
 from textdistill.core.schedule import DistilledSet
 from textdistill.reports.png import png
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 MOST = 100  # images shown; the set itself holds them all
 TOP = 3  # labels told of each
@@ -100,6 +101,8 @@ def images_data(shown: Sequence[Shown], total: int, clipped: float) -> dict[str,
 
 def small_png(pixels: Pixels) -> bytes:
     """An image (h, w, 3) as PNG, pixel by pixel."""
+    import matplotlib.image
+
     file = io.BytesIO()
     matplotlib.image.imsave(file, pixels, format="png", metadata={"Software": None})  # type: ignore[dict-item]
     return file.getvalue()

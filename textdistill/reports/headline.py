@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sklearn.metrics.pairwise import euclidean_distances
 from torch import Tensor
 
 from textdistill.core.checkpoint import write_atomic
@@ -65,6 +64,8 @@ def write_look(path: Path, seen: dict[str, Any]) -> Path:
 
 
 def _near(points: Tensor, real: Tensor, train: TextTable) -> list[list[dict[str, Any]]]:
+    from sklearn.metrics.pairwise import euclidean_distances
+
     distances = euclidean_distances(points.numpy(), real.numpy())
     return [
         [

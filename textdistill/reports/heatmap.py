@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from jaxtyping import Float
-from matplotlib.figure import Figure
 from torch import Tensor
 
 from textdistill.core.checkpoint import write_atomic
 from textdistill.core.errors import DataError
 from textdistill.reports.png import png
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _NUMBERS = 12  # up to so many classes the picture's cells carry numbers
 

@@ -12,19 +12,16 @@ import io
 import math
 import re
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import matplotlib
 import numpy as np
 from markupsafe import Markup, escape
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_svg import FigureCanvasSVG
-from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
-from sklearn.decomposition import PCA
 
 from textdistill.core.errors import DataError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 Array = NDArray[np.float64]
 
@@ -86,6 +83,8 @@ def embedding_picture(
     "distilled": [[x, y, class]], "explained": [share, share]}` ready for JSON; raises `DataError` for shapes that
     do not fit or numbers that are not finite.
     """
+    from sklearn.decomposition import PCA
+
     real, distilled = np.asarray(real_means, dtype=float), np.asarray(distilled_means, dtype=float)
     labels, top = np.asarray(real_labels, dtype=int), np.asarray(distilled_top, dtype=int)
     if real.ndim != 2 or distilled.ndim != 2 or real.shape[1] != distilled.shape[1] or len(real) < 2:
@@ -195,6 +194,8 @@ def curve(
 
 def learning_rates(rates: Sequence[Sequence[float]]) -> Markup | None:
     """The learning rate of each inner step, epoch after epoch; `None` for fewer than two steps."""
+    from matplotlib.ticker import MaxNLocator
+
     flat = [float(rate) for epoch in rates for rate in epoch]
     if len(flat) < 2 or not all(math.isfinite(rate) for rate in flat):
         return None
@@ -235,6 +236,10 @@ def distances(values: Sequence[float], reference: float | None) -> Markup | None
 
 def _svg(name: str, alt: str, draw: Callable[[Axes], None], inches: tuple[float, float] = (4.2, 2.7)) -> Markup:
     """Draw on fresh axes and return markup for a page; `alt` is what a screen reader says."""
+    import matplotlib
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure
+
     with matplotlib.rc_context(_SETTINGS):
         figure = Figure(figsize=inches, layout="constrained")
         FigureCanvasSVG(figure)

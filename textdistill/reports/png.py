@@ -5,11 +5,11 @@ from __future__ import annotations
 import io
 import warnings
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import matplotlib
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 
 # Keys are typed by the installed matplotlib's own list. The font comes with matplotlib.
 _SETTINGS: Any = {"text.parse_math": False, "font.family": ["DejaVu Sans"]}
@@ -23,6 +23,10 @@ def png(
     layout: Literal["constrained"] | None = "constrained",
 ) -> bytes:
     """What `draw` puts on a figure of this size, as PNG without a date; `settings` are matplotlib's."""
+    import matplotlib
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
     file = io.BytesIO()
     with matplotlib.rc_context(_SETTINGS | settings), warnings.catch_warnings():
         # Letters that the font lacks are drawn as boxes; pages have them in the reader's own fonts.

@@ -7,8 +7,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.cluster import KMeans, MiniBatchKMeans
-from sklearn.exceptions import ConvergenceWarning
 
 from textdistill.selection.classes import Features, Labels, Share, points, shares, width
 
@@ -42,6 +40,9 @@ def fit_centroids(
 
     Rows with fewer distinct values than centroids give repeated centroids.
     """
+    from sklearn.cluster import KMeans, MiniBatchKMeans
+    from sklearn.exceptions import ConvergenceWarning
+
     most = max(settings.most_values // max(width(features), 1), 10 * count)
     if len(rows) > most:
         rows = np.sort(rng.choice(rows, most, replace=False))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from sklearn.metrics.pairwise import euclidean_distances
 
 from textdistill.selection.centroids import DEFAULT_KMEANS, KMeansSettings, fit_centroids
 from textdistill.selection.classes import Features, points
@@ -16,6 +15,8 @@ def clusters(
 
     Rows with fewer distinct values than centroids leave some numbers unused.
     """
+    from sklearn.metrics.pairwise import euclidean_distances
+
     rows = np.arange(features.shape[0])
     centroids = fit_centroids(features, rows, count, rng, settings)
     chunks = np.array_split(rows, max(1, len(rows) * len(centroids) // settings.full_values))

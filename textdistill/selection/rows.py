@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from sklearn.metrics.pairwise import euclidean_distances
 
 from textdistill.selection.centroids import DEFAULT_KMEANS, KMeansSettings, fit_centroids
 from textdistill.selection.classes import Features, Labels, Share, points, shares, width
@@ -59,6 +58,8 @@ def k_centers(
     The rows are distinct: a row that two centroids share goes to the first, the other takes its next nearest.
     Returns int64 indices, class by class, in the order of the centroids.
     """
+    from sklearn.metrics.pairwise import euclidean_distances
+
     step = max(1, _CHUNK_VALUES // max(width(features), 1))
 
     def of_class(share: Share) -> np.ndarray:
