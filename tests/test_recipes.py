@@ -77,7 +77,7 @@ def mirror() -> Path:
     labels = [("negative", "neutral", "positive")[number % 3] for number in range(len(texts))]
     pd.DataFrame({"text": texts, "label": labels}).to_csv(folder / "tweets.csv", index=False)
     for name, (side, channels) in SIDES.items():
-        for split, rows in (("train", 600), ("test", 40)):
+        for split, rows in (("train", 240), ("test", 20)):
             for number in range(rows):
                 path = folder / name / split / str(number % 10) / f"{number}.png"
                 path.parent.mkdir(parents=True, exist_ok=True)

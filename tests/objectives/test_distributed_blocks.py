@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from tests.core.distributed_spread import main as spread_main
 from tests.objectives.distributed_script import main
 from textdistill.core.processes import count, end_processes, own_share, rank, rows_of_processes, sum_over_processes
 
@@ -52,6 +53,20 @@ def test_two_processes_find_what_one_does(tmp_path: Path, monkeypatch: pytest.Mo
     for name, value in one.items():
         assert torch.equal(first[name], second[name])  # to the bit, lest the processes drift apart
         torch.testing.assert_close(first[name], value, rtol=1e-10, atol=1e-10 * float(value.abs().max()))
+
+
+@pytest.mark.slow
+def test_a_step_of_every_kind_features_and_pieces_are_those_of_one_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = outcome_of_one(spread_main, tmp_path / "one", monkeypatch)
+    first, second = outcome_of(LAUNCH, tmp_path / "two", "tests.core.distributed_spread")
+    assert one.keys() == first.keys() == second.keys()
+    for name, value in one.items():
+        assert torch.equal(first[name], second[name])
+        # features are float32, and summed in another order where other texts stand beside
+        rtol = 1e-5 if value.dtype == torch.float32 else 1e-9
+        torch.testing.assert_close(first[name], value, rtol=rtol, atol=rtol * float(value.abs().max()))
 
 
 def test_alone_all_is_ones_own() -> None:

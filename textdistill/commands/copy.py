@@ -55,6 +55,7 @@ def own_recipe(source: Path, file: Path) -> tuple[str, str]:
     """
     import yaml
 
+    from textdistill.core.yaml_text import parse_yaml
     from textdistill.recipe.read import read_yaml
 
     values = read_yaml(source)
@@ -71,7 +72,7 @@ def own_recipe(source: Path, file: Path) -> tuple[str, str]:
     if "command" in wanted:
         wanted["command"] = command
     try:
-        same = yaml.safe_load(text) == wanted
+        same = parse_yaml(text) == wanted
     except yaml.YAMLError:
         same = False
     if not same:

@@ -21,7 +21,9 @@ from textdistill.core.errors import ArtifactError, DivergenceError, RecipeError
 from textdistill.core.file_names import CHECKPOINT, STEPS
 from textdistill.core.learner import Learner
 from textdistill.core.outer import Outer, learning_rate, make_optimizer
+from textdistill.core.processes import count
 from textdistill.core.schedule import DistilledSet, Outcome, Remembers, Synthetic
+from textdistill.core.spread import over_processes
 from textdistill.core.starts import SeesReal, Start, Starts
 from textdistill.core.streams import Streams
 from textdistill.core.unroll import Inner
@@ -160,7 +162,7 @@ def distill(
             group["lr"] = learning_rate(outer, step, group["name"])
         optimizer.zero_grad(set_to_none=True)
         begun = starts.next(step, synthetic, objective.inner(learner, here.child("start")))
-        outcomes = objective.evaluate(synthetic, real, learner, begun, here)
+        outcomes = _outcomes(objective, synthetic, real, learner, begun, here)
         loss = sum(o.loss for o in outcomes) / len(outcomes)
         scale = 1.0 / len(outcomes)
         for start, outcome in zip(begun, outcomes, strict=True):
@@ -204,6 +206,24 @@ def distill(
             }
         )
     return _finished(result, starts, memory.step, time.perf_counter() - began)
+
+
+def _outcomes(
+    objective: Objective,
+    synthetic: Synthetic,
+    real: RealData,
+    learner: Learner,
+    starts: Sequence[Start],
+    streams: Streams,
+) -> list[Outcome]:
+    """One outcome for each start; several starts are dealt out to the processes, a single one is computed by all."""
+    if count() == 1 or len(starts) == 1:
+        return objective.evaluate(synthetic, real, learner, starts, streams)
+
+    def of_start(start: Start) -> Outcome:
+        return objective.evaluate(synthetic, real, learner, [start], streams)[0].on(torch.device("cpu"))
+
+    return [outcome.on(learner.device) for outcome in over_processes(of_start, starts)]
 
 
 def _finished(result: DistilledSet, starts: Starts, steps: int, seconds: float) -> DistilledSet:

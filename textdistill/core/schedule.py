@@ -52,6 +52,13 @@ class Outcome:
     params: dict[str, Tensor] | None = None
     state: list[Tensor] | None = None
 
+    def on(self, device: torch.device) -> Outcome:
+        """The same with its tensors there."""
+        gradients = [(at, {name: value.to(device) for name, value in found.items()}) for at, found in self.gradients]
+        params = None if self.params is None else {name: value.to(device) for name, value in self.params.items()}
+        state = None if self.state is None else [value.to(device) for value in self.state]
+        return Outcome(self.loss, gradients, params, state)
+
 
 @runtime_checkable
 class Synthetic(Protocol):

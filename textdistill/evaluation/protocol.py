@@ -16,8 +16,9 @@ from textdistill.core.batch import Batch
 from textdistill.core.checkpoint import write_atomic
 from textdistill.core.inner import InnerOptimizer
 from textdistill.core.learner import Learner, Params, ReadsWords
+from textdistill.core.processes import agreed
 from textdistill.core.schedule import DistilledSet
-from textdistill.core.spread import Item, Result, over_cores
+from textdistill.core.spread import Item, Result, over_cores, over_processes
 from textdistill.core.streams import Streams
 from textdistill.core.unroll import Inner
 from textdistill.evaluation.confusion import confusion
@@ -117,11 +118,11 @@ class Bench:
         `alone` is for single networks; larger pieces share the threads.
 
         Networks of words are small and spread over the cores, each with a bench of its own; larger ones fill the cores
-        by themselves, and one after the other they need less memory.
+        by themselves, and one after the other they need less memory. The processes of a group share them all.
         """
         small = self.learner.device.type == "cpu" and isinstance(self.learner.module, ReadsWords)
         if not small or self.predictor is not None:
-            return [work(self, item) for item in items]
+            return over_processes(lambda item: work(self, item), items)
         return over_cores(lambda item: work(replace(self, learner=self.learner.apart()), item), items, alone)
 
     def _in_order(self) -> Iterator[Batch]:
@@ -172,16 +173,15 @@ def validator(bench: Bench) -> Callable[[DistilledSet], float]:
     def validate(distilled: DistilledSet) -> float:
         nets = 1 if bench.theta0 is not None else bench.settings.validation_nets
         distilled = scheduled(distilled, bench.plan)
-        accuracies = []
-        for net in range(nets):
+
+        def accuracy_of(net: int) -> float:
             start = (
                 bench.start(0) if bench.theta0 is not None else bench.learner.init(bench.streams.torch("validate", net))
             )
             params = bench.trained(distilled, net, start)
-            accuracies.append(
-                accuracy(predict(bench.learner, params, bench.validation, rows=rows), bench.validation.labels[rows])
-            )
-        return sum(accuracies) / len(accuracies)
+            return accuracy(predict(bench.learner, params, bench.validation, rows=rows), bench.validation.labels[rows])
+
+        return sum(over_processes(accuracy_of, range(nets))) / nets
 
     return validate
 
@@ -200,8 +200,9 @@ class FullData:
         try:
             kept: Scores = [] if file is None else json.loads(file.read_text())["scores"]
         except (OSError, ValueError, KeyError, TypeError):
-            return None  # none, or a damaged entry, which is made anew
-        return kept if len(kept) == nets else None
+            kept = []  # none, or a damaged entry, which is made anew
+        found: Scores | None = agreed(kept if len(kept) == nets else None)
+        return found
 
     def scores(self) -> Scores:
         """The scores, kept from an earlier run or found now."""
@@ -234,21 +235,21 @@ class FullData:
 
 def _full_data(bench: Bench) -> Scores:
     settings: Training = bench.settings.full
-    scores = []
-    for net in range(bench.settings.full_nets):
+
+    def scores_of(net: int) -> dict[str, float]:
         bench.tick("full data")
         if bench.predictor is not None:
             every = bench.train.batch(_some(bench, net))
             whole = DistilledSet(every.inputs[None], every.targets[None], torch.ones(1, 1))
-            scores.append(bench.outcome(whole, net)[0])
-            continue
+            return bench.outcome(whole, net)[0]
         streams = bench.streams.child("full", net)
         start = bench.learner.init(streams.torch("theta0"))
         params, _ = train_on_real(
             bench.learner, start, bench.train, bench.validation, settings, streams, among=_some(bench, net)
         )
-        scores.append(bench.test_scores(params)[0])
-    return scores
+        return bench.test_scores(params)[0]
+
+    return over_processes(scores_of, range(bench.settings.full_nets))
 
 
 def full_rows(bench: Bench) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from textdistill.core.errors import UserError, did_you_mean
-from textdistill.core.spread import over_cores
+from textdistill.core.spread import over_cores, over_processes
 from textdistill.core.streams import Streams
 from textdistill.data.sets.text_set import TextSet
 from textdistill.data.sets.text_sets import with_classes
@@ -178,10 +178,14 @@ def judge(
             return tuple(several)
 
         items = [(method, number) for method, sets_of_method in ready.items() for number in range(len(sets_of_method))]
-        # one minimum each: too small a work for several threads, and none of it draws from the process's stream
-        first = [scores(item) for item in items[:1]]
-        rest = over_cores(scores, items[1:], alone=True) if learner.determined else list(map(scores, items[1:]))
-        scored = dict(zip(items, [*first, *rest], strict=True))
+        if learner.determined:
+            # one minimum each: too small a work for several threads, and none of it draws from the process's stream;
+            # the first makes what the others need
+            first = [scores(item) for item in items[:1]]
+            every = [*first, *over_cores(scores, items[1:], alone=True)]
+        else:
+            every = over_processes(scores, items)
+        scored = dict(zip(items, every, strict=True))
         for method, sets_of_method in ready.items():
             of_sets = tuple(scored[method, number] for number in range(len(sets_of_method)))
             cells[method][learner.name] = Cell(of_sets)

@@ -19,7 +19,7 @@ from textdistill.core.schedule import Outcome, Synthetic
 from textdistill.core.starts import Start
 from textdistill.core.streams import Streams
 from textdistill.core.unroll import Inner
-from textdistill.objectives.moments import class_means, differentiated, joined, matched_rows, shares
+from textdistill.objectives.moments import class_means, differentiated, joined, matched_rows, own_classes, shares
 from textdistill.objectives.passes import Forward, sample_activations
 
 
@@ -52,25 +52,30 @@ class CAFE:
     def evaluate(
         self, synthetic: Synthetic, real: RealData, learner: Learner, starts: Sequence[Start], streams: Streams
     ) -> list[Outcome]:
-        """One outcome for each start, all on the same real rows."""
+        """One outcome for each start, all on the same real rows; classes are dealt out to the processes."""
         draws, chosen = matched_rows(synthetic, real, self.batch, streams.torch("real"))
-        rows = {label: real.batch(numbers) for label, numbers in chosen.items()}
+        rows = {label: real.batch(numbers) for label, numbers in own_classes(chosen).items()}
+        sizes = {label: len(numbers) for label, numbers in chosen.items()}
         outcomes = []
         for start in starts:
-            alignment, discrimination = self.terms(joined([draw.batch for draw in draws]), rows, learner, start.params)
+            batch = joined([draw.batch for draw in draws])
+            alignment, discrimination = self.terms(batch, rows, sizes, learner, start.params)
             outcomes.append(differentiated(alignment + self.discrimination * discrimination, draws, self.trains))
         return outcomes
 
-    def terms(self, batch: Batch, real: dict[int, Batch], learner: Learner, params: Params) -> tuple[Tensor, Tensor]:
-        """Feature alignment and discrimination, for the classes of `real`."""
-        labels = list(real)
+    def terms(
+        self, batch: Batch, real: dict[int, Batch], sizes: dict[int, int], learner: Learner, params: Params
+    ) -> tuple[Tensor, Tensor]:
+        """What the classes of `real` add to feature alignment and to discrimination; `sizes` has the rows of all."""
+        labels = list(sizes)
         layers = sample_activations(learner, params, batch)[:-1]
         share = shares(batch)[labels]
         means = [class_means(layer, share) for layer in layers]
-        wanted: list[list[Tensor]] = []  # by class, then by layer
+        alignment = means[-1].new_zeros(())
         discrimination = means[-1].new_zeros(())
-        count = sum(len(rows) for rows in real.values())
-        for index, label in enumerate(labels):
+        count = sum(sizes.values())
+        for label in real:
+            index = labels.index(label)
             totals = [torch.zeros_like(mean[0]) for mean in means]
             for activations in Forward(learner, params, self.precision).activations(real[label]):
                 for total, layer in zip(totals, activations, strict=False):  # all but the logits
@@ -78,8 +83,6 @@ class CAFE:
                 scores = activations[-2].flatten(1).to(means[-1].dtype) @ means[-1].t()
                 of_class = torch.full((len(scores),), index, device=scores.device)
                 discrimination = discrimination + F.cross_entropy(scores, of_class, reduction="sum") / count
-            wanted.append([total / len(real[label]) for total in totals])
-        alignment = means[-1].new_zeros(())
-        for mean, goal in zip(means, zip(*wanted, strict=True), strict=True):
-            alignment = alignment + (torch.stack(goal) - mean).square().mean()
+            for mean, total in zip(means, totals, strict=True):
+                alignment = alignment + (total / sizes[label] - mean[index]).square().mean() / len(labels)
         return alignment, discrimination

@@ -26,6 +26,7 @@ from textdistill.objectives.moments import (
     differentiated,
     joined,
     matched_rows,
+    own_classes,
     part_of,
     shares,
 )
@@ -71,17 +72,17 @@ class DistributionMatching:
     def evaluate(
         self, synthetic: Synthetic, real: RealData, learner: Learner, starts: Sequence[Start], streams: Streams
     ) -> list[Outcome]:
-        """One outcome for each start, all on the same real rows."""
+        """One outcome for each start, all on the same real rows; classes are dealt out to the processes."""
         draws, chosen = matched_rows(synthetic, real, self.batch, streams.torch("real"))
         rows = {
             label: augment(real.batch(found), self.augment, streams.torch("augment", label))
-            for label, found in chosen.items()
+            for label, found in own_classes(chosen).items()
         }
         outcomes = []
         for start in starts:
             batch = joined([draw.batch for draw in draws])
             if self.augment:
-                batch = self._augmented(batch, list(rows), streams)
+                batch = self._augmented(batch, list(chosen), streams)
             outcomes.append(differentiated(self.distance(batch, rows, learner, start.params), draws, self.trains))
         return outcomes
 

@@ -15,6 +15,7 @@ from textdistill.core.errors import RecipeError, did_you_mean
 from textdistill.core.inner import SGD, InnerOptimizer, State
 from textdistill.core.learner import Learner, Params
 from textdistill.core.precision import Precision
+from textdistill.core.processes import sum_over_processes
 from textdistill.core.schedule import Draw, Outcome, Synthetic
 from textdistill.core.starts import Start
 from textdistill.core.streams import Streams
@@ -22,7 +23,7 @@ from textdistill.core.unroll import Inner
 from textdistill.objectives.augment import augment, kinds_with, name_faults
 from textdistill.objectives.distances import DISTANCES
 from textdistill.objectives.last_layer import LastLayer, last_layer
-from textdistill.objectives.moments import joined, matched_rows, part_of, sent_back, taught_leaves
+from textdistill.objectives.moments import joined, matched_rows, own_classes, part_of, sent_back, taught_leaves
 from textdistill.objectives.passes import Forward, real_gradient, sample_activations
 
 
@@ -78,7 +79,10 @@ class GradientMatching:
     def evaluate(
         self, synthetic: Synthetic, real: RealData, learner: Learner, starts: Sequence[Start], streams: Streams
     ) -> list[Outcome]:
-        """One outcome for each start, all on the same real rows; a class's graph is gone before the next one's."""
+        """One outcome for each start, all on the same real rows; a class's graph is gone before the next one's.
+
+        Classes are dealt out to the processes.
+        """
         draws, rows = matched_rows(synthetic, real, self.batch, streams.torch("real"))
         leaves = taught_leaves(draws, self.trains)
         members = torch.cat([draw.batch.targets for draw in draws]).argmax(1)
@@ -88,7 +92,7 @@ class GradientMatching:
             loss, totals = 0.0, [torch.zeros_like(leaf) for leaf in leaves]
             forward = Forward(learner, start.params, self.precision)
             last = last_layer(learner, start.params, matched, draws[0].batch)
-            for label in rows:
+            for label in own_classes(rows):
                 ours = part_of(joined([draw.batch for draw in draws]), torch.nonzero(members == label)[:, 0])
                 ours, theirs = self._transformed(ours, real.batch(rows[label]), streams.child(label))
                 if last is None:
@@ -101,7 +105,9 @@ class GradientMatching:
                 for total, gradient in zip(totals, gradients, strict=True):
                     if gradient is not None:
                         total += gradient
-            outcomes.append(sent_back(loss, totals, draws, self.trains))
+            # each process has its own classes: the loss is added in float64, as it is along the classes
+            (whole,) = sum_over_processes([torch.tensor(loss, dtype=torch.float64, device=learner.device)])
+            outcomes.append(sent_back(float(whole), sum_over_processes(totals), draws, self.trains))
         return outcomes
 
     def _transformed(self, ours: Batch, theirs: Batch, streams: Streams) -> tuple[Batch, Batch]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Protocol, runtime_checkable
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol, TypeVar, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
@@ -11,7 +11,10 @@ from torch import Tensor
 
 from textdistill.core.batch import Batch, RealData
 from textdistill.core.errors import RecipeError
+from textdistill.core.processes import count, own_share, sum_over_processes
 from textdistill.core.schedule import Draw, Outcome, Synthetic
+
+Rows = TypeVar("Rows")
 
 
 def whole_set(synthetic: Synthetic) -> list[Draw]:
@@ -58,9 +61,23 @@ def sent_back(loss: float, gradients: Iterable[Tensor], draws: Sequence[Draw], t
 
 
 def differentiated(loss: Tensor, draws: Sequence[Draw], trains: frozenset[str]) -> Outcome:
-    """The loss and its gradients at those leaves of the draws that the objective trains."""
-    gradients = torch.autograd.grad(loss, taught_leaves(draws, trains))
-    return sent_back(float(loss.detach()), gradients, draws, trains)
+    """The loss and its gradients at those leaves of the draws that the objective trains.
+
+    Of several processes each has the loss of its own classes (`own_classes`); all are added.
+    """
+    leaves = taught_leaves(draws, trains)
+    if loss.requires_grad:
+        gradients = torch.autograd.grad(loss, leaves, allow_unused=count() > 1, materialize_grads=count() > 1)
+    else:  # more processes than classes
+        gradients = tuple(torch.zeros_like(leaf) for leaf in leaves)
+    loss, *totals = sum_over_processes([loss.detach(), *gradients])
+    return sent_back(float(loss), totals, draws, trains)
+
+
+def own_classes(rows: Mapping[int, Rows]) -> dict[int, Rows]:
+    """The classes of `rows` that are this process's share."""
+    labels = list(rows)
+    return {labels[number]: rows[labels[number]] for number in own_share(len(labels))}
 
 
 def joined(batches: Sequence[Batch]) -> Batch:

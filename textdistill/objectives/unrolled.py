@@ -13,6 +13,7 @@ from textdistill.core.bounds import Count, Doc
 from textdistill.core.inner import SGD, InnerOptimizer
 from textdistill.core.learner import Learner, Params
 from textdistill.core.schedule import Outcome, Synthetic
+from textdistill.core.shared_loss import mean_over_processes, own_rows
 from textdistill.core.starts import Start
 from textdistill.core.streams import Streams
 from textdistill.core.unroll import Graph, Inner, MetaGradient
@@ -56,20 +57,23 @@ class Unrolled:
     def evaluate(
         self, synthetic: Synthetic, real: RealData, learner: Learner, starts: Sequence[Start], streams: Streams
     ) -> list[Outcome]:
-        """One outcome for each start, all on the same real batch."""
-        batch = real.batch(self.real_rows(real, streams))
+        """One outcome for each start, all on the same real batch, whose rows are dealt out to the processes."""
+        rows = self.real_rows(real, streams)
+        # masks are drawn for a whole batch: with them every process computes it
+        own = rows if self.outer_dropout else own_rows(rows)
+        batch = real.batch(own)
         inner = self.inner(learner, streams)
         outcomes = []
         for start in starts:
             count = self.steps if self.steps is not None else synthetic.length
             draws = [synthetic.draw(start.age + t) for t in range(count)]
             outcomes.append(
-                self.gradient(inner, start.params, start.state, draws, self._outer(learner, batch, streams))
+                self.gradient(inner, start.params, start.state, draws, self._outer(learner, batch, len(rows), streams))
             )
         return outcomes
 
-    def _outer(self, learner: Learner, batch: Batch, streams: Streams) -> Callable[[Params], torch.Tensor]:
+    def _outer(self, learner: Learner, batch: Batch, rows: int, streams: Streams) -> Callable[[Params], torch.Tensor]:
         def outer(params: Params) -> torch.Tensor:
             return learner.loss_once(params, batch, streams.torch("outer-dropout") if self.outer_dropout else None)
 
-        return outer
+        return outer if len(batch) == rows else mean_over_processes(outer, len(batch) / rows)

@@ -20,6 +20,7 @@ from textdistill.core.checkpoint import write_atomic
 from textdistill.core.errors import RecipeError, UserError
 from textdistill.core.machine import describe
 from textdistill.core.precision import said
+from textdistill.core.yaml_text import parse_yaml
 from textdistill.recipe.read import Recipe
 from textdistill.selection.methods import METHODS
 
@@ -115,7 +116,7 @@ def _alone_in(folder: Path) -> Iterator[None]:
 
 def _rewritten(text: str, path: Path, update: tuple[str, dict[str, Any]] | None) -> str:
     """The recipe's text with the update in `results.ours`; without one, a trial of whether that can be written."""
-    values = yaml.safe_load(text)
+    values = parse_yaml(text)
     results = values.get("results") or {}
     if not isinstance(results, dict) or not isinstance(results.get("ours") or {}, dict):
         raise RecipeError([f"results: {results!r:.80}; allowed: `published` and `ours`, by variant"], str(path))
@@ -136,7 +137,7 @@ def _rewritten(text: str, path: Path, update: tuple[str, dict[str, Any]] | None)
     for tail in (_with_ours(block, ours), _yaml({"results": wanted})):
         body = "\n".join([*head, *tail]) + "\n"
         try:
-            if yaml.safe_load(body) == {**values, "results": wanted}:
+            if parse_yaml(body) == {**values, "results": wanted}:
                 return body
         except yaml.YAMLError:
             continue

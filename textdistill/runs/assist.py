@@ -1,25 +1,35 @@
-"""The other processes of a distillation that several share: they compute along, and write nothing that stays."""
+"""The other processes of a run that several share: they compute along, and write nothing that stays."""
 
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
+from textdistill.core.processes import meet
 from textdistill.recipe.read import Recipe
-from textdistill.runs.pipeline import distill_into, prepare_task
+from textdistill.runs.progress import Reporter
 
 
-def assist(recipe: Recipe, out: Path, *, seed: int = 0, resume: bool = False, device: str | None = None) -> None:
-    """Take part in the distillations of `pipeline.run(recipe, out, …)`, which the process of rank 0 is running.
+def assist(
+    make: Callable[..., Any],
+    recipe: Recipe,
+    out: Path,
+    *,
+    seed: int = 0,
+    resume: bool = False,
+    device: str | None = None,
+) -> None:
+    """Take part in `make(recipe, out, …)`, which the process of rank 0 is running: all of it, to a folder of one's own.
 
-    Checkpoints are this process's own, in a folder that goes with it; to resume, it begins with a copy of rank 0's.
+    The folder goes with the process. To resume, it begins with a copy of rank 0's, who waits for that.
     """
-    task = prepare_task(recipe)
     with TemporaryDirectory(prefix="textdistill-") as place:
-        for repeat in range(recipe.evaluate.repeats):
-            theirs = out if repeat == 0 else out / "repeats" / str(repeat)
-            own = Path(place) / str(repeat)
-            if resume and theirs.is_dir():
-                shutil.copytree(theirs, own, ignore=shutil.ignore_patterns("repeats", "analysis", "*.html"))
-            distill_into(own, recipe, task, seed + repeat, resume, device)
+        own = Path(place) / "run"
+        meet()  # rank 0 has claimed its folder
+        if resume and out.is_dir():
+            shutil.copytree(out, own, ignore=shutil.ignore_patterns("analysis", "*.html"))
+        meet()  # and may write into it
+        make(recipe, own, seed=seed, resume=resume, device=device, reporter=Reporter(quiet=True))

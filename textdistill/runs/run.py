@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from textdistill.core.processes import end_processes, rank, start_processes
+from textdistill.core.processes import end_processes, meet, rank, start_processes
 from textdistill.recipe.read import Recipe
 from textdistill.recipe.record import variant_name
 from textdistill.runs import pipeline, trackers
@@ -39,10 +39,11 @@ def run(
     out = Path(out)
     claim(out, resume, force)
     claimed()
+    meet()  # now the other processes may look what there is to go on from
+    meet()  # and have
     with trackers.opened(track, out, recipe.raw) as opened:
         reporter = Reporter(quiet=quiet, trackers=opened)
-        make: Callable[..., Run | TextRun] = pipeline.run if recipe.text is None else run_texts
-        done = make(recipe, out, seed=seed, resume=resume, device=device, reporter=reporter)
+        done = _maker(recipe)(recipe, out, seed=seed, resume=resume, device=device, reporter=reporter)
         reporter.track("result", 0, trackers.results(done.metrics))
     return done
 
@@ -52,11 +53,15 @@ def run_in_processes(recipe: Recipe, out: Path, **asked: Any) -> Run | TextRun |
     start_processes()
     done = None
     if rank():
-        assist(recipe, out, **{key: asked[key] for key in ("seed", "resume", "device")})
+        assist(_maker(recipe), recipe, out, **{key: asked[key] for key in ("seed", "resume", "device")})
     else:
         done = run(recipe, out, **asked)
     end_processes()
     return done
+
+
+def _maker(recipe: Recipe) -> Callable[..., Run | TextRun]:
+    return pipeline.run if recipe.text is None else run_texts
 
 
 def variants(recipe: Recipe, done: Run | TextRun) -> Mapping[str, Mapping[str, Any]]:

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from embeddings import default_cache_dir
 from textdistill.core.errors import UserError
+from textdistill.core.processes import agreed, every_nth, lists_of_processes
 from textdistill.core.watch import Told, counting
 from textdistill.learners.pooling import pooled
 from textdistill.learners.pretrained.encoder_files import PACKAGED, load_model, longest_of, model_folder
@@ -86,16 +87,21 @@ class Encoder:
         settings = json.dumps([FORMAT, self.fingerprint, self.pool])
         store = FeatureStore(self.cache / hashlib.sha256(settings.encode()).hexdigest())
         places, known = store.get(list(first))
-        missing = [row for key, row in first.items() if key not in places]
-        parts = [known] if len(known) else []
-        for made, vectors in self._made(missing, keys, texts, pairs, progress) if missing else ():
-            places |= {key: len(places) + place for place, key in enumerate(made)}
-            parts.append(vectors)
+        missing = agreed([row for key, row in first.items() if key not in places])
+        own = every_nth(missing)
+        found: list[tuple[list[bytes], Tensor]] = []
+        for made, vectors in self._made(own, keys, texts, pairs, progress) if own else ():
+            found.append((made, vectors))
             try:
                 store.put(made, vectors)
             except OSError as error:
                 reason = f"{self.name}: the features were not cached in {self.cache}: {error}"
                 warnings.warn(reason, RuntimeWarning, stacklevel=2)
+        parts = [known] if len(known) else []
+        for made, vectors in lists_of_processes(found) if missing else ():
+            begins = len(places)
+            places |= {key: begins + place for place, key in enumerate(made)}
+            parts.append(vectors)
         return torch.cat(parts)[torch.tensor([places[key] for key in keys])]
 
     def _made(

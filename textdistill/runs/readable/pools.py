@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from textdistill.core.spread import over_processes
 from textdistill.core.streams import Streams
 from textdistill.data import TextTable
 from textdistill.data.sets.text_set import TextSet
@@ -35,16 +36,20 @@ def write_pool(
     pairs: list[str] = []
     labels: list[int] = []
     redrawn: dict[str, int] = {}
-    for label in range(len(train.classes)):
+
+    def of_class(label: int) -> tuple[list[str], list[str] | None, dict[str, int]]:
         drawn = sample(generator, label, per_class, streams.torch("pool", label), sampling)
         first, second = generator.vocabulary.decode(drawn.sentences)
+        if bar is not None:
+            bar.advance(train.classes[label])
+        return first, second, drawn.redrawn
+
+    for label, (first, second, reasons) in enumerate(over_processes(of_class, range(len(train.classes)))):
         texts += first
         pairs += second or []
         labels += [label] * len(first)
-        for reason, count in drawn.redrawn.items():
+        for reason, count in reasons.items():
             redrawn[reason] = redrawn.get(reason, 0) + count
-        if bar is not None:
-            bar.advance(train.classes[label])
     paired = pairs if train.pairs is not None else None
     exact, almost = copies(texts, paired, train)
     table = TextTable(train.name, train.classes, texts, paired, np.array(labels))

@@ -13,9 +13,10 @@ import embeddings
 from textdistill.core.checkpoint import write_atomic
 from textdistill.core.device import pick_device
 from textdistill.core.distill import Checkpoint, peak_rss_mib
-from textdistill.core.errors import RecipeError
+from textdistill.core.errors import RecipeError, UserError
 from textdistill.core.file_names import CHECKPOINT, POOL, REFERENCES
 from textdistill.core.manifest import Headline, Manifest, write_manifest
+from textdistill.core.processes import meet, rank
 from textdistill.core.streams import Streams
 from textdistill.data.sets.text_set import TextSet
 from textdistill.data.sets.text_sets import read_text_set, write_text_set
@@ -128,8 +129,9 @@ class _Run:
         facts = (self.data_print, settings.generator, settings.language_model, self.seed)
         folder = self.cache / fingerprint(*facts)[:32]
         stage = Stage.named(folder, "language-model", *facts)
+        meet()  # the folder is shared: one process trains, the others wait
         record = stage.found()
-        if record is None:
+        if record is None and rank() == 0:
             generator = build_generator(settings.generator, self.train, self.streams.child("generator"))
             checkpoint = folder / CHECKPOINT
             with self.reporter.stage("language model", None) as bar:
@@ -146,6 +148,13 @@ class _Run:
             generator.save(folder / GENERATOR)
             stage.finish(record)
             checkpoint.unlink(missing_ok=True)
+        meet()
+        record = stage.found() if record is None else record
+        if record is None:
+            raise UserError(
+                f"{folder}: no language model, which process 0 has trained; all processes need the same cache folder: "
+                "set TEXTDISTILL_CACHE to one that all machines see"
+            )
         return _Done(stage.identity, record, folder / GENERATOR)
 
     def _matched(self, vanilla: _Done) -> _Done:
