@@ -1,16 +1,12 @@
-"""Run by torchrun: a generator's step on whatever processes there are; each writes what came of it to a file."""
+"""A generator's step on whatever processes there are."""
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import torch
-from safetensors.torch import save_file
 
 from tests.core.cases import generator, learner_of, real_rows
 from tests.synthetic.writers import SAMPLING, Table, generator_of, read
-from textdistill.core.processes import count, end_processes, rank, start_processes
+from textdistill.core.processes import count
 from textdistill.core.starts import Start
 from textdistill.core.streams import Streams
 from textdistill.objectives.gradient_matching import GradientMatching
@@ -18,9 +14,8 @@ from textdistill.synthetic.generator_data import GeneratorData
 from textdistill.synthetic.generator_pool import PoolSettings
 
 
-def main() -> None:
+def found() -> dict[str, torch.Tensor]:
     """The loss, the weights of the samples, and ∇_φ after two starts and the penalty."""
-    start_processes()
     writer, learner = generator_of(), learner_of("mlp deep")
     rows = writer.vocabulary.encode_table(Table())
     settings = PoolSettings(batch=3, factor=2, diverse=False, micro_batch=2, penalty=0.3)
@@ -31,12 +26,7 @@ def main() -> None:
         data.pullback(outcome.gradients)
     weights = data.draw(0).batch.weights
     assert weights is not None
-    found = {name: value.grad for name, value in data.parameters().items() if value.grad is not None}
-    found |= {"loss": torch.tensor([outcome.loss for outcome in outcomes]).double(), "weights": weights.detach()}
-    found["processes"] = torch.tensor(count())
-    save_file(found, Path(sys.argv[1]) / f"{rank()}.safetensors")
-    end_processes()
-
-
-if __name__ == "__main__":
-    main()
+    made = {name: value.grad for name, value in data.parameters().items() if value.grad is not None}
+    made |= {"loss": torch.tensor([outcome.loss for outcome in outcomes]).double(), "weights": weights.detach()}
+    made["processes"] = torch.tensor(count())
+    return made

@@ -1,18 +1,15 @@
-"""Run by torchrun: what is many, spread over whatever processes there are; each writes what it has in the end."""
+"""What is many, spread over whatever processes there are."""
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
 
 from tests.core.cases import generator, learner_of, real_rows, tensors
-from tests.learners import models
 from textdistill.core.distill import distill
 from textdistill.core.outer import Outer
-from textdistill.core.processes import agreed, end_processes, rank, start_processes
+from textdistill.core.processes import agreed, rank
 from textdistill.core.spread import over_cores, over_processes
 from textdistill.core.starts import Fresh, Start
 from textdistill.core.streams import Streams
@@ -33,20 +30,18 @@ OBJECTIVES = {
 TEXTS = [f"{word} number {number}" for number in range(7) for word in ("a film", "the plot of a play")]
 
 
-def main() -> None:
+def found(model: str, cache: Path) -> dict[str, torch.Tensor]:
     """Losses and gradients of a step, a set distilled from several starts, features of texts, pieces in order."""
-    folder, found = Path(sys.argv[1]), {}
-    model = models.bert()  # within a group transformers lets the first process alone write
-    start_processes()
+    made: dict[str, torch.Tensor] = {}
     learner = learner_of("mlp")
     start = Start(learner.init(generator()))
     for name, objective in OBJECTIVES.items():
         synthetic = tensors(learned=("inputs",))
         (outcome,) = objective.evaluate(synthetic, real_rows(31), learner, [start], Streams(0))
         synthetic.pullback(outcome.gradients)
-        found[f"{name}.loss"] = torch.tensor(outcome.loss, dtype=torch.float64)
-        found[f"{name}.gradient"] = synthetic.parameters()["inputs"].grad
-    made = distill(
+        made[f"{name}.loss"] = torch.tensor(outcome.loss, dtype=torch.float64)
+        made[f"{name}.gradient"] = synthetic.parameters()["inputs"].grad
+    distilled = distill(
         tensors(learned=("inputs", "lr")),
         Unrolled(batch=13),
         real_rows(31),
@@ -54,23 +49,17 @@ def main() -> None:
         starts=Fresh(learner, Streams(1), nets=3),
         outer=Outer(steps=3),
     )
-    found["distilled"] = made.inputs
-    where = folder.parent / f"features-{folder.name}"
-    encoder = Encoder(model, cache=where)
-    found["features"] = encoder.features(TEXTS[:4])
-    found["features of more"] = encoder.features(TEXTS)
-    found["features again"] = anew(encoder).features(TEXTS)
-    found["order"] = torch.tensor([*over_processes(lambda n: n * n, range(5)), *over_cores(lambda n: -n, range(3))])
-    found["nested"] = torch.tensor(over_processes(lambda n: sum(over_processes(lambda m: m * n, range(4))), range(3)))
-    found["agreed"] = torch.tensor(agreed(rank()))
-    save_file(found, folder / f"{rank()}.safetensors")
-    end_processes()
+    made["distilled"] = distilled.inputs
+    encoder = Encoder(model, cache=cache)
+    made["features"] = encoder.features(TEXTS[:4])
+    made["features of more"] = encoder.features(TEXTS)
+    made["features again"] = anew(encoder).features(TEXTS)
+    made["order"] = torch.tensor([*over_processes(lambda n: n * n, range(5)), *over_cores(lambda n: -n, range(3))])
+    made["nested"] = torch.tensor(over_processes(lambda n: sum(over_processes(lambda m: m * n, range(4))), range(3)))
+    made["agreed"] = torch.tensor(agreed(rank()))
+    return made
 
 
 def anew(encoder: Encoder) -> Encoder:
     """The same encoder anew, which finds its features where the first left them."""
     return Encoder(encoder.name, cache=encoder.cache.parent)
-
-
-if __name__ == "__main__":
-    main()
