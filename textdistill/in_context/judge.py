@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 import numpy as np
-from scipy import stats
 
 from textdistill.core.errors import UserError, did_you_mean
 from textdistill.core.streams import Streams
 from textdistill.data.sets.text_set import TextSet
 from textdistill.data.sets.text_sets import with_classes
 from textdistill.evaluation.scores import score
-from textdistill.evaluation.statistics import Comparison, bootstrap_difference
-from textdistill.evaluation.text_scores import Cell, Difference, compare
+from textdistill.evaluation.statistics import Difference, against, bootstrap_mean
+from textdistill.evaluation.text_scores import Cell
 from textdistill.export import Scorer, Wording
 from textdistill.in_context.choose import best_wording, interleaved
 from textdistill.in_context.likelihood import Likelihood
@@ -71,18 +69,21 @@ class InContext:
     def compare(self, a: str, b: str, metric: str = "accuracy", streams: Streams | None = None) -> Difference:
         """Method `a` less method `b` over sets (orders averaged within a set).
 
-        Welch's test and a bootstrap interval of 95%. Against a method of one score, as zero-shot is, Student's test
-        and the interval of a's mean alone: both are for these test rows.
+        A t-test and a bootstrap interval of 95%, paired where set s of both is shown in the same orders (`shuffled`) or
+        holds the same texts. Against a method of one score, as zero-shot is, Student's test and the interval of a's
+        mean alone: both are for these test rows.
         """
         for name in (a, b):
             if name not in self.cells:
                 judged = ", ".join(self.cells)
                 raise UserError(f"{name!r} was not judged{did_you_mean(name, self.cells)}; {judged} were")
-        ours, theirs = (self.cells[name].per_set(metric) for name in (a, b))
+        ours, theirs = self.cells[a].per_set(metric), self.cells[b].per_set(metric)
         luck = (streams or Streams(0)).child("in_context", a, b, metric)
-        return (
-            _against_one(ours, float(theirs[0]), luck) if len(theirs) == 1 < len(ours) else compare(ours, theirs, luck)
-        )
+        if len(theirs) == 1 < len(ours):
+            known = float(theirs[0])
+            low, high = (end - known for end in bootstrap_mean(ours, luck.numpy("bootstrap")))
+            return Difference(against(ours, known), low, high)
+        return self.cells[a].less(self.cells[b], metric, luck)
 
     def as_dict(self) -> dict[str, Any]:
         """For each method `shots`, `template`, and of each metric `mean`, `sd`, `n` (sets), `orders`, `sd_orders`
@@ -142,7 +143,10 @@ def judge_prompts(
                 likely = likelihood.in_words(wording, shown, rows, calibrate=prompting.calibrate)
                 by_order.append(score(SCORED, likely.argmax(1), rows.labels))
             scored.append(tuple(by_order))
-        cells[method], templates[method] = Cell(tuple(scored)), str(wording.template)
+        # Orders are drawn by the number of the set alone: set s of every method is shown in the same ones.
+        orders = tuple(map(str, range(len(plan)))) if prompting.order == "shuffled" and prompting.k > 1 else ()
+        cells[method] = Cell(tuple(scored), tuple(samples.digest for samples in plan), orders)
+        templates[method] = str(wording.template)
         shots[method] = max(map(len, plan))
     return InContext(cells, templates, shots)
 
@@ -187,13 +191,3 @@ def _orders(
         return shuffles
     every = [shown, *shuffles]
     return [every[int(np.argmax([scorer(order, wording) for order in every]))]]
-
-
-def _against_one(scores: np.ndarray, known: float, streams: Streams) -> Difference:
-    """Scores less a number that is taken as known: Student's t-test, and the bootstrap of their mean."""
-    low, high = bootstrap_difference(scores, [known], streams.numpy("bootstrap"))
-    gap = float(scores.mean()) - known
-    if np.ptp(scores) <= 1e-12 * max(1.0, abs(known)):  # nothing varies: the test has nothing to divide by
-        return Difference(Comparison(gap, None, None, 1.0 if math.isclose(scores[0], known) else 0.0), low, high)
-    test = stats.ttest_1samp(scores, known)
-    return Difference(Comparison(gap, float(test.statistic), float(test.df), float(test.pvalue)), low, high)

@@ -17,6 +17,7 @@ from textdistill.data.sets.text_set import TextSet
 from textdistill.evaluation.compression import compression
 from textdistill.evaluation.copies import copies_of_test_rows
 from textdistill.evaluation.fluency import Causal
+from textdistill.evaluation.reference import TFIDF, of_head
 from textdistill.evaluation.robust import hard_label_recovery, improvement_over_random, robust_score
 from textdistill.evaluation.text_augment import augmented
 from textdistill.evaluation.text_baselines import baseline_sets
@@ -89,7 +90,7 @@ def judge_outside(
     metrics = list(dict.fromkeys(["accuracy", *splits.metrics]))
     tick("all training rows")
     full, tuned = full_score(splits, settings, metrics)
-    known = {"frozen": full}
+    known, references = {"frozen": full}, {"frozen": of_head(asked.encoder, tuned.penalty), "tfidf": TFIDF}
     if "tfidf" in learners:
         known["tfidf"] = as_block(BagOfWords().score(train, splits.test, 0, metrics))
     labeller = Labeller(train, features, frozen, tuned.penalty, streams)
@@ -120,6 +121,7 @@ def judge_outside(
                 rounded=True,
                 nets=1 if learner.determined else asked.nets,
                 labels=recipe,
+                **({"reference": references[kind]} if kind in known else {}),
             )
     robust = {}
     if "frozen" in learners and "hard" in tables:
