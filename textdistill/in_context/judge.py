@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -59,12 +59,16 @@ class InContext:
     """What a language model made of each method's prompts on the same test rows.
 
     `cells[method]` has the scores of every set (and of every order of it); that of `zero_shot` is one prompt without
-    demonstrations. `templates` are those that the methods were worded by.
+    demonstrations. `templates` are those that the methods were worded by, `tried` how many prompts were scored on
+    training rows to choose one prompt of a method: its wording and, where the best is taken, its order. `absent`: in
+    how many of a method's sets no example of a class is shown, for the classes of which that is so.
     """
 
     cells: dict[str, Cell]
     templates: dict[str, str]
     shots: dict[str, int]
+    tried: dict[str, int] = field(default_factory=dict)
+    absent: dict[str, dict[str, int]] = field(default_factory=dict)
 
     def compare(self, a: str, b: str, metric: str = "accuracy", streams: Streams | None = None) -> Difference:
         """Method `a` less method `b` over sets (orders averaged within a set).
@@ -86,11 +90,12 @@ class InContext:
         return self.cells[a].less(self.cells[b], metric, luck)
 
     def as_dict(self) -> dict[str, Any]:
-        """For each method `shots`, `template`, and of each metric `mean`, `sd`, `n` (sets), `orders`, `sd_orders`
-        (within a set) and `scores` by set and order."""
+        """For each method `shots`, `template`, `tried`, `absent`, and of each metric `mean`, `sd`, `n` (sets),
+        `orders`, `sd_orders` (within a set) and `scores` by set and order."""
         out = {}
         for method, cell in self.cells.items():
             block: dict[str, Any] = {"shots": self.shots[method], "template": self.templates[method]}
+            block |= {"tried": self.tried.get(method, 0), "absent": self.absent.get(method, {})}
             for metric in SCORED:
                 raw = [[round(scores[metric], 4) for scores in orders] for orders in cell.scores]
                 spread = {"orders": len(raw[0]), "sd_orders": round(cell.within(metric), 4)}
@@ -124,7 +129,7 @@ def judge_prompts(
         raise UserError(f"{', '.join(empty) or 'nothing to judge'}: every method needs at least one set")
     if scorer is None and (len(wordings) > 1 or prompting.order == "best"):
         raise UserError("choosing a template or the best order needs training rows to judge by; give some")
-    cells, templates, shots = {}, {}, {}
+    cells, templates, shots, tried = {}, {}, {}, {}
     plans = {
         method: [_shown(method, samples, rows, prompting.k) for samples in several] for method, several in sets.items()
     }
@@ -148,7 +153,11 @@ def judge_prompts(
         cells[method] = Cell(tuple(scored), tuple(samples.digest for samples in plan), orders)
         templates[method] = str(wording.template)
         shots[method] = max(map(len, plan))
-    return InContext(cells, templates, shots)
+        tried[method] = len(wordings) * len(plan[:SETS_FOR_WORDING]) if len(wordings) > 1 else 0
+        if prompting.order == "best" and shots[method] > 1:
+            tried[method] += 1 + prompting.orders
+    absent = {method: _absent(plan) for method, plan in plans.items() if method != ZERO_SHOT}
+    return InContext(cells, templates, shots, tried, absent)
 
 
 def rounds(counts: Sequence[int], prompting: Prompting, wordings: int = 1, zero_shot: bool = True) -> int:
@@ -174,6 +183,14 @@ def _shown(method: str, samples: TextSet, rows: TextSet, k: int) -> TextSet:
         )
     matched = with_classes(samples, rows.classes)
     return matched.take(interleaved(matched, k))
+
+
+def _absent(plan: Sequence[TextSet]) -> dict[str, int]:
+    """Of which classes how many of these sets show no example."""
+    lacking = np.zeros(len(plan[0].classes), dtype=np.int64)
+    for one in plan:
+        lacking += np.bincount(one.labels, minlength=len(lacking)) == 0
+    return {name: int(count) for name, count in zip(plan[0].classes, lacking, strict=True) if count}
 
 
 def _nothing(rows: TextSet) -> TextSet:
