@@ -72,14 +72,18 @@ def accuracies(metrics: Mapping[str, Any]) -> Table:
 def show_evaluation(metrics: Mapping[str, Any]) -> None:
     """The judgement of anybody's set: a table for each learner and recipe of labels, tests, and what the texts are."""
     from textdistill.evaluation.reference import ratio_told
+    from textdistill.reports.names import method_name
     from textdistill.reports.templates import factor
+    from textdistill.reports.text_tables import UNSEEN
 
     console = screen()
     seen = metrics["test_copies"]
     if seen["near"]:
+        beside = any(UNSEEN in block["baselines"] for block in metrics["variants"].values())
+        stands = "stands beside" if beside else "is none: nothing is left"
         console.print(
             f"warning: {seen['near']} of {seen['n']} samples are copies of test rows ({seen['exact']} word for word); "
-            "the set has seen what it is judged on",
+            f"the set has seen what it is judged on, and the score without them {stands}",
             style="bold",
         )
     for name, block in metrics["variants"].items():
@@ -92,8 +96,13 @@ def show_evaluation(metrics: Mapping[str, Any]) -> None:
         every = {block["headline"]: block["distilled"], **block["baselines"]}
         for method, scores in sorted(every.items(), key=lambda item: -item[1]["accuracy"]["mean"]):
             test = block["comparisons"].get(f"{block['headline']} - {method}")
-            style = "bold" if method == block["headline"] else None
-            table.add_row(method, *_cells(scores["accuracy"]), *_tests(test), style=style)
+            style = "bold" if method in (block["headline"], UNSEEN) else None
+            table.add_row(
+                method_name(method) if method == UNSEEN else method,
+                *_cells(scores["accuracy"]),
+                *_tests(test),
+                style=style,
+            )
         if "ratio" in block:
             table.add_row("  as a share of full data (%)", *_cells(block["ratio"]), "", "", "", "")
         console.print(table)

@@ -13,6 +13,8 @@ from textdistill.reports.sections import Bar, bar, track
 from textdistill.reports.templates import minus
 from textdistill.reports.text_folder import Claim, Variant
 
+UNSEEN = "set_without_test_copies"  # the judged set, not a method beside it: it is tested against nothing
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -81,9 +83,9 @@ def p_values(block: Variant) -> dict[str, float | None]:
     """Holm's p of every claim of a block, and of its headline against whatever method no claim was written of."""
     ps = {name: claim.p for name, claim in block.comparisons.items()}
     for method, scored in block.methods().items():
-        if method != block.headline and not {f"{block.headline} - {method}", f"{method} - {block.headline}"} & set(ps):
-            test = welch_of(summary_of(block.distilled.accuracy), summary_of(scored.accuracy))
-            ps[f"{block.headline} - {method}"] = test.p
+        names = (f"{block.headline} - {method}", f"{method} - {block.headline}")
+        if method not in (block.headline, UNSEEN) and not set(names) & set(ps):
+            ps[names[0]] = welch_of(summary_of(block.distilled.accuracy), summary_of(scored.accuracy)).p
     return dict(zip(ps, holm(list(ps.values())), strict=True))
 
 
@@ -112,7 +114,7 @@ def _table(judge: str, blocks: dict[str, Variant], size: str) -> JudgeTable:
     rows = [
         (
             method_name(method),
-            "main" if method == main.headline else "baseline",
+            "main" if method == main.headline else "distilled" if method == UNSEEN else "baseline",
             [cells.get((method, at)) for at in blocks],
         )
         for method in methods
@@ -157,7 +159,7 @@ def _cell(method: str, block: Variant, ps: Mapping[str, float | None]) -> Cell:
 def _bars(block: Variant) -> tuple[list[Bar], float]:
     """Every method at one size, best first, on a track that ends at the returned number of percent."""
     scores = {method: scored.accuracy for method, scored in block.methods().items()}
-    kinds = dict.fromkeys(scores, "baseline") | {block.headline: "main"}
+    kinds = dict.fromkeys(scores, "baseline") | {block.headline: "main", UNSEEN: "distilled"}
     if block.full is not None:
         scores["full"], kinds["full"] = block.full.accuracy, "full"
     ends = {method: interval(summary_of(score)) for method, score in scores.items()}
