@@ -39,6 +39,7 @@ from textdistill.runs.initial_rows import base_task, owners_of, source_of
 from textdistill.runs.progress import Reporter
 from textdistill.runs.readable_set import read_set, write_rows
 from textdistill.runs.stages import Stage, fingerprint
+from textdistill.runs.table_told import tell_table
 from textdistill.synthetic.initial import make_tensors
 
 
@@ -72,6 +73,7 @@ def run(
     out = Path(out)
     reporter = reporter or Reporter()
     task = task or prepare_task(recipe, reporter)
+    tell_table(task, recipe, reporter)
     sets = []
     for repeat in range(recipe.evaluate.repeats):
         folder = out if repeat == 0 else out / "repeats" / str(repeat)

@@ -73,9 +73,9 @@ def judge_outside(
 
     `sets` are of one size and of the classes of `splits`; `rates` the number of learning rates that come with a set.
     Every baseline has as many samples as a set (rounded to whole classes), at least five sets of them, and the same
-    recipe of labels. Where samples are copies of test rows (`test_copies`), the sets without them are judged beside the
-    others, and no claim is made of these. Raises `DataError` for sets of several sizes, and `UserError` for a recipe that no
-    set can have.
+    recipe of labels. Where samples are copies of test rows (`test_copies`), the sets without them are judged beside
+    the others, and no claim is made of these. Raises `DataError` for sets of several sizes, and `UserError` for a
+    recipe that no set can have.
     """
     began = time.perf_counter()
     streams, train = Streams(asked.seed, ("evaluate",)), splits.train
