@@ -67,7 +67,9 @@ def test_metrics_json_has_the_contract_s_keys(variant: str, nets: int) -> None:
     assert set(metrics["baselines"]) == BASELINES
     blocks = [metrics["full"], metrics["distilled"], metrics["distilled_snapped"], *metrics["baselines"].values()]
     for block in blocks:
-        assert set(block["accuracy"]) == {"mean", "sd", "n"}
+        assert set(block["accuracy"]) == {"mean", "sd", "n", "scores"}
+        assert len(block["accuracy"]["scores"]) == block["accuracy"]["n"]
+        assert (block["accuracy"]["sd"] is None) == (block["accuracy"]["n"] == 1)
         assert 0 <= block["accuracy"]["mean"] <= 100
     assert metrics["distilled"]["accuracy"]["n"] == metrics["ratio"]["n"] == nets
     share = 100 * metrics["distilled"]["accuracy"]["mean"] / metrics["full"]["accuracy"]["mean"]

@@ -201,7 +201,7 @@ def test_readme_s_python_says_what_the_record_of_the_quickstart_says() -> None:
     ours = read_yaml(find_recipe("quickstart"))["results"]["ours"]["fixed"]
     (text,) = [text for language, text in pages.blocks(README) if language == "python"]
     said = [line.partition("  # ")[2] for line in text.splitlines() if line.startswith("print(")]
-    assert said == [str(ours["accuracy"]), str(ours["ratio"]["mean"]), str(ours["samples"])]
+    assert said == [str(ours["accuracy"]["mean"]), str(ours["ratio"]["mean"]), str(ours["samples"])]
 
 
 def test_readme_shows_the_end_of_a_run_as_the_command_line_tables_the_record() -> None:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests import tiny
-from textdistill.recipe.read import list_recipes, load_recipe, read_yaml
-from textdistill.recipe.results import BEGIN, END, results_markdown
+from textdistill.core.errors import RecipeError
+from textdistill.evaluation.reference import KERNEL, why_above
+from textdistill.recipe.read import list_recipes, load_recipe, read_yaml, resolve
+from textdistill.recipe.results import ABOVE, BEGIN, END, ON_TEST, TUNED, results_markdown
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "results.md"
 
@@ -31,7 +35,75 @@ def test_every_recorded_variant_has_a_row_with_its_accuracy_and_ratio() -> None:
             (row,) = [line for line in table if f"`{name.split('/')[-1]}`" in line and f"| {variant} |" in line]
             assert f"{ours['accuracy']['mean']:.1f}" in row
             assert "ratio" not in ours or f"{ours['ratio']['mean']:.1f}" in row
-    assert recorded == len(table) - 2 > 0
+    assert recorded == sum(line.startswith("| `") for line in table) > 0
+
+
+def rows() -> dict[tuple[str, str], dict[str, str]]:
+    """The table's cells by recipe and start."""
+    lines = [line for line in results_markdown().splitlines() if line.startswith("| ")]
+    head, *others = ([cell.strip() for cell in line.strip("|").split(" | ")] for line in lines)
+    return {(cells[0].split("`")[1], cells[1]): dict(zip(head, cells, strict=True)) for cells in others}
+
+
+def test_a_row_says_against_what_its_ratio_is_taken_and_above_100_why_that_is_no_success() -> None:
+    table = rows()
+    for key, row in table.items():
+        assert (row["ratio %"] == "–") == (row["ratio taken against"] == "–"), key
+    kernel = table["textdistill_kip_trec6_60", "kernel"]
+    assert kernel["ratio %"] == f"117.2 {ABOVE}"
+    assert kernel["ratio taken against"] == KERNEL
+    assert f"\n{ABOVE} {why_above(KERNEL)}" in results_markdown()
+    assert [key for key, row in table.items() if float(row["ratio %"].split()[0].replace("–", "0")) > 100] == [
+        key for key, row in table.items() if ABOVE in row["ratio %"]
+    ]
+    # 86.47 ± 0.31 of 89.32 ± 0.64: both spreads count
+    assert table["sucholutsky2021_tdd_trec6_m6", "fixed"]["ratio %"] == "96.8 ± 0.8"
+
+
+def test_a_row_whose_settings_test_rows_chose_is_marked_and_no_other() -> None:
+    lines = {line.split("`")[1]: line for line in results_markdown().splitlines() if line.startswith("| `")}
+    for name, path in list_recipes().items():
+        line = lines.get(name.split("/")[-1])
+        if line is not None:
+            assert (f"` {ON_TEST} |" in line) == (read_yaml(path).get("tuned_on") == "test"), name
+    assert f"` {ON_TEST} |" in lines["zhao2023_dm_mnist_10"]
+    assert TUNED in results_markdown()
+
+
+def test_numbers_that_differ_from_the_papers_stand_in_a_column_of_their_own() -> None:
+    table = rows()
+    own, batch = "outer steps 900 (1,200)", "real batch 128 (1,024)"
+    assert table["sucholutsky2021_tdd_trec6_m6", "fixed"]["otherwise than the paper"] == (
+        f"{own}; {batch}; distillations 3 (1)"
+    )
+    assert "networks 20 (200)" in table["sucholutsky2021_tdd_trec6_m6", "fresh"]["otherwise than the paper"]
+    assert "outer steps 600 (1,800)" in table["sucholutsky2021_tdd_sst5_m5", "fresh"]["otherwise than the paper"]
+    assert table["textdistill_search_rt", "frozen@10"]["otherwise than the paper"] == "–"
+
+
+def test_what_was_not_repeated_has_no_spread_anywhere() -> None:
+    for name, path in list_recipes().items():
+        for variant, ours in ((read_yaml(path).get("results") or {}).get("ours") or {}).items():
+            for key, score in ours.items():
+                if isinstance(score, dict) and "mean" in score:
+                    assert ("sd" in score) == (score["n"] > 1), (name, variant, key)
+    assert "± 0.0 |" not in results_markdown().replace("47.0 ± 0.0", "").replace("50.0 ± 0.0", "")  # sd 0.02 and 0.04
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "told"),
+    [
+        ("tuned_on", "tests", "tuned_on: 'tests'; allowed: validation, test"),
+        ("published_settings", 3, "published_settings: 3; allowed: outer_steps"),
+        ("published_settings", {"steps": 3}, "published_settings.steps: unknown; allowed: outer_steps"),
+        ("published_settings", {"real_batch": 0.5}, "published_settings.real_batch: 0.5; allowed: 1 or more"),
+    ],
+)
+def test_what_a_recipe_tells_of_the_paper_is_checked_too(key: str, value: object, told: str) -> None:
+    values = read_yaml(list_recipes()["quickstart"])
+    with pytest.raises(RecipeError) as caught:
+        resolve({**values, key: value})
+    assert told in str(caught.value)
 
 
 def test_every_record_names_what_it_was_made_with() -> None:

@@ -167,7 +167,7 @@ def test_test_rows_overrides_the_fraction_and_train_rows_cuts_class_by_class(tmp
         ({"name": "imdb", "test": "x.csv"}, "test: only with `name` a file of your own"),
         ({"test_fraction": 1.0, "validation_fraction": 0.0}, "test_fraction: 1.0; .*; validation_fraction: 0.0"),
         ({"train_rows": 0}, "train_rows: 0; allowed: 2 or more"),
-        ({"format": "xlsx"}, "format: 'xlsx'; allowed: csv, tsv, jsonl, parquet, json"),
+        ({"format": "xls"}, "format: 'xls'; allowed: csv, tsv, jsonl, parquet, json, xlsx"),
         ({"classes": ("a", "a")}, "classes: "),
         ({"text": "text", "label": "text"}, "different columns"),
         ({"test_rows": 40}, "test asks for 40 of 40 rows"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,13 @@ import pytest
 
 from tests import tiny
 from textdistill.core.errors import DataError
-from textdistill.data import DataSettings, Splits, TextTable, load
+from textdistill.data import DataSettings, Splits, TextTable, load, near
 from textdistill.data.contradictions import contradictions
 from textdistill.data.label_names import alike, look, merged
+from textdistill.data.near import masked, templates
+from textdistill.data.scripts import main_script
 from textdistill.data.splits import check
+from textdistill.runs.readers import word_reader
 
 
 def write(path: Path, rows: list[tuple[str, str]]) -> str:
@@ -148,6 +152,8 @@ def test_a_summary_tells_rows_classes_lengths_and_duplicates(tmp_path: Path) -> 
         "2 classes: a 55, b 3",
         "words in a text: 6 in the middle, 6 at most",
         "duplicates: 2 (equal texts stay in one split)",
+        "55 rows are equal to others but for numbers, names or punctuation, in 1 group: 'a text of six words 0' and "
+        "'a text of six words 1'; they may stand in train and test alike",
         "warning: fewer than 5 training rows: b 3; ask for fewer of each class, add rows, or take what is there",
         "warning: classes of very unlike size: 55 rows and 3; always naming the largest is right for 94.8 % of the "
         "rows",
@@ -155,6 +161,77 @@ def test_a_summary_tells_rows_classes_lengths_and_duplicates(tmp_path: Path) -> 
     assert isinstance(splits, Splits)
     clean, _ = check(DataSettings(write(tmp_path / "b.csv", [(f"text {row}", "ab"[row % 2]) for row in range(60)])))
     assert clean.warnings() == []
+
+
+@pytest.mark.parametrize(
+    ("text", "script"),
+    [
+        ("plain words", "Latin"),
+        ("für Straße", "Latin"),
+        ("очень хороший film", "Cyrillic"),
+        ("おもしろい", "Hiragana"),
+        ("面白い映画です", "Han"),
+        ("这部电影很好看", "Han"),
+        ("영화가 좋다", "Hangul"),
+        ("فيلم جيد", "Arabic"),
+        ("Ｆｕｌｌ ｗｉｄｔｈ", "Latin"),
+        ("12 + 30 = 42 !", None),
+        ("", None),
+    ],
+)
+def test_the_script_of_a_text_is_that_of_most_of_its_letters(text: str, script: str | None) -> None:
+    assert main_script(text) == script
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("Order 15 came on 3/4, thanks", "Order 7 came on 12/11 - thanks!"),
+        ("we met John Smith at the bar", "we met Mary at the bar"),
+        ("What is the capital of France ?", "what is the capital of New Zealand"),
+    ],
+)
+def test_texts_of_one_template_are_equal_without_numbers_names_and_signs(one: str, other: str) -> None:
+    assert masked(one) == masked(other) is not None
+    assert masked(f"{one} today") != masked(other)
+
+
+def test_too_few_words_are_no_template() -> None:
+    assert masked("Version 3.1") is None
+    assert masked("12 34 56 78") is None
+
+
+def test_templates_are_counted_among_rows_and_duplicates_are_none() -> None:
+    texts = (
+        [f"your order {row} has left the house" for row in range(6)] + ["the same each time"] * 4 + ["all alone here"]
+    )
+    found = templates([TextTable("t", ("a", "b"), texts, None, np.zeros(len(texts), np.int64))])
+    assert (found.groups, found.rows, found.looked_at) == (1, 6, 11)
+    assert found.example == ("your order 0 has left the house", "your order 1 has left the house")
+
+
+def test_of_a_very_large_table_as_many_rows_are_looked_at_as_take_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(near, "MOST_LETTERS", 1000)
+    texts = [f"your order {row:04d} has left the house" for row in range(500)]
+    found = templates([TextTable("t", ("a", "b"), texts, None, np.zeros(500, np.int64))])
+    assert found.looked_at == found.rows < 40
+    assert f"(of {found.looked_at} rows looked at)" in found.told(500)
+
+
+def test_what_a_reader_cuts_and_hardly_knows_is_told(tmp_path: Path) -> None:
+    rows = [(f"{'long ' * 20}row {chr(97 + row)}", "a") for row in range(10)]
+    rows += [(f"слово слово {chr(1072 + row)} слово", "b") for row in range(30)]
+    reader = replace(word_reader(8), name="the encoder e", script="Latin")
+    summary, _ = check(DataSettings(write(tmp_path / "rows.csv", rows)), reader=reader)
+    assert "cut: 25.0 % of 40 texts looked at have more than the 8 words that the encoder e takes" in summary.lines()
+    assert "texts by script: Cyrillic 75.0 %, Latin 25.0 %" in summary.lines()
+    (line,) = [line for line in summary.warnings() if "letters" in line]
+    assert line.startswith("75.0 % of the texts are not in Latin letters, which the encoder e hardly knows")
+    plain, _ = check(
+        DataSettings(write(tmp_path / "a.csv", [(f"row {r} is", "ab"[r % 2]) for r in range(60)])), reader=reader
+    )
+    assert not [line for line in plain.lines() if line.startswith(("cut", "texts by script"))]
+    assert json.loads(json.dumps(summary.as_dict()))["cut"]["texts"] == 10
 
 
 def called(*words: Any) -> str:

@@ -202,8 +202,8 @@ def test_an_address_is_to_be_fetched_first(address: str) -> None:
         read_text_set(address)
 
 
-@pytest.mark.parametrize("ending", ["xlsx", "xls", "ods"])
-def test_a_spreadsheet_is_to_be_saved_as_csv(ending: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("ending", ["xlsb", "xls", "ods"])
+def test_a_spreadsheet_of_another_kind_is_to_be_saved_as_csv(ending: str, tmp_path: Path) -> None:
     path = write(tmp_path / f"rows.{ending}", b"PK\x03\x04")
     assert "a spreadsheet; save it as CSV" in refused(path)
     with pytest.raises(DataError, match="save it as CSV"):

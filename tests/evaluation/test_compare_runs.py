@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from scipy import stats
 
 from tests import tiny
 from tests.evaluation import test_report, text_runs
 from textdistill.core.errors import ArtifactError, UserError
 from textdistill.reports.compare_chart import write_chart
-from textdistill.reports.compare_runs import compare_runs
+from textdistill.reports.compare_runs import Gap, compare_runs
 
 
 def changed(folder: Path, file: str, change: Callable[[dict[str, Any]], None]) -> Path:
@@ -43,10 +44,10 @@ def test_runs_stand_in_one_table_by_samples_a_class(two: list[Path]) -> None:
     assert list(found.entries["frozen/hard"]) == [2, 5]
     assert found.entries["frozen/hard"][5]["second"].score.mean == pytest.approx(85.5)
     [told] = [one for one in found.differences if one.judge == "frozen/hard" and one.size == 2]
-    assert told.test.difference == pytest.approx(-4.0)
-    assert told.test.p is not None
-    assert told.test.p < 0.01
-    assert told.low is None  # the first run tells no scores of single sets
+    assert told.found.test.difference == pytest.approx(-4.0)
+    assert told.found.test.p is not None
+    assert told.found.test.p < 0.01
+    assert told.found.low is None  # the first run tells no scores of single sets
 
 
 def test_the_interval_is_of_the_scores_of_sets(two: list[Path]) -> None:
@@ -58,10 +59,57 @@ def test_the_interval_is_of_the_scores_of_sets(two: list[Path]) -> None:
 
         changed(folder, "metrics.json", scored)
     [told] = [one for one in compare_runs(two).differences if one.judge == "frozen/hard" and one.size == 2]
-    assert told.low is not None
-    assert told.high is not None
-    assert -12 <= told.low < -10 < told.high <= -8
+    assert told.found.low is not None
+    assert told.found.high is not None
+    assert told.found.low < -10 < told.found.high < 0
     assert compare_runs(two).differences == compare_runs(two).differences
+
+
+def test_the_same_sets_are_compared_in_pairs_and_claims_corrected(two: list[Path]) -> None:
+    scores = {"first": [70.0, 75.0, 80.0], "second": [71.0, 76.2, 80.9]}
+
+    def told(name: str, texts: str) -> Callable[[dict[str, Any]], None]:
+        def change(metrics: dict[str, Any]) -> None:
+            for block in metrics["variants"].values():
+                block["distilled"]["accuracy"].update(n=3, scores=scores[name])
+                block["protocol"]["drawn"] = {"texts": [f"{texts}{n}" for n in range(3)], "nets": []}
+
+        return change
+
+    for folder in two:
+        changed(folder, "metrics.json", told(folder.name, "same"))
+    gaps = [gap for gap in compare_runs(two).differences if gap.judge == "frozen/hard"]
+    p = stats.ttest_rel(scores["first"], scores["second"]).pvalue
+    assert [(gap.found.paired, gap.found.test.p) for gap in gaps] == [(True, pytest.approx(p))] * 2
+    assert [gap.p_holm for gap in gaps] == [pytest.approx(2 * p)] * 2  # two sizes, two claims
+    changed(two[1], "metrics.json", told("second", "other"))
+    assert not any(gap.found.paired for gap in compare_runs(two).differences)
+
+
+def test_what_was_drawn_at_random_is_what_counts(tmp_path: Path) -> None:
+    folders = [test_report.finished_run(tmp_path / name) for name in ("a", "b")]
+
+    def measured(start: str, seeds: list[int], lift: float) -> Callable[[dict[str, Any]], None]:
+        def change(metrics: dict[str, Any]) -> None:
+            scores = [70.0 + lift, 72.5 + lift, 75.0 + lift, 76.0 + 1.5 * lift]
+            metrics["distilled"]["accuracy"] = {"mean": 73.4, "sd": 2.0, "n": 4, "scores": scores}
+            metrics["protocol"].update(start=start, seeds=seeds)
+
+        return change
+
+    def found(start: str, ours: list[int], theirs: list[int]) -> Gap:
+        for folder, lift, seeds in zip(folders, (0.0, 1.0), (ours, theirs), strict=True):
+            changed(folder, "metrics.json", measured(start, seeds, lift))
+            changed(folder, "manifest.json", lambda manifest: manifest["data"].update(fingerprint="aa"))
+        [gap] = compare_runs(folders).differences
+        return gap
+
+    assert found("fresh", [0], [0]).found.paired  # networks of the same seed begin alike
+    assert not found("fresh", [0], [1]).found.paired
+    fixed = found("fixed", [0, 1, 2, 3], [0, 1, 2, 3])
+    assert (fixed.found.paired, fixed.found.test.df) == (True, 3)
+    # Two networks of each of two distillations: these were drawn, and networks of one are not independent.
+    assert found("fresh", [0, 1], [0, 1]).found.test.df == 1
 
 
 def test_budgets_are_aligned_and_what_one_run_lacks_is_left_out(two: list[Path]) -> None:

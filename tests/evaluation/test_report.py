@@ -138,12 +138,14 @@ def test_the_headline_says_what_was_reached_and_against_what(page: Page) -> None
     assert "21.1 points above it" in page.text
 
 
-def test_a_lead_within_the_spread_is_not_sold_as_one(tmp_path: Path) -> None:
+def test_a_lead_that_chance_explains_is_not_sold_as_one(tmp_path: Path) -> None:
     folder = finished_run(tmp_path)
     change(folder / "metrics.json", distilled=scored(56.0, 2.0))
-    assert "no clear difference: +0.8 points, within one standard deviation (2.8)" in Page(write_report(folder)).text
+    assert "no clear difference: +0.8 points (Welch's test, p = 0.56)" in Page(write_report(folder)).text
     change(folder / "metrics.json", distilled=scored(50.0, 0.5))
-    assert "5.2 points below it" in Page(write_report(folder)).text
+    assert "5.2 points below it (Welch's test, p = 0.0026)" in Page(write_report(folder)).text
+    change(folder / "metrics.json", distilled=scored(70.0, None, 1))  # as with a fixed start, distilled once
+    assert "14.8 points above it, in one try: nothing is known of chance" in Page(write_report(folder)).text
 
 
 def test_the_page_has_every_section_once_and_links_to_it(page: Page) -> None:

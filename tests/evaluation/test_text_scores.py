@@ -90,7 +90,7 @@ def test_a_difference_is_welchs_over_sets_with_a_bootstrap_interval() -> None:
     assert found.low < found.test.difference < found.high
     assert compare(a, b, Streams(0)) == found
     assert compare(a, b, Streams(1)).low != found.low
-    assert set(found.as_dict()) == {"difference", "t", "df", "p", "low", "high"}
+    assert set(found.as_dict()) == {"difference", "t", "df", "p", "low", "high", "paired"}
     single = compare(a, [70], Streams(0)).as_dict()
     assert (single["difference"], single["p"], single["low"]) == (3.75, None, None)
 
@@ -127,6 +127,39 @@ def test_rows_are_text_best_first_with_stars_where_it_is_no_chance() -> None:
         TABLE.compare("our", "random", "one")
     with pytest.raises(UserError, match=r"'three' is not in this table.*it has one, two"):
         TABLE.cell("ours", "three")
+
+
+def seeded(*scores: float, texts: str = "", nets: str = "") -> Cell:
+    return Cell(cell(*scores).scores, tuple(f"{texts}{n}" for n in range(len(scores))) if texts else (), tuple(nets))
+
+
+def test_stars_are_corrected_for_the_number_of_methods() -> None:
+    ours, other = cell(80, 82, 81, 79), cell(77, 79.5, 78.5, 78)
+    p = Table({"ours": {"one": ours}, "other": {"one": other}}).compare("other", "ours", "one").test.p
+    assert p is not None
+    assert 0.01 < p < 0.05
+    alone = Table({"ours": {"one": ours}, "other": {"one": other}}).rows(against="ours")
+    assert alone[1]["one"].endswith(" *")
+    many = {f"chance {n}": {"one": cell(80, 82, 81.2, 78 + n)} for n in range(5)}
+    rows = Table({"ours": {"one": ours}, "other": {"one": other}, **many}).rows(against="ours")
+    assert [row["one"] for row in rows if row["method"] == "other"] == ["78.2 ± 1.0"]
+
+
+def test_the_same_texts_or_networks_that_began_alike_are_compared_in_pairs() -> None:
+    hard = seeded(70, 75, 80, texts="t")
+    soft = seeded(71, 76.1, 81.2, texts="t")
+    table = Table({"hard": {"one": hard}, "soft": {"one": soft}, "other": {"one": seeded(71, 76.1, 81.2, texts="u")}})
+    assert table.compare("soft", "hard", "one").paired
+    assert table.compare("soft", "hard", "one").test.p == pytest.approx(
+        stats.ttest_rel([71, 76.1, 81.2], [70, 75, 80]).pvalue
+    )
+    assert not table.compare("other", "hard", "one").paired
+    nets = Table({"a": {"one": seeded(1, 2, 3, nets="abc")}, "b": {"one": seeded(2, 3, 5, nets="abc")}})
+    assert nets.compare("a", "b", "one").paired
+    judged = judge(SETS, [Oracle(), Oracle("sure", determined=True)], TEST, nets=2)
+    assert judged.cell("ours", "oracle").nets[:2] == judged.cell("random", "oracle").nets
+    assert judged.cell("ours", "sure").nets == ()  # its result is determined: networks share no luck
+    assert judged.cell("ours", "sure").texts != judged.cell("random", "sure").texts
 
 
 def test_classes_are_matched_by_name() -> None:

@@ -6,12 +6,15 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tests import tiny as runs
 from tests.in_context.models import CLASSES, furnish, words
+from textdistill.data.sets.text_set import TextSet
 from textdistill.data.sets.text_sets import read_text_set, write_text_set
-from textdistill.in_context import Likelihood, load_scorer, validation_scorer
+from textdistill.export import Wording
+from textdistill.in_context import Likelihood, best_draw, load_scorer, validation_scorer
 
 ROWS = 60
 
@@ -54,16 +57,53 @@ def test_choices_are_made_by_training_rows_and_chosen_shots_stand_beside_the_oth
     choices = ("--order", "best", "--choose-shots", 3, "--calibrate", "--per-token", "--label-word", "bad=no")
     templates = ("--template", "{{ text }} is {{ label }}", "--template", "{{ text }}: {{ label }}")
     told = json.loads(ran(home, home / "sets", *FEW, *choices, *templates, "--json").stdout)
-    assert list(told["methods"]) == ["zero_shot", "sets", "random", "chosen", "sets chosen"]
+    assert list(told["methods"]) == ["zero_shot", "sets", "random", "chosen", "sets chosen", "random_best"]
     assert {one["template"] for one in told["methods"].values()} <= set(templates[1::2])
     # sets of a method: 2, by three orders of each and once more; by each template; and three prompts for each choice
-    assert told["cost"]["prompts"] == 4 * 2 * (3 + 1) + 2 * (4 * 2 + 1) + 1 + 2 * 3 * 2
-    assert {"chosen - random", "sets chosen - random"} <= set(told["comparisons"])
+    assert told["cost"]["prompts"] == 5 * 2 * (3 + 1) + 2 * (5 * 2 + 1) + 1 + 3 * 3 * 2
+    assert {"chosen - random", "sets chosen - random", "chosen - random_best"} <= set(told["comparisons"])
+    # How many prompts were scored to choose one: by wording (two templates, two sets), by order (three), by shots.
+    tried = {name: block["tried"] for name, block in told["methods"].items()}
+    plain = 2 * 2 + 3
+    assert tried == {
+        **{"zero_shot": 2, "sets": plain, "random": plain},
+        **{"chosen": plain + 3, "sets chosen": plain + 3, "random_best": plain + 3},
+    }
+    assert all(claim["p_holm"] is None or claim["p_holm"] >= claim["p"] for claim in told["comparisons"].values())
+
+
+def test_random_shots_get_as_many_tries_as_chosen_ones() -> None:
+    pool = TextSet([str(number) for number in range(40)], np.arange(40) % 2, ("a", "b"))
+    seen: list[int] = []
+
+    def score(shots: TextSet, wording: Wording) -> float:
+        seen.append(sum(map(int, shots.texts)))
+        return float(seen[-1])
+
+    found = best_draw(pool, 4, score, Wording(pool.classes), np.random.default_rng(0), 7)
+    assert len(seen) == 7
+    assert sum(map(int, found.texts)) == max(seen)
+
+
+def test_prompts_that_leave_a_class_out_are_told_for_every_set(home: Path, tmp_path: Path) -> None:
+    whole = words(8)
+    write_text_set(tmp_path / "one.jsonl", whole.take(np.flatnonzero(whole.labels == 0)))
+    shown = ran(home, f"ours={home / 'sets'}", tmp_path / "one.jsonl", *FEW)
+    assert "warning: one: sets of 1 that show no example of a class: very good (1)" in shown.stderr
+    assert "warning: ours" not in shown.stderr
+    short = ran(home, f"ours={home / 'sets'}", *FEW, "--k", 1)
+    assert "warning: ours: sets of 2 that show no example of a class: " in short.stderr
+    for format in ("prompt", "csv"):
+        few = runs.call("export", home / "sets" / "0.jsonl", "-f", format, "--k", 1)
+        assert "warning: 1 samples show no example of" in few.stderr
+        assert "a larger k has one of each class" in few.stderr
+    alone = runs.call("export", tmp_path / "one.jsonl", "-f", "prompt", "--classes", ",".join(CLASSES))
+    assert "show no example of very good; the set has none but of one class: take another" in alone.stderr
 
 
 def test_shots_are_chosen_among_a_sets_own_samples_only_where_it_has_more_than_a_prompt_shows(home: Path) -> None:
     told = json.loads(ran(home, home / "sets", *FEW, "--k", 8, "--choose-shots", 1, "--json").stdout)
-    assert list(told["methods"]) == ["zero_shot", "sets", "random", "chosen"]
+    assert list(told["methods"]) == ["zero_shot", "sets", "random", "chosen", "random_best"]
 
 
 MISTAKES = [

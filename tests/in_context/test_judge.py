@@ -126,10 +126,12 @@ def test_zero_shot_is_a_number_that_sets_are_tested_against() -> None:
     found = table().compare("a", "zero_shot", "macro_f1")
     wanted = stats.ttest_1samp([36, 38, 33.5], 30)
     assert (found.test.t, found.test.p) == (pytest.approx(wanted.statistic), pytest.approx(wanted.pvalue))
-    assert found.low == pytest.approx(33.5 - 30)
-    assert found.high == pytest.approx(38 - 30)
+    assert found.low is not None
+    assert found.high is not None
+    assert found.low < found.test.difference < found.high
+    assert found.high - found.low > 38 - 33.5  # of three sets
     steady = InContext({"a": cell([70], [70]), "zero_shot": cell([60])}, {}, {}).compare("a", "zero_shot")
-    assert (steady.test.difference, steady.test.p, steady.low) == (10, 0, 10)
+    assert (steady.test.difference, steady.test.p, steady.low) == (10, None, 10)
     with pytest.raises(UserError, match="'zeroshot' was not judged.*did you mean 'zero_shot'"):
         table().compare("a", "zeroshot")
 

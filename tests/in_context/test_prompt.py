@@ -36,9 +36,9 @@ def test_a_table_becomes_a_prompt_that_is_shown_judged_and_written(home: Path, t
     assert result.exit_code == 0, result.output
     written = (tmp_path / "prompt.txt").read_text(encoding="utf-8")
     assert written.strip() in result.stdout
-    for name in ("chosen", "zero-shot", "random", "k-centers"):
+    for name in ("chosen", "zero-shot", "random", "k-centers", "random-best"):
         assert any(line.split("│")[1].strip() == name for line in result.stdout.splitlines() if line.startswith("│"))
-    assert "30 prompts on 6 training rows, then 6 on 8 test rows: about" in result.stderr
+    assert "60 prompts on 6 training rows, then 7 on 8 test rows: about" in result.stderr
 
 
 def test_the_figures_say_what_was_chosen_and_are_the_same_each_time(home: Path) -> None:
@@ -47,8 +47,16 @@ def test_the_figures_say_what_was_chosen_and_are_the_same_each_time(home: Path) 
     assert one["prompts"] <= 30
     assert len(one["shots"]) == 2
     assert {shot["label"] for shot in one["shots"]} == set(CLASSES)
-    assert one["accuracy"].keys() == {"chosen", "zero-shot", "random", "k_centers"}
-    assert [len(block["by_prompt"]) for block in one["accuracy"].values()] == [1, 1, 2, 2]
+    assert one["accuracy"].keys() == {"chosen", "zero-shot", "random", "k_centers", "random_best"}
+    assert [len(block["by_prompt"]) for block in one["accuracy"].values()] == [1, 1, 2, 2, 1]
+    spent = 8 * 2  # two draws by each of eight wordings
+    assert one["tried"] == {
+        **{"chosen": one["prompts"], "zero-shot": 8, "random": 0, "k_centers": 0},
+        "random_best": one["prompts"] - spent,
+    }
+    plain = json.loads(ran(home, "--json", "--no-random-tries").stdout)
+    assert "random_best" not in plain["accuracy"]
+    assert plain["accuracy"]["chosen"] == one["accuracy"]["chosen"]
     for block in one["accuracy"].values():
         assert block["mean"] == pytest.approx(np.mean(block["by_prompt"]), abs=1e-3)
         assert block["low"] <= block["mean"] <= block["high"]
@@ -115,3 +123,16 @@ def test_the_difference_of_two_prompts_is_taken_row_by_row() -> None:
     worse = difference(ours, Reached(50.0, 0.0, 0.0, (50.0,), np.tile([True, False], 50)[None]), Streams(0))
     assert worse[0] == pytest.approx(25)
     assert worse[1] < 25 < worse[2]
+
+
+def test_the_interval_is_of_other_random_draws_too() -> None:
+    rows = np.random.default_rng(0)
+    ours = np.ones((1, 200), dtype=bool)
+    alike = np.repeat(rows.random((1, 200)) < 0.7, 5, axis=0)
+    unlike = rows.random((5, 200)) < np.array([0.4, 0.55, 0.7, 0.85, 1.0])[:, None]
+    narrow, wide = (
+        difference(Reached(0, 0, 0, (), ours), Reached(0, 0, 0, (), right), Streams(0)) for right in (alike, unlike)
+    )
+    assert wide[0] == pytest.approx(100 * (1 - unlike.mean()))
+    assert narrow[2] - narrow[1] < 15
+    assert wide[2] - wide[1] > 25  # five prompts from 40 to 100 say little of others

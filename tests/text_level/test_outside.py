@@ -294,5 +294,27 @@ def test_samples_that_are_test_rows_are_told_of(real, tmp_path):
     assert result.exit_code == 0, result.output
     said = "2 of 6 samples are copies of test rows (1 word for word)"
     assert said in " ".join(result.stdout.split())
-    assert json.loads((out / "metrics.json").read_text())["test_copies"] == {"exact": 1, "near": 2, "n": 6}
-    assert "2 of 6 samples are copies of test rows" in (out / "report.html").read_text()
+    found = json.loads((out / "metrics.json").read_text())
+    assert found["test_copies"] == {"exact": 1, "near": 2, "n": 6}
+    page = (out / "report.html").read_text()
+    assert "2 of 6 samples are copies of test rows" in page
+    # Beside it stands what the other four reach: as if they had been given alone.
+    block = found["variants"]["frozen/hard@3"]
+    without = block["baselines"]["set_without_test_copies"]["accuracy"]
+    alone = tiny.call(
+        "evaluate", "--set", hand_made(tmp_path), *real, "--baseline-sets", "1", "--labels", "hard", "--json"
+    )
+    assert without["mean"] == json.loads(alone.stdout)["variants"]["frozen/hard@2"]["distilled"]["accuracy"]["mean"]
+    assert "set - set_without_test_copies" not in block["comparisons"]
+    for shown in (result.stdout, page):
+        assert "The set without its copies of test rows" in shown
+
+
+def test_a_set_of_nothing_but_test_rows_has_no_score_without_them(real: list[str], tmp_path: Path) -> None:
+    test = load(DataSettings(real[1], text="review", label="stars")).test
+    file = tmp_path / "seen.csv"
+    rows = [(test.texts[row], test.classes[test.labels[row]]) for row in range(2)]
+    pd.DataFrame(rows, columns=["text", "label"]).to_csv(file, index=False)
+    result = tiny.call("evaluate", "--set", file, *real, "--baseline-sets", "1", "--labels", "hard")
+    assert result.exit_code == 0, result.output
+    assert "the score without them is none: nothing is left" in " ".join(result.stdout.split())

@@ -110,7 +110,7 @@ def chart(result: Result) -> bytes:
         for number, name in enumerate(names):
             rows = [row for row in result.rows if result.series is None or str(row[result.series]) == name]
             values = [row[result.measure] for row in rows]
-            means, sds = [score["mean"] for score in values], [score["sd"] for score in values]
+            means, sds = [score["mean"] for score in values], [score["sd"] or 0.0 for score in values]
             colour = _COLOURS[number % len(_COLOURS)]
             if result.lines:
                 at: Any = [float(row[result.x]) for row in rows]

@@ -18,6 +18,7 @@ from textdistill.core.checkpoint import write_atomic
 from textdistill.core.errors import ArtifactError, UserError
 from textdistill.core.file_names import LEDGER
 from textdistill.recipe.read import Recipe
+from textdistill.recipe.told import TOLD
 from textdistill.runs import pipeline
 from textdistill.runs.progress import Reporter
 from textdistill.runs.run_files import claim
@@ -28,11 +29,11 @@ FEW = ("evaluate.nets=5", "evaluate.baselines=[]", "evaluate.traditional=false",
 
 @dataclass(frozen=True)
 class Try:
-    """One M with its ratio in percent: mean, standard deviation and number of networks."""
+    """One M with its ratio in percent: mean, standard deviation (`None` of one network) and number of networks."""
 
     samples: int
     mean: float
-    sd: float
+    sd: float | None
     n: int
 
 
@@ -109,7 +110,7 @@ def runner(
             reporter.say(f"M = {samples}")
         run = distil(recipe, folder, seed=seed, resume=True, device=device, reporter=reporter, task=task[0])
         ratio = run.metrics["ratio"]
-        known[samples] = Try(samples, float(ratio["mean"]), float(ratio["sd"]), int(ratio["n"]))
+        known[samples] = Try(samples, float(ratio["mean"]), ratio["sd"], int(ratio["n"]))
         tries = [asdict(known[each]) for each in sorted(known)]
         write_atomic(out / LEDGER, json.dumps({"identity": identity, "tries": tries}, indent=1) + "\n")
         return known[samples]
@@ -119,9 +120,7 @@ def runner(
 
 def _identity(recipe: Recipe, seed: int) -> str:
     """What a try depends on beside M; as for checkpoints, settings that were left to their defaults are left out."""
-    settings = {
-        key: value for key, value in recipe.raw.items() if key not in ("checkpoint", "title", "notes", "command")
-    }
+    settings = {key: value for key, value in recipe.raw.items() if key not in ("checkpoint", "title", *TOLD)}
     for section, key in (("synthetic", "samples"), ("data", "data_dir")):
         settings[section] = {name: value for name, value in recipe.raw[section].items() if name != key}
     return hashlib.sha256(
@@ -135,7 +134,12 @@ def _read(ledger: Path, identity: str) -> dict[int, Try]:
     try:
         stored = json.loads(ledger.read_text(encoding="utf-8"))
         tries = [
-            Try(int(tried["samples"]), float(tried["mean"]), float(tried["sd"]), int(tried["n"]))
+            Try(
+                int(tried["samples"]),
+                float(tried["mean"]),
+                None if tried["sd"] is None else float(tried["sd"]),
+                int(tried["n"]),
+            )
             for tried in stored["tries"]
         ]
         same = stored["identity"] == identity

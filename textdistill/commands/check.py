@@ -9,12 +9,13 @@ from typing import Annotated
 import typer
 
 from textdistill.commands.options import Columns, Json, grouped
-from textdistill.core.errors import DataError, UserError
+from textdistill.core.errors import DataError, OfflineError, UserError
 
 CHECK_HELP = """Say what a table of texts holds, and what looks wrong in it. Nothing is changed, nothing is distilled.
 
-Rows, classes, lengths, duplicates; labels that look alike (neg, NEG), equal texts under several labels, classes with
-fewer rows than asked; then the splits that every command makes of it. Takes a data set's name or hub id as well.
+Rows, classes, lengths, duplicates, scripts, texts that are equal but for numbers and names, what an encoder will cut;
+labels that look alike (neg, NEG), equal texts under several labels, classes with fewer rows than asked; then the splits
+that every command makes of it. Takes a data set's name or hub id as well.
 
 [bold]textdistill check reviews.csv --text review --label stars[/bold]
 
@@ -23,6 +24,9 @@ fewer rows than asked; then the splits that every command makes of it. Takes a d
 
 def check(
     data: Annotated[str, typer.Argument(metavar="FILE|NAME", show_default=False)],
+    encoder: Annotated[
+        str, typer.Option("--encoder", help="By whose tokens texts are cut: minilm, a folder or a hub id.")
+    ] = "minilm",
     per_class: Annotated[
         int | None, typer.Option("--per-class", min=1, help="Rows wanted of each class; tells which have fewer.")
     ] = None,
@@ -33,11 +37,16 @@ def check(
     """See CHECK_HELP."""
     from textdistill.data import check as look
     from textdistill.data import is_image_data
+    from textdistill.runs.readers import encoder_reader
 
     settings = columns.of(data)
     if is_image_data(data, settings.data_dir):
         raise UserError(f"{data}: images; check looks at tables of texts")
-    summary, splits = look(settings, per_class)
+    try:
+        reader, missing = encoder_reader(encoder), None
+    except OfflineError as error:
+        reader, missing = None, error
+    summary, splits = look(settings, per_class, reader)
     fault = splits if isinstance(splits, DataError) else None
     if json:
         made = {"fault": str(splits)} if isinstance(splits, DataError) else {"splits": splits.facts(data)}
@@ -45,6 +54,8 @@ def check(
     else:
         for line in summary.lines():
             typer.echo(line)
+        if missing is not None:
+            typer.echo(f"what is cut is not known: {missing}", err=True)
         if not isinstance(splits, DataError):
             rows = ", ".join(f"{count:,} {split}" for split, count in splits.report.rows.items())
             typer.echo(f"splits: {rows}")

@@ -138,7 +138,8 @@ def export(
     picked = arrange(samples, shots, count, _scorer(selection, source, samples, ask.data_dir))
     if shots.token_budget is not None:
         _note(f"{len(picked)} of {shots.k or len(samples)} samples fit in {shots.token_budget} tokens")
-    if "label_words" in chosen.uses and (line := left_out(picked)) is not None:
+    drawn = "label_words" in chosen.uses or len(picked) < len(samples)  # a prompt, or some of the samples
+    if drawn and (line := left_out(picked, samples)) is not None:
         _note(line)
     material = Material(
         picked,

@@ -37,9 +37,13 @@ rows drawn at random, as K-centres, and as DSPy labels few shots. Choices (--ord
 [bold]textdistill icl a=one.jsonl b=two.jsonl --data reviews.csv --model gpt2 --calibrate --json[/bold]"""
 
 CHOSEN = "chosen"
+RANDOM_BEST = "random_best"
 MODEL_HELP = "A causal language model: a hub id, a folder, a .gguf file or smollm2."
 DATA_HELP = "The real data: a known name, a hub id or a file; else those of the run that SET is."
-CHOOSE_HELP = f"Add `{CHOSEN}` (of the real rows), `SET {CHOSEN}` (of its samples): shots chosen by so many prompts."
+CHOOSE_HELP = (
+    f"Add `{CHOSEN}` (of the real rows), `SET {CHOSEN}` (of its samples), shots chosen by so many prompts, and "
+    f"`{RANDOM_BEST}`, the best of as many random draws."
+)
 ORDER_HELP = "shuffled, interleaved, or best: the best of --orders shuffles on training rows."
 
 
@@ -128,23 +132,35 @@ def icl(
     likelihood = room.Likelihood(causal, per_token=judge.per_token)
     budget = choices.choose_shots or 0
     pools = _pools(ours, room.set_of(rest), prompts) if budget else {}
-    counts = [len(sets) for sets in (*methods.values(), *pools.values())]
-    number = room.rounds(counts, prompting, len(wordings)) + budget * sum(map(len, pools.values()))
+    luck = {RANDOM_BEST: [room.set_of(rest)] * prompts.sets} if budget else {}
+    counts = [len(sets) for sets in (*methods.values(), *pools.values(), *luck.values())]
+    number = room.rounds(counts, prompting, len(wordings))
+    number += budget * sum(map(len, (*pools.values(), *luck.values())))
     before = _cpu_seconds()
     with Reporter().stage(f"asking {judge.model}"[:24], number) as bar:
         scorer = room.validation_scorer(likelihood, room.set_of(held), calibrate=judge.calibrate, tick=bar.advance)
         methods |= room.chosen_sets(pools, prompts.k, scorer, wordings[0], streams, budget)
+        methods |= room.chosen_sets(luck, prompts.k, scorer, wordings[0], streams, budget, starts=budget)
         scores = room.judge_prompts(
             methods, likelihood, wordings, rows, prompting, scorer=scorer, streams=streams, tick=bar.advance
         )
+    told = {
+        name: {**block, "tried": block["tried"] + (budget if name in {**pools, **luck} else 0)}
+        for name, block in scores.as_dict().items()
+    }
     figures = {
         "model": {"name": judge.model, "fingerprint": causal.fingerprint, "weights": str(causal.model.dtype)[6:]},
         "data": {**real.facts(settings.name), "split": asked.split, "asked": len(rows)},
         "prompting": {**asdict(prompting), "orders": prompting.each},
-        "methods": scores.as_dict(),
+        "methods": told,
         "comparisons": _comparisons(scores, [*ours, *pools], streams),
         "cost": {"prompts": number, "cpu_seconds": round(_cpu_seconds() - before, 2)},
     }
+    for method, block in told.items():
+        if block["absent"]:
+            named = ", ".join(f"{name} ({count})" for name, count in block["absent"].items())
+            sets = block["accuracy"]["n"]
+            typer.echo(f"warning: {method}: sets of {sets} that show no example of a class: {named}", err=True)
     if out is not None:
         from textdistill.core.checkpoint import write_atomic
 
@@ -189,7 +205,7 @@ def _named(given: Sequence[str], classes: tuple[str, ...], most: int) -> dict[st
         name, sign, path = argument.partition("=")
         if not sign or Path(argument).exists():
             name, path = Path(argument).resolve().name.split(".")[0], argument
-        if not name or name in (*sets, *OPPONENTS, ZERO_SHOT, CHOSEN):
+        if not name or name in (*sets, *OPPONENTS, ZERO_SHOT, CHOSEN, RANDOM_BEST):
             raise UserError(f"{argument!r}: the name {name!r} is taken; give another: NAME={path}")
         sets[name] = read_text_sets(path, classes)[:most]
     return sets
@@ -218,13 +234,17 @@ def _wordings(templates: Sequence[str] | None, words: PromptWords, rows: TextSet
 
 
 def _comparisons(scores: InContext, ours: Sequence[str], streams: Streams) -> dict[str, Any]:
-    """Our methods less all others."""
-    return {
-        f"{a} - {b}": scores.compare(a, b, streams=streams).as_dict()
-        for a in ours
-        for b in scores.cells
-        if a in scores.cells and b not in ours
-    }
+    """Our methods less all others, with Holm's p among them."""
+    from textdistill.evaluation.statistics import corrected
+
+    return corrected(
+        {
+            f"{a} - {b}": scores.compare(a, b, streams=streams).as_dict()
+            for a in ours
+            for b in scores.cells
+            if a in scores.cells and b not in ours
+        }
+    )
 
 
 def _cpu_seconds() -> float:
@@ -241,19 +261,21 @@ def _show(figures: dict[str, Any]) -> None:
     title = f"{figures['model']['name']}, {asked} {figures['data']['split']} rows: accuracy and macro F1 in percent"
     table = Table(title=title, title_justify="left")
     table.add_column("demonstrations")
-    for name in ("shots", "accuracy", "± sd of sets", "sd of orders", "macro F1", "sets", "orders"):
+    for name in ("shots", "accuracy", "± sd of sets", "sd of orders", "macro F1", "sets", "orders", "tried"):
         table.add_column(name, justify="right")
     for method, block in sorted(figures["methods"].items(), key=lambda item: -item[1]["accuracy"]["mean"]):
         first, second = block["accuracy"], block["macro_f1"]
         sets = f"{first['sd']:.1f}" if first["n"] > 1 else ""
         within = f"{first['sd_orders']:.1f}" if first["orders"] > 1 else ""
         cells = (str(block["shots"]), f"{first['mean']:.1f}", sets, within, f"{second['mean']:.1f}")
-        table.add_row(method, *cells, str(first["n"]), str(first["orders"]))
+        table.add_row(method, *cells, str(first["n"]), str(first["orders"]), str(block["tried"]))
     console = screen()
     console.print(table)
+    console.print("tried: prompts scored on training rows to choose one prompt of that line")
     for pair, gap in figures["comparisons"].items():
         interval = "" if gap["low"] is None else f", 95% interval {gap['low']:+.1f} to {gap['high']:+.1f}"
-        chance = "" if gap["p"] is None else f", p = {gap['p']:.2g}"
+        test = "paired" if gap["paired"] else "not paired"
+        chance = "" if gap["p_holm"] is None else f", p = {gap['p_holm']:.2g} (Holm, {test})"
         console.print(f"{pair}: {gap['difference']:+.1f}{interval}{chance}", markup=False)
     templates = {block["template"] for block in figures["methods"].values()}
     if len(templates) > 1:

@@ -75,6 +75,7 @@ class Columns(OptionGroup):
         str | None,
         typer.Option("--delimiter", metavar=", ; | tab", help="Between the fields of CSV; else as its header shows."),
     ] = None
+    sheet: Annotated[str | None, typer.Option("--sheet", help="Of a spreadsheet; else its first.")] = None
     encoding: Annotated[str | None, typer.Option("--encoding", help="Of text files: utf-8 unless told.")] = None
     merge_labels: Annotated[
         bool, typer.Option("--merge-labels", help="Labels that look alike (neg, NEG, neg.) are one.")
@@ -90,6 +91,7 @@ class Columns(OptionGroup):
         """What was said of the table, by the key of the recipe's section `data`."""
         sign = "tab" if self.delimiter in ("\t", "\\t") else self.delimiter
         said = {"text": self.text, "text_pair": self.text_pair, "label": self.label}
+        said |= {"sheet": self.sheet}
         said |= {"delimiter": sign, "encoding": self.encoding, "contradictions": self.contradictions}
         merge: dict[str, str | bool] = {"merge_labels": True} if self.merge_labels else {}
         return {key: value for key, value in said.items() if value is not None} | merge

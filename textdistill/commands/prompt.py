@@ -29,7 +29,8 @@ PROMPT_HELP = """From a labelled table to a few-shot prompt: a language model ch
 
 DATA is a file (CSV, JSON lines, Parquet), a known name or a hub id. Shots come from the readable set that a search
 finds among its rows and from the rows themselves; the model chooses them, their order, the template and the label words
-on training rows, by --budget prompts. The prompt is then asked about test rows, beside none, random rows and K-centres.
+on training rows, by --budget prompts. The prompt is then asked about test rows, beside none, random rows, K-centres,
+and the best of as many random draws as its shots took tries.
 
 [bold]textdistill prompt reviews.csv --text review --label stars --k 6 --out prompt.txt[/bold]
 
@@ -51,6 +52,10 @@ class Choice(OptionGroup):
     budget: Annotated[int, typer.Option("--budget", min=1, help="Prompts that choices are made by.")] = 60
     train_rows: Annotated[int, typer.Option("--train-rows", min=1, help="Training rows that judge each of them.")] = 64
     calibrate: Annotated[bool, typer.Option("--calibrate", help="Contextual calibration (Zhao et al. 2021).")] = False
+    random_tries: Annotated[
+        bool,
+        typer.Option("--random-tries/--no-random-tries", help="Give random shots as many tries; about half the time."),
+    ] = True
 
 
 @dataclass(frozen=True)
@@ -100,9 +105,10 @@ def prompt(
     causal = room.load_scorer(choice.model, precision="auto", device=where)
     likelihood = room.Likelihood(causal)
     minutes = _expected(likelihood, wordings[0], beside["random"][0], room.set_of(held), choice, test)
-    count = choice.budget + 2 * test.sets + 1 + len(wordings)
+    asked_for = (2 if choice.random_tries else 1) * choice.budget
+    count = asked_for + 2 * test.sets + 2 + len(wordings)
     typer.echo(
-        f"{choice.budget} prompts on {len(held)} training rows, then {2 * test.sets + 2} on {len(rows)} test rows: "
+        f"{asked_for} prompts on {len(held)} training rows, then {2 * test.sets + 3} on {len(rows)} test rows: "
         f"about {minutes:.0f} minute{'s' if round(minutes) != 1 else ''}",
         err=True,
     )
@@ -113,12 +119,20 @@ def prompt(
         plain = room.best_wording(scorer, wordings, [empty])
         asked = {"chosen": ([found.shots], found.wording), "zero-shot": ([empty], plain)}
         asked |= {name: (sets, found.wording) for name, sets in beside.items()}
+        tried = {"chosen": found.prompts, "zero-shot": len(wordings) if len(wordings) > 1 else 0}
+        if choice.random_tries:  # in the wording that the chosen shots have
+            tried["random_best"] = found.for_shots
+            lucky = room.best_draw(
+                pools["real rows"], choice.k, scorer, found.wording, streams.numpy("lucky"), found.for_shots
+            )
+            asked["random_best"] = ([lucky], found.wording)
         outcome: dict[str, Reached] = {}
         for name, (several, wording) in asked.items():
             bar.advance(name, len(several))
             outcome[name] = reached(likelihood, several, wording, rows, streams.child(name), choice.calibrate)
     figures = _figures(found, outcome, choice, streams, causal.fingerprint, real.facts(data), len(rows))
-    if (line := left_out(found.shots)) is not None:
+    figures["tried"] = {name: tried.get(name, 0) for name in outcome}
+    if (line := left_out(found.shots, room.set_of(rest))) is not None:
         typer.echo(line, err=True)
     if out is not None:
         material = Material(found.shots, found.wording, name_for(out), "hard", rows, {}, {})
@@ -174,7 +188,8 @@ def _expected(likelihood: Any, wording: Wording, shots: TextSet, held: TextSet, 
         began = time.perf_counter()
         likelihood.in_words(wording, shots, few)
         each = (time.perf_counter() - began) / len(few)
-    return each * (choice.budget * len(held) + (2 * test.sets + 2) * test.rows) / 60
+    tries = (2 if choice.random_tries else 1) * choice.budget
+    return each * (tries * len(held) + (2 * test.sets + 3) * test.rows) / 60
 
 
 def _figures(
@@ -222,15 +237,22 @@ def _show(figures: Mapping[str, Any], found: FoundPrompt) -> None:
     console.print(found.wording.prefix(found.shots).rstrip(), markup=False, soft_wrap=True)
     console.print()
     table = Table()
-    for name in ("prompt", "prompts", "accuracy", "95 % interval", "± sd", "chosen better by", "95 % interval"):
+    interval = "95 % interval"
+    for name in ("prompt", "prompts", "tried", "accuracy", interval, "± sd", "chosen better by", interval):
         table.add_column(name, justify="left" if name == "prompt" else "right")
     for name, block in sorted(figures["accuracy"].items(), key=lambda item: -item[1]["mean"]):
         gap = figures["chosen_better_by"].get(name)
         against = ("", "") if gap is None else (f"{gap['mean']:+.1f}", f"{gap['low']:+.1f} to {gap['high']:+.1f}")
         interval = f"{block['low']:.1f} to {block['high']:.1f}"
-        cells = (str(len(block["by_prompt"])), f"{block['mean']:.1f}", interval, _spread(block["by_prompt"]), *against)
+        prompts = (str(len(block["by_prompt"])), str(figures["tried"][name]))
+        cells = (*prompts, f"{block['mean']:.1f}", interval, _spread(block["by_prompt"]), *against)
         table.add_row(name.replace("_", "-"), *cells, style="bold" if name == "chosen" else None)
     console.print(table)
+    console.print(
+        "tried: prompts scored on training rows to choose those of a line; intervals: of other test rows and other "
+        "random draws, not corrected for their number",
+        markup=False,
+    )
     scores = ", ".join(f"{name} {score:.3f}" for name, score in figures["pools"].items())
     console.print(
         f"{figures['model']['name']}, {figures['data']['asked']} test rows; chosen by {figures['prompts']} prompts on "

@@ -71,31 +71,43 @@ def accuracies(metrics: Mapping[str, Any]) -> Table:
 
 def show_evaluation(metrics: Mapping[str, Any]) -> None:
     """The judgement of anybody's set: a table for each learner and recipe of labels, tests, and what the texts are."""
+    from textdistill.evaluation.reference import ratio_told
+    from textdistill.reports.names import method_name
     from textdistill.reports.templates import factor
+    from textdistill.reports.text_tables import UNSEEN
 
     console = screen()
     seen = metrics["test_copies"]
     if seen["near"]:
+        beside = any(UNSEEN in block["baselines"] for block in metrics["variants"].values())
+        stands = "stands beside" if beside else "is none: nothing is left"
         console.print(
             f"warning: {seen['near']} of {seen['n']} samples are copies of test rows ({seen['exact']} word for word); "
-            "the set has seen what it is judged on",
+            f"the set has seen what it is judged on, and the score without them {stands}",
             style="bold",
         )
     for name, block in metrics["variants"].items():
         table = Table(title=f"{name} a class, {block['learner']}: test accuracy in percent", title_justify="left")
         table.add_column("trained on")
-        for column in ("mean", "± sd", "n", "set better by", "95 % interval", "p (Welch)"):
+        for column in ("mean", "± sd", "n", "set better by", "95 % interval", "p (Holm)", "test"):
             table.add_column(column, justify="right")
         if "full" in block:
-            table.add_row("all training data", *_cells(block["full"]["accuracy"]), "", "", "")
+            table.add_row("all training data", *_cells(block["full"]["accuracy"]), "", "", "", "")
         every = {block["headline"]: block["distilled"], **block["baselines"]}
         for method, scores in sorted(every.items(), key=lambda item: -item[1]["accuracy"]["mean"]):
             test = block["comparisons"].get(f"{block['headline']} - {method}")
-            style = "bold" if method == block["headline"] else None
-            table.add_row(method, *_cells(scores["accuracy"]), *_tests(test), style=style)
+            style = "bold" if method in (block["headline"], UNSEEN) else None
+            table.add_row(
+                method_name(method) if method == UNSEEN else method,
+                *_cells(scores["accuracy"]),
+                *_tests(test),
+                style=style,
+            )
         if "ratio" in block:
-            table.add_row("  as a share of full data (%)", *_cells(block["ratio"]), "", "", "")
+            table.add_row("  as a share of full data (%)", *_cells(block["ratio"]), "", "", "", "")
         console.print(table)
+        if "ratio" in block and (told := ratio_told(block["ratio"]["mean"], block["protocol"])):
+            console.print(f"share: taken against {told}", markup=False)
     for judge, robust in metrics["robust"].items():
         console.print(f"{judge}: " + ", ".join(f"{key.upper()} {value:.1f}" for key, value in robust.items()))
     sizes = [f"{factor(size['ratio'])} in {unit}" for unit, size in metrics["compression"].items()]
@@ -133,10 +145,9 @@ def show_comparison(compared: Compared) -> None:
         console.print(table)
         for gap in compared.differences:
             if gap.judge == judge:
-                points, ends, p = _tests({**gap.test.as_dict(), "low": gap.low, "high": gap.high})
-                tested = (
-                    ", ".join(filter(None, (ends and f"95 % interval {ends}", p and f"p = {p}"))) or "no spread known"
-                )
+                points, ends, p, test = _tests({**gap.found.as_dict(), "p_holm": gap.p_holm})
+                said = (ends and f"95 % interval {ends}", p and f"p = {p} ({test}, Holm)")
+                tested = ", ".join(filter(None, said)) or "no spread known"
                 console.print(f"{gap.size:g} a class: {gap.a} - {gap.b}: {points} points ({tested})", markup=False)
     for reason in compared.skipped:
         console.print(f"left out: {reason}", markup=False)
@@ -146,11 +157,13 @@ def _mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
-def _tests(test: Mapping[str, Any] | None) -> tuple[str, str, str]:
+def _tests(test: Mapping[str, Any] | None) -> tuple[str, str, str, str]:
     if test is None:
-        return "", "", ""
+        return "", "", "", ""
     ends = "" if test["low"] is None else f"{test['low']:+.1f} to {test['high']:+.1f}"
-    return f"{test['difference']:+.1f}", ends, "" if test["p"] is None else f"{test['p']:.2g}"
+    p = test["p_holm"]
+    said = ("", "") if p is None else (f"{p:.2g}", "paired" if test["paired"] else "Welch")
+    return f"{test['difference']:+.1f}", ends, *said
 
 
 def show_end(run: Run | TextRun, json: bool) -> None:
@@ -168,10 +181,13 @@ def show_end(run: Run | TextRun, json: bool) -> None:
 
 def show_run(run: Run, sentences: int = 3) -> None:
     """The end of a run on standard output."""
+    from textdistill.evaluation.reference import ratio_told
     from textdistill.reports.decoded_text import show
 
     console = screen()
     console.print(accuracies(run.metrics))
+    if told := ratio_told(run.metrics["ratio"]["mean"], run.metrics["protocol"]):
+        console.print(f"ratio: taken against {told}", markup=False)
     if run.decoded is not None:
         console.print()
         console.print(show(run.decoded, limit=sentences))

@@ -43,6 +43,8 @@ def show_texts(run: TextRun) -> None:
             title = f"{judge_name(judge)}: test accuracy in percent, by samples a class"
             console.print(title, style="italic", soft_wrap=True)
             console.print(_by_size(sizes))
+    for line in _shares(variants):
+        console.print(line, soft_wrap=True, markup=False)
     cost = run.metrics["cost"]
     console.print(
         f"distilled in {cost['distill_seconds'] / 60:.1f} minutes, judged in {cost['judging_seconds'] / 60:.1f}, "
@@ -56,6 +58,19 @@ def show_texts(run: TextRun) -> None:
     console.print(f"all sets: {run.folder / 'sets'}", soft_wrap=True, markup=False)
     console.print(f"report: {run.folder / 'report.html'}", soft_wrap=True, markup=False)
     console.print(f"next: textdistill export {folder} --format prompt", soft_wrap=True, markup=False)
+
+
+def _shares(variants: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """What every judge's share of all training rows is taken against, once; and where it is above 100, why."""
+    from textdistill.evaluation.reference import ratio_told
+    from textdistill.reports.names import judge_name
+
+    lines: dict[str, None] = {}
+    for name, variant in variants.items():
+        told = ratio_told(variant["ratio"]["mean"], variant["protocol"]) if "ratio" in variant else ""
+        if told:
+            lines[f"{judge_name(name.partition('@')[0])}, all training rows: {told}"] = None
+    return list(lines)
 
 
 def _doubts(run: TextRun) -> list[str]:

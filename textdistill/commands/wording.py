@@ -69,15 +69,23 @@ def unescaped(text: str | None) -> str | None:
     return None if text is None else text.replace("\\n", "\n").replace("\\t", "\t")
 
 
-def left_out(shots: TextSet) -> str | None:
-    """A line about the classes of which no sample is shown; `None` where each has one."""
-    import numpy as np
-
-    counts = np.bincount(shots.labels, minlength=len(shots.classes)).tolist()
-    absent = [name for name, count in zip(shots.classes, counts, strict=True) if not count]
+def left_out(shots: TextSet, pool: TextSet) -> str | None:
+    """A line about the classes of which no sample of the `pool` is shown; `None` where each has one."""
+    absent, gone = _lacking(shots), _lacking(pool)
     if not absent:
         return None
-    return f"warning: {len(shots)} samples show no example of {', '.join(absent)}; a larger k has one of each class"
+    remedy = "a larger k has one of each class"
+    if set(absent) & set(gone):
+        of_one = len(pool.classes) - len(gone) == 1
+        remedy = f"the set has none{' but of one class' if of_one else ''}: take another, or add samples"
+    return f"warning: {len(shots)} samples show no example of {', '.join(absent)}; {remedy}"
+
+
+def _lacking(samples: TextSet) -> list[str]:
+    import numpy as np
+
+    counts = np.bincount(samples.labels, minlength=len(samples.classes)).tolist()
+    return [name for name, count in zip(samples.classes, counts, strict=True) if not count]
 
 
 def order_scorer(model: str, rows: TextSet) -> Scorer:

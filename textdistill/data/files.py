@@ -1,4 +1,4 @@
-"""A user's own files: CSV, TSV, JSON lines, JSON and Parquet, read whole, with every fault told by line."""
+"""A user's own files: CSV, TSV, JSON lines, JSON, Parquet and .xlsx, read whole, with every fault told by line."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from textdistill.data.columns import Records
 from textdistill.data.file_rows import read_csv, read_json, read_json_lines, unique
 from textdistill.data.file_text import first_line, read_text
 from textdistill.data.settings import FORMATS
+from textdistill.data.spreadsheet import read_spreadsheet
 
 _SUFFIXES = {
     ".csv": "csv",
@@ -24,8 +25,11 @@ _SUFFIXES = {
     ".ndjson": "jsonl",
     ".json": "json",
     ".parquet": "parquet",
+    ".xlsx": "xlsx",
+    ".xlsm": "xlsx",
 }
-_SPREADSHEETS = frozenset({".xlsx", ".xlsm", ".xlsb", ".xls", ".ods", ".numbers"})
+_PACKED = frozenset({".parquet", ".xlsx", ".xlsm"})  # by themselves
+_SPREADSHEETS = frozenset({".xlsb", ".xls", ".ods", ".numbers"})  # that are not read
 _ADDRESS = re.compile(r"([a-z][a-z0-9+.-]+):/(?=/?[^/\\])", re.IGNORECASE)
 _SPLIT = re.compile(r"(train|validation|valid|dev|test)\b")  # begins the name of a split's file or folder
 
@@ -33,7 +37,7 @@ _SPLIT = re.compile(r"(train|validation|valid|dev|test)\b")  # begins the name o
 def suffixes() -> list[str]:
     """The file name endings that are read, Parquet first."""
     plain = sorted(_SUFFIXES, key=lambda suffix: (suffix != ".parquet", suffix))
-    return plain + [suffix + ".gz" for suffix in plain if suffix != ".parquet"]
+    return plain + [suffix + ".gz" for suffix in plain if suffix not in _PACKED]
 
 
 def format_of(path: Path) -> str | None:
@@ -59,9 +63,15 @@ def parts_of(folder: Path) -> list[Path]:
 
 
 def read_file(
-    path: str | Path, *, format: str | None = None, encoding: str = "utf-8", delimiter: str | None = None
+    path: str | Path,
+    *,
+    format: str | None = None,
+    encoding: str = "utf-8",
+    delimiter: str | None = None,
+    sheet: str | None = None,
 ) -> Records:
-    """The columns of a file, or of a folder of Parquet parts; `.gz` text is unpacked on the way.
+    """The columns of a file, or of a folder of Parquet parts; `.gz` text is unpacked on the way; of a spreadsheet the
+    columns of one `sheet`, see `read_spreadsheet`.
 
     Raises `DataError` for a file that is missing, empty, of an unknown format, undecodable, ragged, or has a line of
     more than 64 MiB or a column name twice.
@@ -82,6 +92,10 @@ def read_file(
         raise DataError(f"{path}: unknown format; name it (format: {', '.join(FORMATS)}) or end it in a known suffix")
     if delimiter is not None and format not in ("csv", "tsv"):
         raise DataError(f"{path}: delimiter {delimiter!r}: a {format} file has none; leave it out, or say format: csv")
+    if sheet is not None and format != "xlsx":
+        raise DataError(f"{path}: sheet {sheet!r}: a {format} file has none; leave it out")
+    if format == "xlsx":
+        return read_spreadsheet(path, sheet)
     if format == "parquet":
         return _read_parquet(path)
     text = read_text(path, encoding, document=format == "json")

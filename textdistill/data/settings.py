@@ -11,7 +11,7 @@ from textdistill.core.bounds import Count, Doc, OneOf
 
 Fraction = Annotated[float, Gt(0), Lt(1)]
 Rows = Annotated[int, Ge(2)]
-FORMATS = ("csv", "tsv", "jsonl", "parquet", "json")
+FORMATS = ("csv", "tsv", "jsonl", "parquet", "json", "xlsx")
 DELIMITERS = (",", ";", "|", "tab")
 CONTRADICTIONS = ("keep", "drop", "majority")
 
@@ -35,6 +35,7 @@ class DataSettings:
     delimiter: Annotated[
         Annotated[str, OneOf(DELIMITERS)] | None, Doc("between the fields of CSV; none: as the header shows")
     ] = None
+    sheet: Annotated[str | None, Doc("of a spreadsheet; none: its first")] = None
     test: Annotated[str | None, Doc("a further file of own data")] = None
     validation: Annotated[str | None, Doc("a further file of own data")] = None
     test_fraction: Annotated[Fraction, Doc("share of the rows that is held out for the test")] = 0.2

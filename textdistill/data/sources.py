@@ -78,7 +78,8 @@ def _mirror(settings: DataSettings, folder: Path, splits: Mapping[str, tuple[str
 
 
 def _reading(settings: DataSettings) -> dict[str, Any]:
-    return {"encoding": settings.encoding, "format": settings.format, "delimiter": settings.delimiter}
+    keys = ("encoding", "format", "delimiter", "sheet")
+    return {key: getattr(settings, key) for key in keys}
 
 
 def _own_files(settings: DataSettings, path: Path) -> Source[TextTable]:

@@ -12,7 +12,7 @@ from textdistill.data.cuts import Nouns, Source, Splits, cut
 from textdistill.data.label_names import alike
 from textdistill.data.sentences import shortened
 from textdistill.data.settings import DataSettings
-from textdistill.data.summary import Summary, alike_told, summarise
+from textdistill.data.summary import Reader, Summary, alike_told, summarise
 from textdistill.data.table import TextTable
 
 _NOUNS = Nouns("rows", "texts", "a file ({split}: FILE)")
@@ -26,14 +26,16 @@ def load(settings: DataSettings) -> Splits[TextTable]:
     return _cut(_found(settings), settings)
 
 
-def check(settings: DataSettings, asked: int | None = None) -> tuple[Summary, Splits[TextTable] | DataError]:
+def check(
+    settings: DataSettings, asked: int | None = None, reader: Reader | None = None
+) -> tuple[Summary, Splits[TextTable] | DataError]:
     """What the data hold, and the splits that `load` makes of them or why it cannot; errors in reading as `load`."""
     source = _found(settings)
     try:
         splits = _cut(source, settings)
     except DataError as error:
-        return summarise(source, asked), error
-    return summarise(source, asked, splits.train), splits
+        return summarise(source, asked, reader=reader), error
+    return summarise(source, asked, splits.train, reader), splits
 
 
 def _cut(source: Source[TextTable], settings: DataSettings) -> Splits[TextTable]:

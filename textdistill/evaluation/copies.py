@@ -94,18 +94,21 @@ def copies(
     return CopyIndex(table, near).masks(texts, pairs)
 
 
-def copies_of_test_rows(sets: Sequence[TextSet], test: TextTable) -> dict[str, Any]:
-    """How many samples of all `sets` are copies of test rows, `exact` and `near` (which counts the exact ones), of `n`.
+def copies_of_test_rows(sets: Sequence[TextSet], test: TextTable) -> tuple[dict[str, Any], list[TextSet]]:
+    """How many samples of all `sets` are copies of test rows, `exact` and `near` (which counts the exact ones), of `n`;
+    and the sets without any of them, those of which nothing is left apart.
 
     A set that holds test rows has seen what it is judged on.
     """
     index = CopyIndex(test)
     exact, near = zip(*(index.masks(distilled.texts, distilled.pairs) for distilled in sets), strict=True)
-    return {
+    counts = {
         "exact": int(np.concatenate(exact).sum()),
         "near": int(np.concatenate(near).sum()),
         "n": sum(map(len, sets)),
     }
+    others = [distilled.take(np.flatnonzero(~mask)) for distilled, mask in zip(sets, near, strict=True)]
+    return counts, [distilled for distilled in others if len(distilled)]
 
 
 def membership(

@@ -134,9 +134,12 @@ class Bench:
         return score(names, predictions.cpu(), self.test.labels), predictions.cpu()
 
 
-def block(scores: Scores) -> dict[str, dict[str, float | int]]:
-    """Each metric's mean, sd and n."""
-    return {name: summarise([net[name] for net in scores]).as_dict() for name in scores[0]}
+def block(scores: Scores) -> dict[str, dict[str, Any]]:
+    """Each metric's mean, sd and n, and all scores in their order."""
+    return {
+        name: {**summarise(every := [net[name] for net in scores]).as_dict(), "scores": [round(s, 4) for s in every]}
+        for name in scores[0]
+    }
 
 
 def score_set(bench: Bench, distilled: DistilledSet, nets: int, what: str) -> tuple[Scores, Tensor]:
@@ -292,11 +295,10 @@ def headline(
             snapped.extend(score_set(at, words, bench.settings.nets, "snapped to words")[0])
     if predictions is None:
         raise ValueError("no distilled set to score")
-    full_mean = summarise([net["accuracy"] for net in full]).mean
     out: dict[str, Any] = {
         "full": block(full),
         "distilled": block(own),
-        "ratio": ratio([net["accuracy"] for net in own], full_mean).as_dict(),
+        "ratio": ratio([net["accuracy"] for net in own], summarise([net["accuracy"] for net in full])).as_dict(),
         "confusion": confusion(predictions, bench.test.labels, bench.test.classes),
         "classes": list(bench.test.classes),
     }

@@ -14,7 +14,7 @@ from textdistill.core.streams import Streams
 from textdistill.data.sets.text_set import TextSet
 from textdistill.data.sets.text_sets import with_classes
 from textdistill.data.table import TextTable
-from textdistill.evaluation.statistics import Comparison, Summary, bootstrap_difference, summarise, welch
+from textdistill.evaluation.statistics import Difference, Summary, difference, holm, summarise
 from textdistill.evaluation.text_learners import TextLearner
 
 Tick = Callable[[str], None]
@@ -26,10 +26,13 @@ class Cell:
     """One method judged by one learner: `scores[s][k]` are the metrics of network k trained on set s, in percent.
 
     Whoever repeats a method gets another set, so sets are the sample: networks of one set are averaged before any
-    mean, spread or test is taken.
+    mean, spread or test is taken. `texts` tells the sets apart by what they hold, `nets` what the networks of each set
+    began with (nothing, where the learner is determined): where another cell has the same, their scores are paired.
     """
 
     scores: tuple[tuple[dict[str, float], ...], ...]
+    texts: tuple[str, ...] = ()
+    nets: tuple[str, ...] = ()
 
     def per_set(self, metric: str = "accuracy") -> np.ndarray:
         """The score of every set, (sets,): the mean over its networks."""
@@ -44,6 +47,15 @@ class Cell:
         nets = np.array([[_metric(net, metric) for net in nets] for nets in self.scores])
         return float(np.sqrt(nets.var(axis=1, ddof=1).mean())) if nets.shape[1] > 1 else 0.0
 
+    def same_draws(self, other: Cell) -> bool:
+        """Whether set s of both cells holds the same texts, or has networks that began alike, for every s."""
+        return any(own and own == theirs for own, theirs in ((self.texts, other.texts), (self.nets, other.nets)))
+
+    def less(self, other: Cell, metric: str, streams: Streams) -> Difference:
+        """This cell's scores less the other's, over sets; paired where they have the same draws."""
+        ours, theirs = self.per_set(metric), other.per_set(metric)
+        return difference(ours, theirs, streams.numpy("bootstrap"), self.same_draws(other))
+
     def as_dict(self) -> dict[str, Any]:
         """For each metric `mean`, `sd` and `n` (over sets), `nets` and `sd_nets` (within a set), and `scores`."""
         out: dict[str, Any] = {}
@@ -52,20 +64,6 @@ class Cell:
             spread = {"nets": len(raw[0]), "sd_nets": round(self.within(metric), 4)}
             out[metric] = {**self.summary(metric).as_dict(), **spread, "scores": raw}
         return out
-
-
-@dataclass(frozen=True)
-class Difference:
-    """mean(a) − mean(b) over sets: Welch's test, and the bootstrap interval of 95% (`None` without two sets a side)."""
-
-    test: Comparison
-    low: float | None
-    high: float | None
-
-    def as_dict(self) -> dict[str, float | None]:
-        """`difference, t, df, p, low, high`, rounded."""
-        ends = {"low": self.low, "high": self.high}
-        return {**self.test.as_dict(), **{k: None if v is None else round(v, 4) for k, v in ends.items()}}
 
 
 @dataclass(frozen=True)
@@ -91,8 +89,8 @@ class Table:
         self, a: str, b: str, learner: str, metric: str = "accuracy", streams: Streams | None = None
     ) -> Difference:
         """Method `a` less method `b` by one learner, over sets."""
-        first, second = (self.cell(name, learner).per_set(metric) for name in (a, b))
-        return compare(first, second, (streams or Streams(0)).child(a, b, learner, metric))
+        first, second = (self.cell(name, learner) for name in (a, b))
+        return first.less(second, metric, (streams or Streams(0)).child(a, b, learner, metric))
 
     def as_dict(self) -> dict[str, Any]:
         """`{method: {learner: {metric: …}}}`, with every score."""
@@ -104,8 +102,10 @@ class Table:
     def rows(self, metric: str = "accuracy", against: str | None = None) -> list[dict[str, str]]:
         """A line for each method as text, for any table: `mean ± sd` by every learner, best first by the first one.
 
-        Beside methods that differ from `against` by Welch's test stands `*` (p < 0.05) or `**` (p < 0.01).
+        Beside methods that differ from `against` stands `*` (p < 0.05) or `**` (p < 0.01), by Holm's p among all
+        methods under that learner.
         """
+        stars = {} if against is None else {learner: self._stars(against, learner, metric) for learner in self.learners}
         first = self.learners[0]
         order = sorted(self.cells, key=lambda method: -self.cells[method][first].summary(metric).mean)
         out = []
@@ -115,7 +115,7 @@ class Table:
                 summary = cell.summary(metric)
                 row["sets"] = str(summary.n)
                 spread = f" ± {summary.sd:.1f}" if summary.n > 1 else ""
-                row[learner] = f"{summary.mean:.1f}{spread}{self._stars(method, against, learner, metric)}"
+                row[learner] = f"{summary.mean:.1f}{spread}{stars.get(learner, {}).get(method, '')}"
             out.append(row)
         return out
 
@@ -128,11 +128,11 @@ class Table:
             "\n".join(head + [f"| {' | '.join(_cell(row.get(name, '')) for name in names)} |" for row in rows]) + "\n"
         )
 
-    def _stars(self, method: str, against: str | None, learner: str, metric: str) -> str:
-        if against is None or method == against:
-            return ""
-        p = welch(self.cell(method, learner).per_set(metric), self.cell(against, learner).per_set(metric)).p
-        return "" if p is None or p >= 0.05 else " **" if p < 0.01 else " *"
+    def _stars(self, against: str, learner: str, metric: str) -> dict[str, str]:
+        others = [method for method in self.cells if method != against and learner in self.cells[method]]
+        ps = holm([self.compare(method, against, learner, metric).test.p for method in others])
+        signs = ["" if p is None or p >= 0.05 else " **" if p < 0.01 else " *" for p in ps]
+        return dict(zip(others, signs, strict=True))
 
 
 def judge(
@@ -165,12 +165,19 @@ def judge(
         for method, sets_of_method in sets.items()
     }
     cells: dict[str, dict[str, Cell]] = {method: {} for method in sets}
+
+    def seeds_of(number: int) -> Sequence[int]:
+        return seeds or [streams.integer("net", number, net) for net in range(nets)]
+
+    def began(number: int) -> str:
+        return " ".join(map(str, seeds_of(number)))
+
     for learner in learners:
         learner.prepare([distilled for sets_of_method in ready.values() for distilled in sets_of_method])
 
         def scores(item: tuple[str, int], learner: TextLearner = learner) -> tuple[dict[str, float], ...]:
             method, number = item
-            drawn = seeds or [streams.integer("net", number, net) for net in range(nets)]
+            drawn = seeds_of(number)
             several = []
             for seed in drawn[:1] if learner.determined else drawn:
                 tick(f"{method}, {learner.name}")
@@ -187,8 +194,12 @@ def judge(
             every = over_processes(scores, items)
         scored = dict(zip(items, every, strict=True))
         for method, sets_of_method in ready.items():
-            of_sets = tuple(scored[method, number] for number in range(len(sets_of_method)))
-            cells[method][learner.name] = Cell(of_sets)
+            numbers = range(len(sets_of_method))
+            cells[method][learner.name] = Cell(
+                tuple(scored[method, number] for number in numbers),
+                tuple(distilled.digest for distilled in sets_of_method),
+                () if learner.determined else tuple(map(began, numbers)),
+            )
     most = {method: max(map(len, sets_of_method)) for method, sets_of_method in ready.items()}
     return Table(cells, most)
 
@@ -206,10 +217,7 @@ def compare(a: Sequence[float] | np.ndarray, b: Sequence[float] | np.ndarray, st
     `a` and `b` have one score for each set (networks averaged, as `Cell.per_set` does): five networks on the same set
     are no five sets, and counted as such they would make chance look significant.
     """
-    test = welch(a, b)
-    if min(len(a), len(b)) < 2:
-        return Difference(test, None, None)
-    return Difference(test, *bootstrap_difference(a, b, streams.numpy("bootstrap")))
+    return difference(a, b, streams.numpy("bootstrap"))
 
 
 def _metric(scores: Mapping[str, float], metric: str) -> float:

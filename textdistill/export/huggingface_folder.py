@@ -140,7 +140,7 @@ def _scores(metrics: Mapping[str, Any]) -> list[tuple[str, float, float, int]]:
     scores = []
     for name, block in blocks:
         score = _mapping(_mapping(block).get("accuracy"))
-        mean, spread, n = score.get("mean"), score.get("sd", 0.0), score.get("n", 1)
+        mean, spread, n = score.get("mean"), score.get("sd") or 0.0, score.get("n", 1)
         if isinstance(mean, int | float) and isinstance(spread, int | float) and isinstance(n, int):
             scores.append((name, float(mean), float(spread), n))
     return scores

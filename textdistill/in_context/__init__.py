@@ -1,6 +1,13 @@
 """Few-shot prompts put to a causal language model: how likely label words are, choices by it, methods compared."""
 
-from textdistill.in_context.choose import best_wording, choose_shots, chosen_sets, interleaved, validation_scorer
+from textdistill.in_context.choose import (
+    best_draw,
+    best_wording,
+    choose_shots,
+    chosen_sets,
+    interleaved,
+    validation_scorer,
+)
 from textdistill.in_context.judge import InContext, Prompting, judge_prompts, rounds
 from textdistill.in_context.likelihood import Likelihood, calibrated
 from textdistill.in_context.models import load_scorer
@@ -11,6 +18,7 @@ __all__ = [
     "InContext",
     "Likelihood",
     "Prompting",
+    "best_draw",
     "best_wording",
     "calibrated",
     "choose_shots",

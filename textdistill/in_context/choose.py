@@ -81,18 +81,27 @@ def choose_shots(
 
 
 def chosen_sets(
-    pools: Mapping[str, Sequence[TextSet]], k: int, scorer: Scorer, wording: Wording, streams: Streams, budget: int
+    pools: Mapping[str, Sequence[TextSet]],
+    k: int,
+    scorer: Scorer,
+    wording: Wording,
+    streams: Streams,
+    budget: int,
+    starts: int = 4,
 ) -> dict[str, list[TextSet]]:
-    """What `choose_shots` finds in each pool by `budget` prompts, from four draws or as many as that allows."""
-    return {
-        name: [
-            choose_shots(
-                pool, k, scorer, wording, streams.numpy("choose", name, place), starts=min(4, budget), budget=budget
-            )
-            for place, pool in enumerate(several)
-        ]
-        for name, several in pools.items()
-    }
+    """What `choose_shots` finds in each pool by `budget` prompts, from `starts` draws or as many as that allows."""
+    starts = min(starts, budget)
+
+    def chosen(name: str, place: int, pool: TextSet) -> TextSet:
+        rng = streams.numpy("choose", name, place)
+        return choose_shots(pool, k, scorer, wording, rng, starts=starts, budget=budget)
+
+    return {name: [chosen(name, place, pool) for place, pool in enumerate(pools[name])] for name in pools}
+
+
+def best_draw(pool: TextSet, k: int, scorer: Scorer, wording: Wording, rng: np.random.Generator, tries: int) -> TextSet:
+    """The best of `tries` random draws: what shots that were searched for by as many prompts have to beat."""
+    return choose_shots(pool, k, scorer, wording, rng, starts=tries, budget=tries)
 
 
 def draw(pool: TextSet, k: int, rng: np.random.Generator) -> np.ndarray:

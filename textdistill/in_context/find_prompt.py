@@ -34,17 +34,22 @@ DRAWN_AGAIN = 2000  # times that rows are drawn for an interval
 
 @dataclass(frozen=True)
 class FoundPrompt:
-    """Shots in their order with their wording, the score of each pool's best, and the prompts that were scored."""
+    """Shots in their order with their wording, the score of each pool's best, and the prompts that were scored: all of
+    them, and those for the shots alone."""
 
     shots: TextSet
     wording: Wording
     scores: dict[str, float]
     prompts: int
+    for_shots: int
 
 
 @dataclass(frozen=True)
 class Reached:
-    """What a kind of prompt gets right: accuracy in percent with the 95% interval of other test rows, and by prompt."""
+    """What a kind of prompt gets right: accuracy in percent with its 95% interval, and by prompt.
+
+    The interval is of other test rows and, of several prompts, of other prompts drawn alike.
+    """
 
     accuracy: float
     low: float
@@ -89,7 +94,8 @@ def find_prompt(
     }
     scores = {name: scorer(shots, wording) for name, shots in found.items()}
     best = max(scores, key=lambda name: scores[name])
-    return FoundPrompt(found[best], wording, scores, spent + (each + 1) * len(pools))
+    for_shots = (each + 1) * len(pools)
+    return FoundPrompt(found[best], wording, scores, spent + for_shots, for_shots)
 
 
 def reached(
@@ -104,17 +110,37 @@ def reached(
     right = np.array(
         [likelihood.in_words(wording, shots, rows, calibrate=calibrate).argmax(1) == rows.labels for shots in several]
     )
-    mean, low, high = _interval(right.mean(0), streams)
+    mean, low, high = _interval([right], streams)
     return Reached(mean, low, high, tuple((100 * right.mean(1)).round(4).tolist()), right)
 
 
 def difference(ours: Reached, theirs: Reached, streams: Streams) -> tuple[float, float, float]:
-    """Points by which `ours` is better, with the 95% interval of other rows: both are asked the same ones."""
-    return _interval(ours.right.mean(0) - theirs.right.mean(0), streams)
+    """Points by which `ours` is better, with the 95% interval of other rows, the same ones for both, and of other
+    prompts of a side that has several."""
+    return _interval([ours.right, theirs.right], streams)
 
 
-def _interval(by_row: np.ndarray, streams: Streams) -> tuple[float, float, float]:
-    """A mean over rows in percent, and the bootstrap interval of it."""
-    drawn = streams.numpy("rows").integers(len(by_row), size=(DRAWN_AGAIN, len(by_row)))
-    low, high = np.percentile(100 * by_row[drawn].mean(1), [2.5, 97.5])
-    return float(100 * by_row.mean()), float(low), float(high)
+def _interval(sides: Sequence[np.ndarray], streams: Streams) -> tuple[float, float, float]:
+    """The first side's mean in percent, less the second's where there is one, and its bootstrap interval.
+
+    A side is (prompts, rows). Rows are drawn anew for both together; the prompts of a side, which were drawn at random,
+    too, and spread by sqrt(p / (p - 1)) since they are few. A single prompt was chosen, not drawn, and stays.
+    """
+    rows = sides[0].shape[1]
+    rng = streams.numpy("rows")
+    drawn = np.apply_along_axis(np.bincount, 1, rng.integers(rows, size=(DRAWN_AGAIN, rows)), minlength=rows) / rows
+    means = np.zeros(DRAWN_AGAIN)
+    mean = 0.0
+    for sign, side in zip((1, -1), sides, strict=False):
+        of_prompts = side.astype(np.float64)
+        centre, count = of_prompts.mean(0), len(side)
+        if count > 1:
+            spread = centre + np.sqrt(count / (count - 1)) * (of_prompts - centre)
+            picked = rng.integers(count, size=(DRAWN_AGAIN, count))
+            by_prompt = drawn @ spread.T
+            means += sign * np.take_along_axis(by_prompt, picked, axis=1).mean(1)
+        else:
+            means += sign * (drawn @ centre)
+        mean += sign * float(centre.mean())
+    low, high = np.percentile(100 * means, [2.5, 97.5])
+    return 100 * mean, float(low), float(high)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -14,8 +13,8 @@ from textdistill.core.streams import Streams
 from textdistill.data.sets.text_set import TextSet
 from textdistill.data.sets.text_sets import with_classes
 from textdistill.evaluation.scores import score
-from textdistill.evaluation.statistics import Comparison, bootstrap_difference
-from textdistill.evaluation.text_scores import Cell, Difference, compare
+from textdistill.evaluation.statistics import Difference, against, bootstrap_mean
+from textdistill.evaluation.text_scores import Cell
 from textdistill.export import Scorer, Wording
 from textdistill.in_context.choose import best_wording, interleaved
 from textdistill.in_context.likelihood import Likelihood
@@ -60,35 +59,43 @@ class InContext:
     """What a language model made of each method's prompts on the same test rows.
 
     `cells[method]` has the scores of every set (and of every order of it); that of `zero_shot` is one prompt without
-    demonstrations. `templates` are those that the methods were worded by.
+    demonstrations. `templates` are those that the methods were worded by, `tried` how many prompts were scored on
+    training rows to choose one prompt of a method: its wording and, where the best is taken, its order. `absent`: in
+    how many of a method's sets no example of a class is shown, for the classes of which that is so.
     """
 
     cells: dict[str, Cell]
     templates: dict[str, str]
     shots: dict[str, int]
+    tried: dict[str, int] = field(default_factory=dict)
+    absent: dict[str, dict[str, int]] = field(default_factory=dict)
 
     def compare(self, a: str, b: str, metric: str = "accuracy", streams: Streams | None = None) -> Difference:
         """Method `a` less method `b` over sets (orders averaged within a set).
 
-        Welch's test and a bootstrap interval of 95%. Against a method of one score, as zero-shot is, Student's test
-        and the interval of a's mean alone: both are for these test rows.
+        A t-test and a bootstrap interval of 95%, paired where set s of both is shown in the same orders (`shuffled`) or
+        holds the same texts. Against a method of one score, as zero-shot is, Student's test and the interval of a's
+        mean alone: both are for these test rows.
         """
         for name in (a, b):
             if name not in self.cells:
                 judged = ", ".join(self.cells)
                 raise UserError(f"{name!r} was not judged{did_you_mean(name, self.cells)}; {judged} were")
-        ours, theirs = (self.cells[name].per_set(metric) for name in (a, b))
+        ours, theirs = self.cells[a].per_set(metric), self.cells[b].per_set(metric)
         luck = (streams or Streams(0)).child("in_context", a, b, metric)
-        return (
-            _against_one(ours, float(theirs[0]), luck) if len(theirs) == 1 < len(ours) else compare(ours, theirs, luck)
-        )
+        if len(theirs) == 1 < len(ours):
+            known = float(theirs[0])
+            low, high = (end - known for end in bootstrap_mean(ours, luck.numpy("bootstrap")))
+            return Difference(against(ours, known), low, high)
+        return self.cells[a].less(self.cells[b], metric, luck)
 
     def as_dict(self) -> dict[str, Any]:
-        """For each method `shots`, `template`, and of each metric `mean`, `sd`, `n` (sets), `orders`, `sd_orders`
-        (within a set) and `scores` by set and order."""
+        """For each method `shots`, `template`, `tried`, `absent`, and of each metric `mean`, `sd`, `n` (sets),
+        `orders`, `sd_orders` (within a set) and `scores` by set and order."""
         out = {}
         for method, cell in self.cells.items():
             block: dict[str, Any] = {"shots": self.shots[method], "template": self.templates[method]}
+            block |= {"tried": self.tried.get(method, 0), "absent": self.absent.get(method, {})}
             for metric in SCORED:
                 raw = [[round(scores[metric], 4) for scores in orders] for orders in cell.scores]
                 spread = {"orders": len(raw[0]), "sd_orders": round(cell.within(metric), 4)}
@@ -122,7 +129,7 @@ def judge_prompts(
         raise UserError(f"{', '.join(empty) or 'nothing to judge'}: every method needs at least one set")
     if scorer is None and (len(wordings) > 1 or prompting.order == "best"):
         raise UserError("choosing a template or the best order needs training rows to judge by; give some")
-    cells, templates, shots = {}, {}, {}
+    cells, templates, shots, tried = {}, {}, {}, {}
     plans = {
         method: [_shown(method, samples, rows, prompting.k) for samples in several] for method, several in sets.items()
     }
@@ -141,9 +148,16 @@ def judge_prompts(
                 likely = likelihood.in_words(wording, shown, rows, calibrate=prompting.calibrate)
                 by_order.append(score(SCORED, likely.argmax(1), rows.labels))
             scored.append(tuple(by_order))
-        cells[method], templates[method] = Cell(tuple(scored)), str(wording.template)
+        # Orders are drawn by the number of the set alone: set s of every method is shown in the same ones.
+        orders = tuple(map(str, range(len(plan)))) if prompting.order == "shuffled" and prompting.k > 1 else ()
+        cells[method] = Cell(tuple(scored), tuple(samples.digest for samples in plan), orders)
+        templates[method] = str(wording.template)
         shots[method] = max(map(len, plan))
-    return InContext(cells, templates, shots)
+        tried[method] = len(wordings) * len(plan[:SETS_FOR_WORDING]) if len(wordings) > 1 else 0
+        if prompting.order == "best" and shots[method] > 1:
+            tried[method] += 1 + prompting.orders
+    absent = {method: _absent(plan) for method, plan in plans.items() if method != ZERO_SHOT}
+    return InContext(cells, templates, shots, tried, absent)
 
 
 def rounds(counts: Sequence[int], prompting: Prompting, wordings: int = 1, zero_shot: bool = True) -> int:
@@ -171,6 +185,14 @@ def _shown(method: str, samples: TextSet, rows: TextSet, k: int) -> TextSet:
     return matched.take(interleaved(matched, k))
 
 
+def _absent(plan: Sequence[TextSet]) -> dict[str, int]:
+    """Of which classes how many of these sets show no example."""
+    lacking = np.zeros(len(plan[0].classes), dtype=np.int64)
+    for one in plan:
+        lacking += np.bincount(one.labels, minlength=len(lacking)) == 0
+    return {name: int(count) for name, count in zip(plan[0].classes, lacking, strict=True) if count}
+
+
 def _nothing(rows: TextSet) -> TextSet:
     return TextSet([], np.zeros(0, np.int64), rows.classes, None if rows.pairs is None else [])
 
@@ -186,15 +208,3 @@ def _orders(
         return shuffles
     every = [shown, *shuffles]
     return [every[int(np.argmax([scorer(order, wording) for order in every]))]]
-
-
-def _against_one(scores: np.ndarray, known: float, streams: Streams) -> Difference:
-    """Scores less a number that is taken as known: Student's t-test, and the bootstrap of their mean."""
-    from scipy import stats
-
-    low, high = bootstrap_difference(scores, [known], streams.numpy("bootstrap"))
-    gap = float(scores.mean()) - known
-    if np.ptp(scores) <= 1e-12 * max(1.0, abs(known)):  # nothing varies: the test has nothing to divide by
-        return Difference(Comparison(gap, None, None, 1.0 if math.isclose(scores[0], known) else 0.0), low, high)
-    test = stats.ttest_1samp(scores, known)
-    return Difference(Comparison(gap, float(test.statistic), float(test.df), float(test.pvalue)), low, high)

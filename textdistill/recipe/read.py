@@ -22,6 +22,7 @@ from textdistill.evaluation.settings import Evaluate, Train
 from textdistill.recipe.checks import check
 from textdistill.recipe.parts import Part, choose, fill
 from textdistill.recipe.text_settings import TextLevel, without_generator
+from textdistill.recipe.told import TOLD, faults_of_told
 from textdistill.synthetic.generator.settings import GeneratorSettings
 from textdistill.synthetic.settings import SyntheticSettings
 
@@ -99,7 +100,7 @@ OF_GENERATOR = (
     *("learner", "objective", "starts", "outer", "checkpoint"),
 )
 PAPER = "sucholutsky2021"
-OTHER_KEYS = ("title", "paper", "variants", "results", "command", "notes", "not_run")
+OTHER_KEYS = ("title", "paper", "variants", "results", "not_run", *TOLD)
 KEYS = ("title", "paper", *SECTIONS, *PART_SECTIONS, *TEXT_SECTIONS, *OTHER_KEYS[2:])
 
 
@@ -206,6 +207,7 @@ def resolve(
     made: dict[str, Any] = {}
     if not isinstance(values.get("results") or {}, Mapping):
         faults.append(f"results: {values['results']!r:.60}; allowed: `published` and `ours`, by variant")
+    faults += faults_of_told(values)
     text: dict[str, Any] = {}
     for key, kind in TEXT_SECTIONS.items() if textual else ():
         given = values.get(key) or {}

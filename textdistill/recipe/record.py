@@ -60,6 +60,8 @@ def entry(metrics: Mapping[str, Any], commit: str | None) -> dict[str, Any]:
 
     def score(block: Mapping[str, Any], name: str = "accuracy") -> dict[str, Any]:
         kept = {key: block[name].get(key) for key in ("mean", "sd", "n")}
+        if kept["sd"] is None or kept["n"] == 1:  # nothing was repeated, so nothing is said of a spread
+            del kept["sd"]
         return {key: round(value, 2) if isinstance(value, float) else value for key, value in kept.items()}
 
     distilled, baselines = metrics["distilled"], metrics.get("baselines", {})
@@ -69,6 +71,8 @@ def entry(metrics: Mapping[str, Any], commit: str | None) -> dict[str, Any]:
     if "full" in metrics:
         out["ratio"] = score(metrics, "ratio")
         out["full"] = score(metrics["full"])
+        if "reference" in metrics["protocol"]:
+            out["reference"] = metrics["protocol"]["reference"]
     if "distilled_snapped" in metrics:
         out["snapped"] = score(metrics["distilled_snapped"])
     if baselines:

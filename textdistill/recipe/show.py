@@ -109,6 +109,6 @@ def _headline(result: Any) -> str:
         score = _mapping(result).get(key)
         mean = score.get("mean") if isinstance(score, dict) else score
         if isinstance(mean, int | float):
-            sd = score.get("sd") if isinstance(score, dict) else None
+            sd = score.get("sd") if isinstance(score, dict) and score.get("n") != 1 else None
             parts.append(f"{label}{mean:g}" + (f" ± {sd:g}" if isinstance(sd, int | float) and sd else ""))
     return ", ".join(parts)

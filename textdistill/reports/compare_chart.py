@@ -13,7 +13,7 @@ from textdistill.reports.names import judge_name
 from textdistill.reports.png import png
 from textdistill.reports.sections import bar, track
 from textdistill.reports.templates import minus, render, write_page
-from textdistill.reports.text_tables import Test, between, summary_of
+from textdistill.reports.text_tables import Test, between, p_shown, summary_of, test_called
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -91,9 +91,10 @@ def _view(compared: Compared) -> dict[str, Any]:
                 Test(
                     claim=f"{gap.a} − {gap.b}",
                     size=f"{size:g}",
-                    difference=minus(f"{gap.test.difference:+.1f}"),
-                    interval=between(gap.low, gap.high),
-                    p="–" if gap.test.p is None else f"{gap.test.p:.2g}",
+                    difference=minus(f"{gap.found.test.difference:+.1f}"),
+                    interval=between(gap.found.low, gap.found.high),
+                    p=p_shown(gap.p_holm),
+                    test=test_called(gap.p_holm, gap.found.paired),
                 )
                 for gap in compared.differences
                 if gap.judge == judge and gap.size == size

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from textdistill.core.file_names import MANIFEST, METRICS
 from textdistill.core.json_files import existing, facts_in, required
 from textdistill.core.manifest import KINDS, Manifest, manifest_of
 from textdistill.core.streams import Streams
-from textdistill.evaluation.statistics import Comparison, bootstrap_difference, interval, welch, welch_of
+from textdistill.evaluation.statistics import Difference, difference, holm, interval, summarise, welch_of
 from textdistill.evaluation.text_baselines import method_of
 from textdistill.reports.run_folder import Metrics, Score
 from textdistill.reports.text_folder import TextMetrics
@@ -23,21 +24,23 @@ NETWORKS = "networks"  # the judge of runs on vectors and pixels: the recipe's o
 
 @dataclass(frozen=True)
 class Entry:
-    """One run's score by one judge at one budget."""
+    """One run's score by one judge at one budget.
+
+    `draws` are what was drawn at random, one list for each way of telling it (the sets' texts, what their networks
+    began with), as long as `scores`: entries that agree in one of them are compared draw by draw.
+    """
 
     run: str
     method: str
     score: Score
     samples: int
     full: float | None
+    scores: list[float] = field(default_factory=list)
+    draws: tuple[list[str], ...] = ()
 
-    @property
-    def scores(self) -> list[float]:
-        """The score of every set, where the file tells them."""
-        scores = (self.score.model_extra or {}).get("scores")
-        if not isinstance(scores, list) or not all(isinstance(score, int | float) for score in scores):
-            return []
-        return [float(score) for score in scores]
+    def same_draws(self, other: Entry) -> bool:
+        """Whether score i of both is of the same draw."""
+        return any(own and own == theirs for own, theirs in zip(self.draws, other.draws, strict=False))
 
 
 @dataclass(frozen=True)
@@ -52,16 +55,18 @@ class Read:
 
 
 @dataclass(frozen=True)
-class Difference:
-    """A less B by one judge at one size; the interval is missing where a side tells no scores of single sets."""
+class Gap:
+    """A less B by one judge at one size; the interval is missing where a side tells no scores of single draws.
+
+    `p_holm` is corrected for all gaps that this judge is asked about.
+    """
 
     judge: str
     size: float
     a: str
     b: str
-    test: Comparison
-    low: float | None
-    high: float | None
+    found: Difference
+    p_holm: float | None = None
 
 
 @dataclass(frozen=True)
@@ -70,7 +75,7 @@ class Compared:
 
     runs: list[str]
     entries: dict[str, dict[float, dict[str, Entry]]]
-    differences: list[Difference]
+    differences: list[Gap]
     skipped: list[str]
 
     def as_dict(self) -> dict[str, Any]:
@@ -96,8 +101,8 @@ class Compared:
             "differences": [
                 {
                     **{"judge": gap.judge, "size": gap.size, "claim": f"{gap.a} - {gap.b}"},
-                    **gap.test.as_dict(),
-                    **{"low": gap.low, "high": gap.high},
+                    **gap.found.as_dict(),
+                    "p_holm": None if gap.p_holm is None else float(f"{gap.p_holm:.4g}"),
                 }
                 for gap in self.differences
             ],
@@ -184,7 +189,11 @@ def _textual(folder: Path, name: str, manifest: Manifest) -> Read:
         facts = dict(learner) if isinstance(learner, dict) else {"name": block.learner}
         run.judges[label] = {**facts, "nets": block.protocol.get("nets")}
         full = None if block.full is None else block.full.accuracy.mean
-        entry = Entry(name, block.headline, block.distilled.accuracy, block.samples, full)
+        drawn = block.protocol.get("drawn")
+        drawn = drawn if isinstance(drawn, dict) else {}
+        draws = tuple([str(draw) for draw in drawn.get(key) or []] for key in ("texts", "nets"))
+        score = block.distilled.accuracy
+        entry = Entry(name, block.headline, score, block.samples, full, _scores_in(score), draws)
         run.entries[label, block.samples / classes] = entry
     return run
 
@@ -201,9 +210,32 @@ def _tensors(folder: Path, name: str, manifest: Manifest) -> Read:
         **{"learner": recipe.get("learner"), "representation": recipe.get("representation")},
         **{"start": metrics.protocol.get("start"), "nets": metrics.protocol.get("nets")},
     }
-    entry = Entry(name, "distilled", metrics.distilled.accuracy, metrics.samples, metrics.full.accuracy.mean)
+    score, scores, draws = _by_draw(metrics)
+    entry = Entry(name, "distilled", score, metrics.samples, metrics.full.accuracy.mean, scores, (draws,))
     run.entries[label, metrics.samples / len(classes)] = entry
     return run
+
+
+def _scores_in(score: Score) -> list[float]:
+    """The scores that a mean is of, where the file tells them."""
+    scores = (score.model_extra or {}).get("scores")
+    if not isinstance(scores, list) or not all(isinstance(score, int | float) for score in scores):
+        return []
+    return [float(score) for score in scores]
+
+
+def _by_draw(metrics: Metrics) -> tuple[Score, list[float], list[str]]:
+    """What a run on tensors reached, by what was drawn at random: distillations where there are several, or the start
+    is fixed; else networks. The draws are named by the seeds that they follow from."""
+    score, protocol = metrics.distilled.accuracy, metrics.protocol
+    scores, seeds = _scores_in(score), protocol.get("seeds")
+    if not scores or not isinstance(seeds, list) or not seeds or len(scores) % len(seeds):
+        return score, scores, []
+    if protocol.get("start") == "fixed" or len(seeds) > 1:
+        each = len(scores) // len(seeds)
+        scores = [sum(scores[at : at + each]) / each for at in range(0, len(scores), each)]
+        return Score.model_validate(summarise(scores).as_dict()), scores, [f"distillation {seed}" for seed in seeds]
+    return score, scores, [f"network {number} of seed {seeds[0]}" for number in range(len(scores))]
 
 
 def _rows_of(protocol: Mapping[str, Any], data: Mapping[str, Any]) -> dict[str, Any]:
@@ -252,20 +284,19 @@ def _shared(judge: str, runs: Sequence[Read], skipped: list[str]) -> bool:
     return True
 
 
-def _differences(entries: Mapping[str, Mapping[float, Mapping[str, Entry]]], streams: Streams) -> list[Difference]:
+def _differences(entries: Mapping[str, Mapping[float, Mapping[str, Entry]]], streams: Streams) -> list[Gap]:
     """Every pair of runs, by judge and size."""
     out = []
     for judge, sizes in entries.items():
+        gaps = []
         for size, runs in sizes.items():
-            entered = list(runs.values())
-            for place, a in enumerate(entered):
-                for b in entered[place + 1 :]:
-                    low = high = None
-                    if min(len(a.scores), len(b.scores)) > 1:
-                        test = welch(a.scores, b.scores)
-                        rng = streams.child(judge, f"{size:g}", a.run, b.run).numpy("bootstrap")
-                        low, high = (round(end, 4) for end in bootstrap_difference(a.scores, b.scores, rng))
-                    else:
-                        test = welch_of(summary_of(a.score), summary_of(b.score))
-                    out.append(Difference(judge, size, a.run, b.run, test, low, high))
+            for a, b in combinations(runs.values(), 2):
+                if min(len(a.scores), len(b.scores)) > 1:
+                    rng = streams.child(judge, f"{size:g}", a.run, b.run).numpy("bootstrap")
+                    found = difference(a.scores, b.scores, rng, a.same_draws(b))
+                else:
+                    found = Difference(welch_of(summary_of(a.score), summary_of(b.score)), None, None)
+                gaps.append(Gap(judge, size, a.run, b.run, found))
+        ps = holm([gap.found.test.p for gap in gaps])
+        out += [replace(gap, p_holm=p) for gap, p in zip(gaps, ps, strict=True)]
     return out

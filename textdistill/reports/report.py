@@ -16,6 +16,8 @@ import torch
 
 from textdistill.core.file_names import CARD, REPORT
 from textdistill.core.manifest import Manifest
+from textdistill.evaluation.reference import ratio_told
+from textdistill.evaluation.statistics import welch_of
 from textdistill.reports import pictures
 from textdistill.reports.grid import number as label_value
 from textdistill.reports.heatmap import label_heatmap
@@ -34,6 +36,7 @@ from textdistill.reports.sections import (
     track,
 )
 from textdistill.reports.templates import PLAIN, minus, of_rows, render, write_page
+from textdistill.reports.text_tables import p_shown, summary_of
 from textdistill.representations.decode import Decoded, DecodedSentence, label_shares
 
 SENTENCES = 40  # decoded sentences shown; decoded.json has them all
@@ -89,6 +92,7 @@ def _facts(run: FinishedRun) -> dict[str, Any]:
         "classes": run.classes,
         "learner": _learner(manifest.recipe),
         "ratio": metrics.ratio or Score(mean=100 * metrics.distilled.accuracy.mean / metrics.full.accuracy.mean),
+        "against": ratio_told((metrics.ratio or metrics.distilled.accuracy).mean, metrics.protocol),
         "best": _best(run),
         "verdict": _verdict(run),
         "bars": bars,
@@ -127,15 +131,19 @@ def _best(run: FinishedRun) -> dict[str, Any] | None:
 
 
 def _verdict(run: FinishedRun) -> str:
-    """How the distilled set compares with the best baseline, told against their spread."""
+    """How the distilled set compares with the best baseline: Welch's test over networks, or over distillations where
+    the start is fixed. One distillation alone tells nothing of chance."""
     best = _best(run)
     if best is None:
         return ""
-    ours, other = run.metrics.distilled.accuracy, best["score"]
-    gap, spread = ours.mean - other.mean, ((ours.sd or 0) ** 2 + (other.sd or 0) ** 2) ** 0.5
-    if abs(gap) <= spread:
-        return minus(f"no clear difference: {gap:+.1f} points, within one standard deviation ({spread:.1f})")
-    return f"{abs(gap):.1f} points {'above' if gap > 0 else 'below'} it"
+    test = welch_of(summary_of(run.metrics.distilled.accuracy), summary_of(best["score"]))
+    gap, way = test.difference, "above" if test.difference > 0 else "below"
+    if test.p is None:
+        return f"{abs(gap):.1f} points {way} it, in one try: nothing is known of chance"
+    p = f"Welch's test, p {p_shown(test.p)}" if test.p < 1e-4 else f"Welch's test, p = {test.p:.2g}"
+    if test.p >= 0.05:
+        return minus(f"no clear difference: {gap:+.1f} points ({p})")
+    return f"{abs(gap):.1f} points {way} it ({p})"
 
 
 def _bars(run: FinishedRun) -> tuple[list[Bar], float]:

@@ -30,7 +30,7 @@ def environment() -> Environment:
         keep_trailing_newline=True,
     )
     made.filters |= {"score": score, "number": number, "duration": duration, "markdown": markdown, "minus": minus}
-    made.filters["factor"] = factor
+    made.filters |= {"factor": factor, "without": without}
     return made
 
 
@@ -82,6 +82,11 @@ def number(value: Any) -> str:
 def factor(ratio: float) -> str:
     """How many times smaller: without a fraction from a hundred on."""
     return number(round(ratio) if ratio >= 100 else ratio)
+
+
+def without(facts: Mapping[str, Any], key: str) -> dict[str, Any]:
+    """A mapping without one of its keys."""
+    return {name: value for name, value in facts.items() if name != key}
 
 
 def of_rows(protocol: Mapping[str, Any]) -> str:

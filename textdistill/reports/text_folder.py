@@ -24,7 +24,10 @@ AGAIN = "judge it again (textdistill evaluate), or delete the file to leave it o
 
 
 class Claim(Part):
-    """mean(a) − mean(b) with Welch's test and the bootstrap interval; missing where a side is a single set."""
+    """mean(a) − mean(b) with its t-test and the bootstrap interval; missing where a side is a single set.
+
+    `paired` where both sides have the same sets, or networks that began alike; else the test is Welch's.
+    """
 
     difference: FiniteFloat
     t: FiniteFloat | None = None
@@ -32,6 +35,7 @@ class Claim(Part):
     p: FiniteFloat | None = None
     low: FiniteFloat | None = None
     high: FiniteFloat | None = None
+    paired: bool = False
 
 
 class Variant(Part):

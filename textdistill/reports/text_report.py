@@ -30,7 +30,7 @@ from textdistill.reports.sections import (
 from textdistill.reports.templates import factor, minus, number, render, script, write_page
 from textdistill.reports.text_folder import TextFolder, read_folder
 from textdistill.reports.text_map import hover_map
-from textdistill.reports.text_tables import judge_tables
+from textdistill.reports.text_tables import UNSEEN, judge_tables
 
 SHOWN = 200  # shown; samples.jsonl has them all
 _OF_MODEL = (
@@ -65,6 +65,7 @@ def _view(run: TextFolder) -> dict[str, Any]:
         "tables": tables,
         "main": main,
         "headline": method_name(main.headline),
+        "unseen": any(UNSEEN in block.baselines for block in metrics.variants.values()),
         "curves": curves(run.model_steps, _OF_MODEL, "training step") + curves(run.steps, _OF_MATCHING),
         "samples": _samples(run),
         "total": 0 if run.samples is None else len(run.samples),

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from textdistill.evaluation.statistics import Summary, interval, welch_of
+from textdistill.evaluation.reference import ratio_told
+from textdistill.evaluation.statistics import Summary, holm, interval, welch_of
 from textdistill.reports.names import judge_name, method_name
 from textdistill.reports.run_folder import Score
 from textdistill.reports.sections import Bar, bar, track
 from textdistill.reports.templates import minus
 from textdistill.reports.text_folder import Claim, Variant
+
+UNSEEN = "set_without_test_copies"  # the judged set, not a method beside it: it is tested against nothing
 
 
 @dataclass(frozen=True)
@@ -24,13 +27,14 @@ class Cell:
 
 @dataclass(frozen=True)
 class Test:
-    """One claim that two methods differ."""
+    """One claim that two methods differ; `p` is Holm's among the claims of its table."""
 
     claim: str
     size: str
     difference: str
     interval: str
     p: str
+    test: str
     clear: bool = False
     own: bool = False
 
@@ -51,6 +55,11 @@ class JudgeTable:
     block: Variant
 
     @property
+    def against(self) -> str:
+        """What the headline's ratio is taken against, and why where it is above 100."""
+        return "" if self.block.ratio is None else ratio_told(self.block.ratio.mean, self.block.protocol)
+
+    @property
     def headline_name(self) -> str:
         """What its headline is called before people."""
         return method_name(self.headline)
@@ -67,7 +76,27 @@ def judge_tables(variants: Mapping[str, Variant], size: int) -> list[JudgeTable]
 
 def summary_of(score: Score) -> Summary:
     """A score of a file as a summary; one of a single set varies by nothing that is known."""
-    return Summary(score.mean, score.sd or 0.0, score.n or 1)
+    return Summary(score.mean, None if score.n is None or score.n < 2 else score.sd, score.n or 1)
+
+
+def p_values(block: Variant) -> dict[str, float | None]:
+    """Holm's p of every claim of a block, and of its headline against whatever method no claim was written of."""
+    ps = {name: claim.p for name, claim in block.comparisons.items()}
+    for method, scored in block.methods().items():
+        names = (f"{block.headline} - {method}", f"{method} - {block.headline}")
+        if method not in (block.headline, UNSEEN) and not set(names) & set(ps):
+            ps[names[0]] = welch_of(summary_of(block.distilled.accuracy), summary_of(scored.accuracy)).p
+    return dict(zip(ps, holm(list(ps.values())), strict=True))
+
+
+def p_shown(p: float | None) -> str:
+    """A p-value as people read it."""
+    return "–" if p is None else "< 0.0001" if p < 1e-4 else f"{p:.2g}"
+
+
+def test_called(p: float | None, paired: bool) -> str:
+    """Which test a p-value is of."""
+    return "–" if p is None else "paired" if paired else "Welch"
 
 
 def between(low: float | None, high: float | None) -> str:
@@ -78,13 +107,14 @@ def between(low: float | None, high: float | None) -> str:
 def _table(judge: str, blocks: dict[str, Variant], size: str) -> JudgeTable:
     shown = size if size in blocks else list(blocks)[-1]
     main = blocks[shown]
-    cells = {(method, at): _cell(method, block) for at, block in blocks.items() for method in block.methods()}
+    ps = {at: p_values(block) for at, block in blocks.items()}
+    cells = {(method, at): _cell(method, block, ps[at]) for at, block in blocks.items() for method in block.methods()}
     methods = list(dict.fromkeys(method for method, _ in cells))
     methods.sort(key=lambda method: -(cells[method, shown].score.mean if (method, shown) in cells else -1.0))
     rows = [
         (
             method_name(method),
-            "main" if method == main.headline else "baseline",
+            "main" if method == main.headline else "distilled" if method == UNSEEN else "baseline",
             [cells.get((method, at)) for at in blocks],
         )
         for method in methods
@@ -103,7 +133,9 @@ def _table(judge: str, blocks: dict[str, Variant], size: str) -> JudgeTable:
         bar_size=shown,
         scale=scale,
         tests=[
-            _test(name, claim, at, block) for at, block in blocks.items() for name, claim in block.comparisons.items()
+            _test(name, claim, ps[at][name], at, block)
+            for at, block in blocks.items()
+            for name, claim in block.comparisons.items()
         ],
         block=main,
     )
@@ -114,12 +146,12 @@ def _counted(score: Score) -> Score:
     return Score(mean=score.mean, sd=score.sd, n=score.n or 1)
 
 
-def _cell(method: str, block: Variant) -> Cell:
+def _cell(method: str, block: Variant, ps: Mapping[str, float | None]) -> Cell:
     score = block.methods()[method].accuracy
     best = score.mean >= max(other.accuracy.mean for other in block.methods().values())
     sign = ""
     if method != block.headline:
-        p = welch_of(summary_of(block.distilled.accuracy), summary_of(score)).p
+        p = ps.get(f"{block.headline} - {method}", ps.get(f"{method} - {block.headline}"))
         sign = "" if p is None or p >= 0.05 else "**" if p < 0.01 else "*"
     return Cell(_counted(score), best, sign)
 
@@ -127,7 +159,7 @@ def _cell(method: str, block: Variant) -> Cell:
 def _bars(block: Variant) -> tuple[list[Bar], float]:
     """Every method at one size, best first, on a track that ends at the returned number of percent."""
     scores = {method: scored.accuracy for method, scored in block.methods().items()}
-    kinds = dict.fromkeys(scores, "baseline") | {block.headline: "main"}
+    kinds = dict.fromkeys(scores, "baseline") | {block.headline: "main", UNSEEN: "distilled"}
     if block.full is not None:
         scores["full"], kinds["full"] = block.full.accuracy, "full"
     ends = {method: interval(summary_of(score)) for method, score in scores.items()}
@@ -137,7 +169,7 @@ def _bars(block: Variant) -> tuple[list[Bar], float]:
     return bars, scale
 
 
-def _test(name: str, claim: Claim, size: str, block: Variant) -> Test:
+def _test(name: str, claim: Claim, p: float | None, size: str, block: Variant) -> Test:
     first, _, second = name.partition(" - ")
     known = claim.low is not None and claim.high is not None
     return Test(
@@ -145,7 +177,8 @@ def _test(name: str, claim: Claim, size: str, block: Variant) -> Test:
         size=size,
         difference=minus(f"{claim.difference:+.1f}"),
         interval=between(claim.low, claim.high),
-        p="–" if claim.p is None else "< 0.0001" if claim.p < 1e-4 else f"{claim.p:.2g}",
-        clear=known and claim.p is not None and claim.p < 0.05 and (claim.low or 0) * (claim.high or 0) > 0,
+        p=p_shown(p),
+        test=test_called(p, claim.paired),
+        clear=known and p is not None and p < 0.05 and (claim.low or 0) * (claim.high or 0) > 0,
         own=first == block.headline,
     )

@@ -24,10 +24,12 @@ from textdistill.data import Splits, TextTable
 from textdistill.evaluation.baselines import run_baselines
 from textdistill.evaluation.labels import to_train_for
 from textdistill.evaluation.protocol import Bench, FullData, Predictor, block, full_rows, headline, validator
+from textdistill.evaluation.reference import of_networks
 from textdistill.evaluation.traditional import logistic, one_text, word_counts
 from textdistill.evaluation.training import scheduled
 from textdistill.recipe.read import Recipe, precisions
 from textdistill.recipe.references import references
+from textdistill.recipe.told import TOLD
 from textdistill.reports.report import write_readme, write_report
 from textdistill.representations.decode import Decoded
 from textdistill.representations.kinds import prepare
@@ -37,6 +39,7 @@ from textdistill.runs.initial_rows import base_task, owners_of, source_of
 from textdistill.runs.progress import Reporter
 from textdistill.runs.readable_set import read_set, write_rows
 from textdistill.runs.stages import Stage, fingerprint
+from textdistill.runs.table_told import tell_table
 from textdistill.synthetic.initial import make_tensors
 
 
@@ -70,6 +73,7 @@ def run(
     out = Path(out)
     reporter = reporter or Reporter()
     task = task or prepare_task(recipe, reporter)
+    tell_table(task, recipe, reporter)
     sets = []
     for repeat in range(recipe.evaluate.repeats):
         folder = out if repeat == 0 else out / "repeats" / str(repeat)
@@ -223,6 +227,7 @@ def evaluate(
         "test_rows": len(task.test),
         "train_rows": len(task.train),
         "full_rows": full_rows(bench),
+        "reference": of_networks(settings, recipe.learner.name),
         "seed": seed,
         "seeds": [seed + k for k in range(len(sets))],
         "ordinary": asdict(settings.ordinary),
@@ -273,7 +278,7 @@ def predictor_of(recipe: Recipe) -> Predictor | None:
 
 def distilling(recipe: Recipe) -> dict[str, Any]:
     """The settings that a distillation depends on: two recipes that agree in these distil the same."""
-    unrelated = ("evaluate", "checkpoint", "title", "notes", "command")
+    unrelated = ("evaluate", "checkpoint", "title", *TOLD)
     settings = {key: value for key, value in recipe.raw.items() if key not in unrelated}
     # Where the data lie is nothing to what they are.
     settings["data"] = {key: value for key, value in recipe.raw["data"].items() if key != "data_dir"}

@@ -38,6 +38,10 @@ class Reporter:
         if self.visible:
             self.console.print(line, highlight=False)
 
+    def tell(self, line: str) -> None:
+        """One line that a log should have, too."""
+        self.console.print(line, highlight=False, markup=False, soft_wrap=True)
+
     def track(self, stage: str, step: int, values: Mapping[str, Any]) -> None:
         """Tell the trackers the numbers among some values."""
         for tracker in self.trackers:

@@ -20,6 +20,7 @@ from textdistill.core.file_names import CARD, SAMPLES, TENSORS
 from textdistill.core.yaml_text import parse_yaml
 from textdistill.data.columns import Records
 from textdistill.data.files import format_of, read_file, refuse_address, suffixes
+from textdistill.data.spreadsheet import unpacked_size
 
 MOST_BYTES = 256 * 2**20  # unpacked; a set for people to read is a thousandth of that
 MOST_CARD_BYTES = 2**20
@@ -198,6 +199,8 @@ def _size(path: Path) -> int:
     try:
         if format_of(path) == "parquet":
             return _parquet_size(path)
+        if format_of(path) == "xlsx":
+            return unpacked_size(path)
         if not path.name.lower().endswith(".gz"):
             return path.stat().st_size
         total = 0

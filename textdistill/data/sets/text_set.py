@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -49,6 +51,11 @@ class TextSet:
 
     def __len__(self) -> int:
         return len(self.texts)
+
+    @property
+    def digest(self) -> str:
+        """What its texts are told apart by, whatever their labels: 16 hexadecimal digits."""
+        return hashlib.sha256(json.dumps([self.texts, self.pairs]).encode()).hexdigest()[:16]
 
     @property
     def targets(self) -> np.ndarray:

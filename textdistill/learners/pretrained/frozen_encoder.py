@@ -159,6 +159,11 @@ class Encoder:
         tokens = sum(len(ids) for ids in read)
         return float(tokens + 3 * unknown) / max(1, words)
 
+    def token_counts(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> list[int]:
+        """How many tokens each text (or pair of texts) is read as, special ones included, before anything is cut."""
+        given = [list(texts)] if pairs is None else [list(texts), list(pairs)]
+        return [len(ids) for ids in self._loaded[0](*given, truncation=False, verbose=False)["input_ids"]]
+
     @cached_property
     def longest(self) -> int:
         """Tokens after which a text is cut."""

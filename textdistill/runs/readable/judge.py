@@ -18,8 +18,9 @@ from textdistill.data.sets.text_sets import read_text_sets
 from textdistill.evaluation.copies import CopyIndex
 from textdistill.evaluation.fluency import fluency
 from textdistill.evaluation.full_head import TunedHead, tuned_head
+from textdistill.evaluation.reference import TFIDF, of_head
 from textdistill.evaluation.scores import score
-from textdistill.evaluation.statistics import ratio
+from textdistill.evaluation.statistics import Summary, corrected, ratio
 from textdistill.evaluation.text_learners import BagOfWords, FineTuned, Frozen, TextLearner, WordNet
 from textdistill.evaluation.text_scores import Table, judge
 from textdistill.learners.pretrained.frozen_encoder import Encoder
@@ -45,13 +46,13 @@ def judged(
 ) -> dict[str, Any]:
     """`variants`: for every judge and size (`frozen@10`) the full data's score, the headline's, and all other methods'.
 
-    Every block has each metric's mean, sd and n over sets; `comparisons` has Welch's test and a bootstrap interval of
-    the headline (and of all generated methods) against K-centres and the generator's own opponents.
+    Every block has each metric's mean, sd and n over sets; `comparisons` has a t-test and a bootstrap interval of the
+    headline against every other method, and of all generated ones against K-centres and the generator's own opponents.
     """
     metrics = list(dict.fromkeys(["accuracy", *metrics]))
     released = _released(settings.released, choose.sizes, splits.train.classes)
     full: dict[str, dict[str, Any]] = {}
-    full_facts: dict[str, float] = {}
+    full_facts: dict[str, float | str] = {}
     variants: dict[str, Any] = {}
     for judgement in settings.by:
         learner = learner_of(judgement, settings)
@@ -72,7 +73,7 @@ def judged(
             )
             if learner.name not in full and judgement.kind == "frozen":
                 full[learner.name], tuned = full_score(splits, settings, metrics)
-                full_facts = {"full_penalty": tuned.penalty}
+                full_facts = {"full_penalty": tuned.penalty, "reference": of_head(settings.encoder, tuned.penalty)}
             elif learner.name not in full and isinstance(learner, BagOfWords):
                 tick(f"all training rows, {learner.name}")
                 full[learner.name] = as_block(learner.score(splits.train, splits.test, 0, metrics))
@@ -81,6 +82,8 @@ def judged(
             variant = variant_of(table, learner, headline, pairs, known, streams, nets=judgement.nets)
             if judgement.kind == "frozen":
                 variant["protocol"] |= full_facts
+            elif known is not None:
+                variant["protocol"]["reference"] = TFIDF
             variants[f"{judgement.kind}@{size}"] = variant
     protocol = {"test_rows": len(splits.test), "test_fingerprint": splits.test.fingerprint}
     texts = _texts({**sets, **released}, splits, choose.size, settings.fluency_model, tick)
@@ -111,34 +114,43 @@ def variant_of(
 
     `full`, the full data's scores, brings a ratio: of the headline's scores in full, or `rounded` as the block has
     them. `protocol` is what sets this variant apart beside the number of networks and of sets, and the learner.
+    The claims of a variant stand in one table: each has Holm's p among them (`p_holm`).
     """
     blocks = {method: score_block(table, method, learner) for method in table.cells}
     own = blocks.pop(headline)
-    scores = own["accuracy"]["scores"] if rounded else table.cell(headline, learner.name).per_set().tolist()
+    cell = table.cell(headline, learner.name)
+    scores = own["accuracy"]["scores"] if rounded else cell.per_set().tolist()
     block: dict[str, Any] = {
         "learner": learner.name,
         "headline": headline,
         "distilled": own,
         "baselines": blocks,
         "samples": table.samples[headline],
-        "comparisons": {f"{a} - {b}": table.compare(a, b, learner.name, streams=streams).as_dict() for a, b in pairs},
+        "comparisons": corrected(
+            {f"{a} - {b}": table.compare(a, b, learner.name, streams=streams).as_dict() for a, b in pairs}
+        ),
         "protocol": {
             **{"nets": nets, "distillations": len(scores), "draws": len(scores)},
             **protocol,
             "learner": learner_facts(learner),
+            "drawn": {"texts": list(cell.texts), "nets": list(cell.nets)},
         },
     }
     if full is not None:
         block["full"] = full
-        block["ratio"] = ratio(scores, full["accuracy"]["mean"]).as_dict()
+        of_full = Summary(*(full["accuracy"][key] for key in ("mean", "sd", "n")))
+        block["ratio"] = ratio(scores, of_full).as_dict()
     return block
 
 
 def _headline_and_pairs(table: Table, choose: Choose) -> tuple[str, list[tuple[str, str]]]:
-    """The method that a variant is remembered by, and which methods are tested against which."""
+    """The method that a variant is remembered by, and which methods are tested against which: no pair both ways."""
     headline = choose.headline if choose.headline in table.cells else next(iter(table.cells))
     generated = [method for method in table.cells if method not in ("random_real", "herding")]
-    return headline, [(a, b) for a in generated for b in OPPONENTS if a != b and b in table.cells]
+    pairs = [(headline, method) for method in table.cells if method != headline]
+    for a in generated:
+        pairs += [(a, b) for b in OPPONENTS if a != b and b in table.cells and not {(a, b), (b, a)} & set(pairs)]
+    return headline, pairs
 
 
 def _texts(sets: Sets, splits: Splits[TextTable], size: int, model: str | None, tick: Tick) -> dict[str, Any]:
@@ -209,7 +221,7 @@ def full_score(
 
 def as_block(scores: dict[str, float]) -> dict[str, Any]:
     """The metrics of one learner as those of several are written."""
-    return {name: {"mean": round(value, 4), "sd": 0.0, "n": 1} for name, value in scores.items()}
+    return {name: {"mean": round(value, 4), "sd": None, "n": 1} for name, value in scores.items()}
 
 
 def best_first(

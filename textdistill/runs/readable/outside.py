@@ -17,6 +17,7 @@ from textdistill.data.sets.text_set import TextSet
 from textdistill.evaluation.compression import compression
 from textdistill.evaluation.copies import copies_of_test_rows
 from textdistill.evaluation.fluency import Causal
+from textdistill.evaluation.reference import TFIDF, of_head
 from textdistill.evaluation.robust import hard_label_recovery, improvement_over_random, robust_score
 from textdistill.evaluation.text_augment import augmented
 from textdistill.evaluation.text_baselines import baseline_sets
@@ -26,6 +27,7 @@ from textdistill.learners.pretrained.encoder_files import PACKAGED
 from textdistill.learners.pretrained.frozen_encoder import Encoder
 from textdistill.recipe.text_settings import JUDGES, Judge, Judgement
 from textdistill.reports.headline import look
+from textdistill.reports.text_tables import UNSEEN
 from textdistill.runs.readable.judge import as_block, full_score, learner_of, variant_of
 from textdistill.runs.readable.labelled import RECIPES, Labeller
 
@@ -71,7 +73,9 @@ def judge_outside(
 
     `sets` are of one size and of the classes of `splits`; `rates` the number of learning rates that come with a set.
     Every baseline has as many samples as a set (rounded to whole classes), at least five sets of them, and the same
-    recipe of labels. Raises `DataError` for sets of several sizes, and `UserError` for a recipe that no set can have.
+    recipe of labels. Where samples are copies of test rows (`test_copies`), the sets without them are judged beside
+    the others, and no claim is made of these. Raises `DataError` for sets of several sizes, and `UserError` for a
+    recipe that no set can have.
     """
     began = time.perf_counter()
     streams, train = Streams(asked.seed, ("evaluate",)), splits.train
@@ -85,11 +89,16 @@ def judge_outside(
     assert isinstance(frozen, Frozen)
     tick("reading the training rows")
     features = Encoder(asked.encoder).features(train.texts, train.pairs)
+    seen, unseen = copies_of_test_rows(sets, splits.test)
     methods = {SET: list(sets), **_baselines(sets, train, features, frozen, per_class, asked, streams, tick)}
+    beside = [method for method in methods if method != SET]
+    if seen["near"] and unseen:
+        methods[UNSEEN] = unseen
+        frozen.prepare(unseen)
     metrics = list(dict.fromkeys(["accuracy", *splits.metrics]))
     tick("all training rows")
     full, tuned = full_score(splits, settings, metrics)
-    known = {"frozen": full}
+    known, references = {"frozen": full}, {"frozen": of_head(asked.encoder, tuned.penalty), "tfidf": TFIDF}
     if "tfidf" in learners:
         known["tfidf"] = as_block(BagOfWords().score(train, splits.test, 0, metrics))
     labeller = Labeller(train, features, frozen, tuned.penalty, streams)
@@ -114,12 +123,13 @@ def judge_outside(
                 tables[recipe],
                 learner,
                 SET,
-                [(SET, method) for method in methods if method != SET],
+                [(SET, method) for method in beside],
                 known.get(kind),
                 streams,
                 rounded=True,
                 nets=1 if learner.determined else asked.nets,
                 labels=recipe,
+                **({"reference": references[kind]} if kind in known else {}),
             )
     robust = {}
     if "frozen" in learners and "hard" in tables:
@@ -129,7 +139,7 @@ def judge_outside(
         "variants": variants,
         "robust": robust,
         "compression": compression(sets[0], train, rates),
-        "test_copies": copies_of_test_rows(sets, splits.test),
+        "test_copies": seen,
         "cost": {
             "evaluation_seconds": round(time.perf_counter() - began, 1),
             "evaluation_peak_mib": round(peak_rss_mib(), 1),

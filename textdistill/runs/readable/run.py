@@ -35,6 +35,7 @@ from textdistill.runs.readable.matching import Matching
 from textdistill.runs.readable.pools import write_pool
 from textdistill.runs.readable.report import look_at, write_history
 from textdistill.runs.stages import Stage, fingerprint
+from textdistill.runs.table_told import tell_table
 from textdistill.selection.methods import METHODS, configured
 from textdistill.synthetic.generator import Generator, build_generator, train_language_model
 
@@ -92,6 +93,7 @@ class _Run:
         self.cache = (embeddings.default_cache_dir() if cache is None else cache) / "generators"
         with reporter.stage(f"reading {recipe.data.name}", None):
             self.task = prepare_texts(recipe.data, recipe.representation)
+        tell_table(self.task, recipe, reporter)
         self.train, self.validation = self.task.splits.train, self.task.splits.validation
         self.streams = Streams(seed, ("text",))
         self.data_print = self.task.data["fingerprint"]
