@@ -46,8 +46,9 @@ def claim(folder: Path, resume: bool = False, force: bool = False) -> None:
     if not check_claim(folder, resume, force):
         return
     if resume:
-        for path in (*folder.glob(".*.tmp"), *folder.glob("repeats/*/.*.tmp")):  # what a kill left half-written
-            path.unlink()
+        for place in ("", "repeats/*/", "sets/*/*/", "generator/", "analysis/"):
+            for path in folder.glob(f"{place}.*.tmp"):  # what a kill left half-written
+                path.unlink()
         return
     repeats = folder / "repeats"
     for place in (folder, *(sorted(repeats.iterdir()) if repeats.is_dir() else ())):
