@@ -48,6 +48,6 @@ def _begin(work: Callable[..., None], args: tuple[Any, ...], told: str, environm
     with Path(told).open("a") as file:
         for stream in (1, 2):
             os.dup2(file.fileno(), stream)
-        sys.stdout = sys.stderr = file
-        work(*args)
-        file.flush()
+    # never closed: what goes wrong at the very end is told there, too
+    sys.stdout, sys.stderr = open(1, "w", buffering=1), open(2, "w", buffering=1)  # noqa: SIM115
+    work(*args)

@@ -16,6 +16,7 @@ from textdistill.core.errors import RecipeError, UserError, did_you_mean
 from textdistill.core.outer import Outer
 from textdistill.core.paths import recipes_dir
 from textdistill.core.precision import product_type
+from textdistill.core.yaml_text import parse_yaml
 from textdistill.data import DataSettings, is_image_data
 from textdistill.evaluation.settings import Evaluate, Train
 from textdistill.recipe.checks import check
@@ -126,7 +127,7 @@ def list_recipes() -> dict[str, Path]:
 def read_yaml(path: Path) -> dict[str, Any]:
     """A recipe's mapping as it stands in the file."""
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = parse_yaml(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise RecipeError([f"cannot be read ({error})"], str(path)) from None
     except RecursionError:
@@ -302,7 +303,7 @@ def _override(values: dict[str, Any], override: str, faults: list[str]) -> None:
         faults.append(f"override {override!r}: allowed: dotted.key=value, such as outer.steps=30")
         return
     try:
-        value = yaml.safe_load(text)
+        value = parse_yaml(text)
     except (yaml.YAMLError, ValueError, RecursionError):
         faults.append(f"override {override!r}: the value is not YAML")
         return

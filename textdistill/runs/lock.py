@@ -9,13 +9,15 @@ from pathlib import Path
 from textdistill.core import watch
 from textdistill.core.errors import UserError
 from textdistill.core.file_names import LOCK
+from textdistill.runs.run_files import remove_halves
 
 
 @contextmanager
 def held(folder: Path, wait: bool = False) -> Iterator[None]:
     """Hold the lock of `folder` for the length of the block; the file `.lock`, which is empty, stays there.
 
-    The operating system gives it back when the process ends, by SIGKILL too. With `wait`, whoever comes second waits,
+    The operating system gives it back when the process ends, by SIGKILL too, and what such an end left half-written is
+    removed by whoever comes next. With `wait`, whoever comes second waits,
     and a line says so. Errors: `UserError` where another process holds it, or where the folder cannot be used.
     """
     from filelock import FileLock, Timeout
@@ -37,6 +39,7 @@ def held(folder: Path, wait: bool = False) -> Iterator[None]:
             f"--out: {folder} cannot be used as a folder ({error.strerror or error}); choose another"
         ) from None
     try:
+        remove_halves(folder)
         yield
     finally:
         lock.release()

@@ -18,6 +18,13 @@ def _temporary(path: Path) -> bool:
     return path.name.endswith(".tmp") and (path.name.startswith(".") or path.name in OWN)
 
 
+def remove_halves(folder: Path) -> None:
+    """Remove what kills left half-written. Only where nobody else is at work."""
+    for place in ("", "repeats/*/", "sets/*/*/", "generator/", "analysis/"):
+        for path in folder.glob(f"{place}.*.tmp"):
+            path.unlink(missing_ok=True)
+
+
 def check_claim(folder: Path, resume: bool = False, force: bool = False) -> bool:
     """Say why a run may not begin in `folder` (`UserError`), and else whether it holds one. Makes the folder."""
     try:
@@ -46,9 +53,7 @@ def claim(folder: Path, resume: bool = False, force: bool = False) -> None:
     if not check_claim(folder, resume, force):
         return
     if resume:
-        for place in ("", "repeats/*/", "sets/*/*/", "generator/", "analysis/"):
-            for path in folder.glob(f"{place}.*.tmp"):  # what a kill left half-written
-                path.unlink()
+        remove_halves(folder)
         return
     repeats = folder / "repeats"
     for place in (folder, *(sorted(repeats.iterdir()) if repeats.is_dir() else ())):

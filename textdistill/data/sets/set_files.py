@@ -17,6 +17,7 @@ import yaml
 
 from textdistill.core.errors import DataError
 from textdistill.core.file_names import CARD, SAMPLES, TENSORS
+from textdistill.core.yaml_text import parse_yaml
 from textdistill.data.columns import Records
 from textdistill.data.files import format_of, read_file, refuse_address, suffixes
 
@@ -140,7 +141,7 @@ def _configs(card: Path) -> list[Any]:
     if header is None:
         return []
     try:
-        facts = yaml.safe_load(header[1])
+        facts = parse_yaml(header[1])
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         line = "" if mark is None else f", line {mark.line + 2}"

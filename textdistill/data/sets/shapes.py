@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from textdistill.core.errors import DataError
+from textdistill.core.yaml_text import parse_yaml
 from textdistill.data.columns import Records
 from textdistill.data.file_rows import rows_in
 from textdistill.data.file_text import first_line, read_text
@@ -72,7 +73,7 @@ def reshaped(rows: Records) -> Records:
 def _task(path: Path) -> Records:
     """The shots of a task of lm-evaluation-harness: `fewshot_config.samples`, labels by `doc_to_choice`."""
     try:
-        task = yaml.safe_load(read_text(path))
+        task = parse_yaml(read_text(path))
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise DataError(f"{path}: not YAML: {first_line(error)}") from None
     shots = task.get("fewshot_config", {}) if isinstance(task, dict) else None
