@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -333,18 +330,6 @@ def test_the_console_script_ends_with_the_exit_code_of_a_mistake() -> None:
     assert (started.returncode, out) == (2, "")
     assert "did you mean 'quickstart'" in err
     assert len(err.strip().splitlines()) <= 2
-
-
-def test_a_signal_from_the_keyboard_ends_a_process_with_130(tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    started = tiny.process("run", tiny.recipe_file(tmp_path), "outer.steps=100000", "--out", out)
-    deadline = time.monotonic() + 120
-    while not (out / "metrics.jsonl").exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    os.kill(started.pid, signal.SIGINT)
-    _, err = started.communicate(timeout=120)
-    assert started.returncode == 130
-    assert "--resume" in err
 
 
 def test_user_errors_of_every_kind_are_mistakes() -> None:

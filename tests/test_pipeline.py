@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-import random
 import re
 import shutil
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -103,35 +100,6 @@ def test_every_initialisation_begins_a_set(name: str, tmp_path: Path) -> None:
     made = pipeline.distill_into(tmp_path, one, pipeline.prepare_task(one), 0)
     assert made.inputs.shape == (1, 3, 12, tiny.DIMENSION)
     assert made.inputs.isfinite().all()
-
-
-@pytest.mark.slow
-def test_killed_at_three_moments_and_resumed_a_run_ends_in_the_same_bits(tmp_path: Path) -> None:
-    variant, file, steps = "fresh", tiny.recipe_file(tmp_path), 150
-    words = ["run", file, "--variant", variant, f"outer.steps={steps}", "checkpoint.every=7"]
-    words += ["evaluate.baselines=[]", "evaluate.snapped=false", "evaluate.full_nets=1"]
-    dice = random.Random(0)
-    moments = sorted(dice.sample(range(10, steps - 60), 3))
-    for moment in moments:
-        started = tiny.process(*words, "--out", tmp_path / "parts", "--resume")
-        path = tmp_path / "parts" / "metrics.jsonl"
-        deadline = time.monotonic() + 300
-        while started.poll() is None and time.monotonic() < deadline:
-            if path.exists() and path.read_bytes().count(b"\n") >= moment:
-                break
-            time.sleep(0.002)
-        time.sleep(dice.random() * 0.02)
-        started.kill()
-        started.communicate()
-        assert started.returncode == -signal.SIGKILL, "the run was over before it could be killed"
-        assert not (tmp_path / "parts" / "manifest.json").exists()
-    for out in (("--out", tmp_path / "whole"), ("--out", tmp_path / "parts", "--resume")):
-        ended = tiny.call(*words, *out)
-        assert ended.exit_code == 0, ended.output
-    assert content(tmp_path / "parts") == content(tmp_path / "whole")
-    assert log(tmp_path / "parts") == log(tmp_path / "whole")
-    assert [record["step"] for record in log(tmp_path / "whole")] == list(range(steps))
-    assert not list((tmp_path / "parts").glob(".*.tmp")), "a finished run leaves nothing temporary"
 
 
 def test_a_run_killed_before_its_first_checkpoint_can_be_resumed_and_other_files_bar_the_way(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from textdistill.recipe.read import load_recipe as _load_recipe
 from textdistill.representations.decode import Decoded, Metric
 from textdistill.runs import pipeline
 from textdistill.runs.artifact import Artifact, load
+from textdistill.runs.lock import held
 from textdistill.runs.own_texts import distill
 from textdistill.runs.progress import Reporter
 from textdistill.runs.readable.run import TextRun
@@ -84,7 +85,8 @@ def evaluate(
     `overrides` are `evaluate.KEY=VALUE`.
     """
     recipe = stored_recipe(load(folder), overrides, data_dir)
-    return pipeline.evaluate(folder, recipe=recipe, device=device, reporter=Reporter(quiet=not progress))
+    with held(Path(folder)):
+        return pipeline.evaluate(folder, recipe=recipe, device=device, reporter=Reporter(quiet=not progress))
 
 
 def decode(folder: str | Path, *, k: int = 1, metric: Metric = "cosine", data_dir: str | Path | None = None) -> Decoded:

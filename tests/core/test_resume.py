@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import signal
-import subprocess
-import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -15,6 +13,7 @@ import torch
 
 from tests.core.cases import STARTS_CASES, learner_of, real_rows, tensors
 from tests.stops import Stopped
+from textdistill.core import stopping, watch
 from textdistill.core.checkpoint import load_checkpoint
 from textdistill.core.distill import Checkpoint, distill
 from textdistill.core.errors import ArtifactError
@@ -34,8 +33,14 @@ OUTERS = {
 }
 
 
-def interrupt() -> None:
-    raise Stopped
+def spoil(path: Path, damage: str) -> None:
+    """A checkpoint as a full disk, a bad one or a kill leaves it."""
+    whole = bytearray(path.read_bytes())
+    whole[-3] ^= 8
+    if damage == "gone":
+        path.unlink()
+    else:
+        path.write_bytes(whole[:-100] if damage == "cut" else whole)
 
 
 def run(
@@ -46,12 +51,15 @@ def run(
     resume: bool = False,
     identity: str = "this",
     synthetic: TensorData | None = None,
+    ask_after: int | None = None,
 ) -> DistilledSet:
     learner = learner_of("mlp", torch.float32)
 
     def stop(step: int, record: dict[str, float]) -> None:
         if step == stop_after:
-            interrupt()
+            raise Stopped
+        if step == ask_after:
+            signal.raise_signal(signal.SIGTERM)
 
     return distill(
         synthetic or tensors(labels="simplex", dtype=torch.float32),
@@ -62,7 +70,7 @@ def run(
         outer=outer,
         # a score that goes up and down with the set, so that the best is neither the first nor the last
         validate=lambda current: float(torch.sin(40 * current.inputs.double().sum())),
-        checkpoint=Checkpoint(folder, every=3, resume=resume, identity=identity),
+        checkpoint=Checkpoint(folder, every=3, resume=resume, identity=identity, made_of={"the data": identity}),
         on_step=stop,
     )
 
@@ -105,23 +113,6 @@ def test_the_best_set_is_neither_first_nor_last_here(tmp_path: Path) -> None:
     scores = [json.loads(line).get("validation") for line in log(tmp_path).splitlines()]
     assert result.meta["validation"] == max(score for score in scores if score is not None)
     assert 2 < result.meta["kept_step"] < STEPS
-
-
-def test_killed_outright_it_resumes_as_well(tmp_path: Path) -> None:
-    code = (
-        "import os, signal, sys\n"
-        "from pathlib import Path\n"
-        "from tests.core import test_resume as here\n"
-        "here.interrupt = lambda: os.kill(os.getpid(), signal.SIGKILL)\n"
-        "here.run(Path(sys.argv[1]), stop_after=7)\n"
-    )
-    command = [sys.executable, "-c", code, str(tmp_path / "killed")]
-    root = Path(__file__).resolve().parents[2]
-    killed = subprocess.run(command, cwd=root, env={**os.environ, "PYTHONHASHSEED": "3"}, check=False)
-    assert killed.returncode == -signal.SIGKILL
-    assert load_checkpoint(tmp_path / "killed" / "checkpoint.safetensors")[1]["step"] == 6
-    assert same(run(tmp_path / "killed", resume=True), run(tmp_path / "whole"))
-    assert log(tmp_path / "killed") == log(tmp_path / "whole")
 
 
 @pytest.mark.parametrize("torn", ['{"step": 8, "lo', "\n", '{"step": 99}\n{"step": 8}\n'])
@@ -168,17 +159,71 @@ def test_another_run_is_not_gone_on_with(tmp_path: Path) -> None:
     assert log(tmp_path) == before
 
 
-def test_a_damaged_checkpoint_is_told_and_left_alone(tmp_path: Path) -> None:
+def test_asked_to_stop_it_ends_after_the_step_at_hand_with_a_checkpoint(tmp_path: Path) -> None:
+    with stopping.heed(), pytest.raises(stopping.Stopped):
+        run(tmp_path / "asked", ask_after=3)  # so in the step of number 4, after which no checkpoint is due
+    assert load_checkpoint(tmp_path / "asked" / "checkpoint.safetensors")[1]["step"] == 5
+    assert same(run(tmp_path / "asked", resume=True), run(tmp_path / "whole"))
+    assert log(tmp_path / "asked") == log(tmp_path / "whole")
+
+
+def test_asked_to_stop_in_the_last_step_it_is_finished(tmp_path: Path) -> None:
+    with stopping.heed():
+        made = run(tmp_path / "asked", ask_after=STEPS - 1)
+        with pytest.raises(stopping.Stopped):
+            stopping.end_if_asked()
+    assert same(made, run(tmp_path / "whole"))
+
+
+@pytest.mark.parametrize("damage", ["cut", "bit", "gone"])
+def test_where_the_last_checkpoint_is_damaged_it_goes_on_from_the_one_before(
+    tmp_path: Path, damage: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(Stopped):
+        run(tmp_path / "torn", stop_after=7)
+    path = tmp_path / "torn" / "checkpoint.safetensors"
+    spoil(path, damage)
+    watch.show_by(lambda *_: nullcontext(lambda *_: None))  # nobody shows progress: lines go to stderr
+    assert same(run(tmp_path / "torn", resume=True), run(tmp_path / "whole"))
+    told = capsys.readouterr().err
+    assert ("going on from the checkpoint before it" in told) == (damage != "gone")
+    assert len(told.splitlines()) <= 1
+    assert log(tmp_path / "torn") == log(tmp_path / "whole")
+
+
+def test_where_both_checkpoints_are_damaged_it_says_so_and_touches_neither(tmp_path: Path) -> None:
     with pytest.raises(Stopped):
         run(tmp_path, stop_after=7)
-    path = tmp_path / "checkpoint.safetensors"
-    damaged = path.read_bytes()[:-100]
-    path.write_bytes(damaged)
+    files = [tmp_path / "checkpoint.safetensors", tmp_path / "checkpoint-before.safetensors"]
+    for path in files:
+        spoil(path, "cut")
+    before = [path.read_bytes() for path in files]
     with pytest.raises(ArtifactError, match=r"checkpoint\.safetensors: not a readable checkpoint"):
         run(tmp_path, resume=True)
-    assert path.read_bytes() == damaged
+    assert before == [path.read_bytes() for path in files]
+
+
+def test_what_differs_from_the_run_before_is_named(tmp_path: Path) -> None:
+    with pytest.raises(Stopped):
+        run(tmp_path, stop_after=7)
+    with pytest.raises(ArtifactError, match="belongs to another run \\(the data differs\\)"):
+        run(tmp_path, resume=True, identity="that")
+
+
+def test_a_line_of_the_log_that_the_disk_spoilt_costs_no_other_line(tmp_path: Path) -> None:
+    with pytest.raises(Stopped):
+        run(tmp_path, stop_after=7)
+    path = tmp_path / "metrics.jsonl"
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join([*lines[:2], b"\xff" + lines[2][1:], *lines[3:]]))
+    run(tmp_path, resume=True)
+    assert [json.loads(line)["step"] for line in log(tmp_path).splitlines()] == [0, 1, *range(3, STEPS)]
 
 
 def test_no_temporary_file_is_left(tmp_path: Path) -> None:
     interrupted(tmp_path, "fresh", OUTERS["plain"], [4, 8])
-    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["checkpoint.safetensors", "metrics.jsonl"]
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == [
+        "checkpoint-before.safetensors",
+        "checkpoint.safetensors",
+        "metrics.jsonl",
+    ]

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import signal
-import time
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -172,31 +170,6 @@ def test_other_settings_of_the_choice_choose_anew_and_train_nothing(finished, tm
     assert json.loads((copied / "sets/ours/1/stage-choice.json").read_text()) != json.loads(
         (finished.folder / "sets/ours/1/stage-choice.json").read_text()
     )
-
-
-@pytest.mark.slow
-def test_a_killed_run_goes_on_to_the_same_generator_and_the_same_sets(tmp_path):
-    recipe = tmp_path / "tiny.yaml"
-    settings = runs.settings()
-    settings["outer"]["steps"] = 12
-    settings["choose"] |= {"sizes": [2], "methods": ["random_real", "ours"]}
-    settings["judge"]["by"] = [{"kind": "frozen"}]
-    recipe.write_text(yaml.safe_dump(settings))
-    whole, killed = tmp_path / "whole", tmp_path / "killed"
-    assert tiny.call("run", recipe, "--out", whole).exit_code == 0
-    process = tiny.process("run", recipe, "--out", killed)
-    for _ in range(2400):
-        if (killed / "checkpoint.safetensors").is_file() or process.poll() is not None:
-            break
-        time.sleep(0.05)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
-    result = tiny.call("run", recipe, "--out", killed, "--resume")
-    assert result.exit_code == 0, result.output
-    one, other = (load_file(folder / "generator" / "model.safetensors") for folder in (whole, killed))
-    assert all(torch.equal(one[name], other[name]) for name in one)  # the file's header has no order of its own
-    for name in ("pool-matched.jsonl", "sets/ours/2/01.jsonl", "samples.jsonl"):
-        assert (whole / name).read_bytes() == (killed / name).read_bytes(), name
 
 
 def test_the_command_shows_a_table_for_each_judge_and_records_every_variant(tmp_path):

@@ -20,8 +20,9 @@ from textdistill.core.file_names import LEDGER
 from textdistill.recipe.read import Recipe
 from textdistill.recipe.told import TOLD
 from textdistill.runs import pipeline
+from textdistill.runs.lock import held
 from textdistill.runs.progress import Reporter
-from textdistill.runs.run_files import claim
+from textdistill.runs.run_files import check_claim, claim
 
 # A try is scored by few networks and nothing else: what is looked for is r_M alone.
 FEW = ("evaluate.nets=5", "evaluate.baselines=[]", "evaluate.traditional=false", "evaluate.snapped=false")
@@ -105,10 +106,12 @@ def runner(
         if not task:  # the data are read once, and not at all when every try is known
             task.append(prepare(recipe))
         folder = out / f"M-{samples:04d}"
-        claim(folder, resume=True)
-        if reporter is not None:
-            reporter.say(f"M = {samples}")
-        run = distil(recipe, folder, seed=seed, resume=True, device=device, reporter=reporter, task=task[0])
+        check_claim(folder, resume=True)
+        with held(folder):
+            claim(folder, resume=True)
+            if reporter is not None:
+                reporter.say(f"M = {samples}")
+            run = distil(recipe, folder, seed=seed, resume=True, device=device, reporter=reporter, task=task[0])
         ratio = run.metrics["ratio"]
         known[samples] = Try(samples, float(ratio["mean"]), ratio["sd"], int(ratio["n"]))
         tries = [asdict(known[each]) for each in sorted(known)]

@@ -73,7 +73,7 @@ def carry_out(
     )  # fmt: skip
     context.ensure_object(dict).update(folder=run)
     if again:
-        context.obj.update(again=f"the same command goes on with what is in {study.out}")
+        context.obj.update(goes_on="again")
     result = ANALYSES[name](study, **settings)
     if how.json:
         sys.stdout.write(jsonlib.dumps(result.as_dict(), indent=1, ensure_ascii=False) + "\n")

@@ -1,7 +1,9 @@
-"""The command line `textdistill`: one thin function a command, and the exit codes 0, 1, 2 and 130."""
+"""The command line `textdistill`: one thin function a command, and the exit codes 0, 1, 2, 130 and 143."""
 
 from __future__ import annotations
 
+import shlex
+import signal
 import sys
 import traceback
 from pathlib import Path
@@ -13,24 +15,34 @@ from typer.core import TyperGroup
 
 from textdistill.core.errors import UserError
 from textdistill.core.file_names import ERROR_LOG
+from textdistill.core.stopping import Stopped, heed
 
 REPORT_TO = "please report it, with that file, to the project's issue tracker"
-FAULT, MISTAKE, STOPPED = 1, 2, 130
+FAULT, MISTAKE, STOPPED = 1, 2, 128  # the last and the number of the signal
 
 
 class Guarded(TyperGroup):
     """Turns what a command raises into an exit code and a line or two on stderr."""
 
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Remember the words of the command, for a line on how to go on."""
+        ctx.ensure_object(dict)["words"] = list(args)
+        return super().parse_args(ctx, args)
+
     def invoke(self, ctx: Any) -> Any:
-        """Run the command. The user's mistake: 2, no traceback. Ours: 1, the traceback in a file. Ctrl-C: 130."""
+        """Run the command. The user's mistake: 2, no traceback. Ours: 1, the traceback in a file. A signal: 128 + it.
+
+        A run that was stopped, or that the system refused something, says by which command it goes on.
+        """
         screen = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
         state = ctx.ensure_object(dict)
         try:
-            return super().invoke(ctx)
-        except KeyboardInterrupt:
-            again = f"; {state['again']}" if "again" in state else ""
-            screen.print(f"stopped{again}")
-            raise typer.Exit(STOPPED) from None
+            with heed():
+                return super().invoke(ctx)
+        except KeyboardInterrupt as stop:
+            number = stop.number if isinstance(stop, Stopped) else signal.SIGINT
+            screen.print(f"stopped by {signal.Signals(number).name}{_how_to_go_on(state)}")
+            raise typer.Exit(STOPPED + number) from None
         except BrokenPipeError:
             raise
         except Exception as error:
@@ -39,7 +51,8 @@ class Guarded(TyperGroup):
             if ctx.params.get("debug"):
                 screen.print(traceback.format_exc())
             if _is_mistake(error):
-                screen.print(f"textdistill: {_message(error)}")
+                again = _how_to_go_on(state) if isinstance(error, OSError) else ""
+                screen.print(f"textdistill: {_message(error)}{again}")
                 raise typer.Exit(MISTAKE) from None
             log = _keep(traceback.format_exc(), state.get("folder"))
             screen.print(f"textdistill: a fault of ours ({type(error).__name__}: {str(error).splitlines()[:1]}).")
@@ -55,6 +68,15 @@ def _is_mistake(error: Exception) -> bool:
         return True
     # A full disk, a folder that may not be written: the system's word with the file's name is enough.
     return isinstance(error, OSError) and error.filename is not None
+
+
+def _how_to_go_on(state: dict[str, Any]) -> str:
+    """The command that goes on with what was begun: the same one, with `--resume` where a run is claimed."""
+    if "folder" not in state or not state.get("goes_on"):
+        return ""
+    words = [word for word in state["words"] if word not in ("--force", "--resume")]
+    more = ["--resume"] if state["goes_on"] == "resume" else []
+    return f"; go on with: {shlex.join(['textdistill', *words, *more])}"
 
 
 def _message(error: Exception) -> str:
@@ -85,7 +107,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Exit codes: 0 done; 2 the input was at fault; 1 a fault of ours; 130 stopped by Ctrl-C.",
+    epilog="Exit codes: 0 done; 2 the input was at fault; 1 a fault of ours; 130 stopped by Ctrl-C, 143 by SIGTERM.",
 )
 
 

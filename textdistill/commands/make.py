@@ -144,10 +144,9 @@ def run(
     trackers.check(track or ())
     out = out or _folder(recipe)
     state = context.ensure_object(dict)
-    again = "the same command with --resume goes on from the last checkpoint"
     done = run_in_processes(
         recipe, out, seed=seed, resume=resume, force=force, device=machine.device, track=track or (),
-        claimed=lambda: state.update(folder=out, again=again),
+        claimed=lambda: state.update(folder=out, goes_on="resume"),
     )  # fmt: skip
     if done is None:
         return
@@ -232,7 +231,7 @@ def size(
     plain = load_recipe(name, overrides=overrides, variant=variant, data_dir=data_dir)
     machine.ready()
     out = out or _folder(plain, "size-")
-    context.ensure_object(dict).update(again=f"the same command goes on with what is in {out}")
+    context.ensure_object(dict).update(folder=out, goes_on="again")
     unit = plain.synthetic.steps
     attempt = runner(recipe_of, out, unit=unit, seed=seed, device=machine.device, reporter=Reporter())
     outcome = search(attempt, ratio, most, unit)

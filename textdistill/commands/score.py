@@ -80,6 +80,7 @@ def _evaluate_run(
     from textdistill.core.manifest import kind_of
     from textdistill.runs import pipeline
     from textdistill.runs.artifact import load
+    from textdistill.runs.lock import held
     from textdistill.runs.progress import Reporter
     from textdistill.runs.readable.again import judge_again
     from textdistill.runs.stored import data_folder, stored_recipe
@@ -89,12 +90,14 @@ def _evaluate_run(
         raise UserError(f"{name!r}: after the folder come evaluate.KEY=VALUE alone")
     recipe = stored_recipe(load(folder), overrides, data_dir) if kind_of(folder) is None else None
     machine.ready()
-    context.ensure_object(dict).update(folder=folder)
+    context.ensure_object(dict).update(folder=folder, goes_on="again")
     if recipe is None:
         judged = judge_again(folder, overrides=overrides, data_dir=data_folder(data_dir), reporter=Reporter())
         show_end(judged, json)
     else:
-        show_end(pipeline.evaluate(folder, recipe=recipe, device=machine.device, reporter=Reporter()), json)
+        with held(folder):
+            done = pipeline.evaluate(folder, recipe=recipe, device=machine.device, reporter=Reporter())
+        show_end(done, json)
 
 
 def decode(

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import resource
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -15,13 +16,14 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
+from textdistill.core import stopping
 from textdistill.core.batch import RealData
-from textdistill.core.checkpoint import load_checkpoint, save_checkpoint, write_atomic
+from textdistill.core.checkpoint import is_there, load_checkpoint, remove_checkpoint, save_checkpoint, write_atomic
 from textdistill.core.errors import ArtifactError, DivergenceError, RecipeError
 from textdistill.core.file_names import CHECKPOINT, STEPS
 from textdistill.core.learner import Learner
 from textdistill.core.outer import Outer, learning_rate, make_optimizer
-from textdistill.core.processes import count
+from textdistill.core.processes import any_process, count
 from textdistill.core.schedule import DistilledSet, Outcome, Remembers, Synthetic
 from textdistill.core.spread import over_processes
 from textdistill.core.starts import SeesReal, Start, Starts
@@ -66,13 +68,15 @@ OnStep = Callable[[int, dict[str, float]], None]
 class Checkpoint:
     """Where the loop keeps its state and metrics, how often, and whether to go on from there.
 
-    `identity` names the run (recipe, seed, data): going on with another is refused.
+    `identity` names the run (recipe, seed, data): going on with another is refused. `made_of` has a digest of each of
+    these by its name, so that the refusal can say which of them differs.
     """
 
     folder: Path
     every: int = 50
     resume: bool = False
     identity: str = ""
+    made_of: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def file(self) -> Path:
@@ -108,6 +112,7 @@ class _Running:
     memory: _Memory
 
 
+@stopping.between_steps()
 def distill(
     synthetic: Synthetic,
     objective: Objective,
@@ -124,7 +129,8 @@ def distill(
     """Learn `synthetic` by `outer.steps` steps on `objective`, and return the set.
 
     With `validate` and `outer.keep = "best"`, the set with the highest validation score is returned, else the last one
-    (or the exponential average of the parameters, with `outer.average`). Errors: `RecipeError` when a learned field
+    (or the exponential average of the parameters, with `outer.average`). Asked to stop, it ends after the step at hand,
+    with a checkpoint, by `stopping.Stopped`. Errors: `RecipeError` when a learned field
     gets no gradient from the objective; `DivergenceError`, naming the step, on NaN, infinity or a runaway loss.
     """
     unreached = synthetic.learned - objective.trains
@@ -150,8 +156,10 @@ def distill(
         memory.average = {name: value.detach().clone() for name, value in parameters.items()}
     if checkpoint is not None:
         checkpoint.folder.mkdir(parents=True, exist_ok=True)
-        if checkpoint.resume and checkpoint.file.exists():
+        if checkpoint.resume and is_there(checkpoint.file):
             _restore(checkpoint, running)
+        else:
+            remove_checkpoint(checkpoint.file)  # of a run that is begun anew: nobody goes on from it any more
         _rewind_log(checkpoint.log, memory.step)
 
     began = time.perf_counter() - memory.seconds
@@ -185,14 +193,18 @@ def distill(
                 if score > memory.best:
                     memory.best, memory.best_step = score, memory.step
                     memory.best_tensors = {name: value.detach().clone() for name, value in parameters.items()}
+        # a wish that comes later waits for the next step, which will then be kept
+        asked = any_process(stopping.asked())
         if checkpoint is not None:
-            with checkpoint.log.open("a") as log:
-                log.write(json.dumps(record) + "\n")
-            if memory.step % checkpoint.every == 0 or memory.step == outer.steps or reached:
+            due = memory.step % checkpoint.every == 0 or memory.step == outer.steps or reached or asked
+            _note(checkpoint.log, record, lasting=due)
+            if due:
                 memory.seconds = time.perf_counter() - began
                 _save(checkpoint, running)
         if on_step is not None:
             on_step(step, record)
+        if asked:
+            stopping.end()
         if reached:
             break
 
@@ -297,6 +309,18 @@ class _swapped:
             self.parameters[name].copy_(value)
 
 
+def _note(log: Path, record: Mapping[str, Any], lasting: bool) -> None:
+    """A line more in the log; before a checkpoint it is brought to the disk, lest that know more steps than the log."""
+    try:
+        with log.open("a") as file:
+            file.write(json.dumps(record) + "\n")
+            if lasting:
+                file.flush()
+                os.fsync(file.fileno())
+    except OSError as error:  # of a write the system names no file
+        raise type(error)(error.errno, error.strerror or str(error), str(log)) from None
+
+
 def _save(checkpoint: Checkpoint, running: _Running) -> None:
     memory = running.memory
     tensors = {f"parameters.{name}": value for name, value in running.synthetic.parameters().items()}
@@ -308,6 +332,7 @@ def _save(checkpoint: Checkpoint, running: _Running) -> None:
     tensors.update({f"average.{name}": value for name, value in memory.average.items()})
     meta: dict[str, Any] = {
         "identity": checkpoint.identity,
+        "made_of": dict(checkpoint.made_of),
         "step": memory.step,
         "seconds": memory.seconds,
         "first_loss": memory.first_loss,
@@ -324,9 +349,12 @@ def _save(checkpoint: Checkpoint, running: _Running) -> None:
 def _restore(checkpoint: Checkpoint, running: _Running) -> None:
     tensors, meta = load_checkpoint(checkpoint.file)
     if meta.get("identity") != checkpoint.identity:
+        before = meta.get("made_of") or {}
+        other = [name for name, digest in checkpoint.made_of.items() if before.get(name) not in (None, digest)]
+        differ = " and ".join(other) or "recipe, seed or data"
         raise ArtifactError(
-            f"{checkpoint.file}: belongs to another run (recipe, seed or data differ); resume with the same settings, "
-            "choose another --out, or start anew with --force"
+            f"{checkpoint.file}: belongs to another run ({differ} differ{'s' if len(other) == 1 else ''}); resume with "
+            "what it was started with, choose another --out, or start anew with --force"
         )
 
     def part(prefix: str) -> dict[str, Tensor]:
@@ -357,15 +385,17 @@ def _remembering(running: _Running) -> dict[str, Remembers | Starts]:
 
 
 def _rewind_log(log: Path, step: int) -> None:
-    """Drop the lines of steps that will be taken again, and any line that a kill cut short."""
+    """Drop the lines of steps that will be taken again, and any line that a kill cut short or the disk spoilt."""
     kept = []
     if step and log.exists():
-        for line in log.read_text().splitlines():
+        last = -1
+        for line in log.read_text(encoding="utf-8", errors="replace").splitlines():
             try:
                 record = json.loads(line)
-            except ValueError:
-                break
-            if record["step"] >= step:
-                break
-            kept.append(line)
+            except (ValueError, RecursionError):
+                continue
+            at = record.get("step") if isinstance(record, dict) else None
+            if isinstance(at, int) and last < at < step:
+                kept.append(line)
+                last = at
     write_atomic(log, "".join(line + "\n" for line in kept))

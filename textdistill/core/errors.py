@@ -5,13 +5,25 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+LONGEST = 1000  # characters of a line of a message
+
 
 class TextdistillError(Exception):
     """Base of every error that this package raises on purpose."""
 
 
 class UserError(TextdistillError):
-    """The user's mistake: the message says what was found, what is allowed and what to do (exit code 2)."""
+    """The user's mistake: the message says what was found, what is allowed and what to do (exit code 2).
+
+    What was found may be a column's name of a million characters: of a long line the middle is left out.
+    """
+
+    def __init__(self, message: str = ""):
+        super().__init__("\n".join(map(_shortened, str(message).split("\n"))))
+
+
+def _shortened(line: str) -> str:
+    return line if len(line) <= LONGEST else f"{line[: LONGEST - 300]} … {line[-250:]}"
 
 
 class DataError(UserError):

@@ -7,6 +7,8 @@ MANIFEST = "manifest.json"  # what it was made from: the resolved recipe, versio
 METRICS = "metrics.json"  # every figure
 STEPS = "metrics.jsonl"  # the outer loop, a line a step
 CHECKPOINT = "checkpoint.safetensors"  # the state to go on from
+EARLIER = "checkpoint-before.safetensors"  # the one before it, where that is damaged
+LOCK = ".lock"  # held by the process that works here
 REFERENCES = "references.bib"
 REPORT = "report.html"
 CARD = "README.md"
@@ -30,11 +32,11 @@ POOLS = ("vanilla", "matched")
 # Every name that a run may write: nothing else in a folder is ever removed.
 OWN = frozenset(
     {
-        *(MANIFEST, METRICS, STEPS, f"{STEPS}.tmp", CHECKPOINT, REFERENCES, REPORT, CARD, ERROR_LOG, SAMPLES),
+        *(MANIFEST, METRICS, STEPS, f"{STEPS}.tmp", CHECKPOINT, EARLIER, REFERENCES, REPORT, CARD, ERROR_LOG, SAMPLES),
         *(TENSORS, COST, DECODED, PICTURE, IMAGES, GRID, LOOK, MODEL_STEPS, LEDGER),
         *(POOL.format(name=name) for name in POOLS),
         *(STAGE.format(name=name) for name in ("matching", *(f"pool-{name}" for name in POOLS))),
     }
 )
 # Every run writes one of these before anything else.
-SIGNS = (STEPS, MANIFEST, CHECKPOINT)
+SIGNS = (STEPS, MANIFEST, CHECKPOINT, EARLIER)

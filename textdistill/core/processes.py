@@ -116,6 +116,11 @@ def lists_of_processes(own: Sequence[Item]) -> list[Item]:
     return joined
 
 
+def any_process(says: bool) -> bool:
+    """Whether one process at least says so."""
+    return says if count() == 1 else bool(sum_over_processes([torch.tensor(float(says))])[0])
+
+
 def agreed(value: Any) -> Any:
     """What process 0 says: of things that processes may see at different times, such as what a cache holds."""
     return value if count() == 1 else broadcast_object_list([value])[0]

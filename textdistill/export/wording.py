@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError, UndefinedError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -15,8 +16,19 @@ from textdistill.data.sets.worded import PAIR, SINGLE
 
 INSTRUCTION = "Classify the {{ 'pair of texts' if paired else 'text' }} as one of: {{ labels | join(', ') }}."
 SEPARATOR = "\n\n"
+MOST_MADE = 100_000  # characters or items that an expression may repeat a value to
 # What a template may do wrong as it is filled in.
-FAULTS = (TemplateError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError, RecursionError)
+FAULTS = (
+    TemplateError,
+    MemoryError,
+    OverflowError,
+    TypeError,
+    ValueError,
+    ArithmeticError,
+    LookupError,
+    AttributeError,
+    RecursionError,
+)
 
 
 @dataclass(frozen=True)
@@ -153,12 +165,32 @@ def _both(samples: TextSet) -> list[tuple[str, str | None]]:
     return list(zip(samples.texts, pairs, strict=True))
 
 
+class _Sandbox(ImmutableSandboxedEnvironment):
+    """Where a template can reach nothing, and make nothing large, but what it is given."""
+
+    intercepted_binops = frozenset({"*", "**", "%"})
+
+    def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
+        """A product of numbers, or a short text or list some times over; `ValueError` for a larger one."""
+        size = max((len(value) for value in (left, right) if hasattr(value, "__len__")), default=1)
+        numbers = [abs(value) for value in (left, right) if isinstance(value, int)]
+        if operator == "*" and size * max(numbers, default=0) > MOST_MADE and size > 1:
+            raise ValueError(f"more than {MOST_MADE:,} characters or items")
+        if operator == "**" and any(number > 1000 for number in numbers):
+            raise ValueError("a power of a number above 1,000")
+        if operator == "%" and isinstance(left, str):
+            raise ValueError("% on a text; write {{ … }}")
+        return super().call_binop(context, operator, left, right)
+
+
 def _compiled(source: str, what: str) -> Template:
-    environment = ImmutableSandboxedEnvironment(autoescape=False, undefined=StrictUndefined, keep_trailing_newline=True)
+    environment = _Sandbox(autoescape=False, undefined=StrictUndefined, keep_trailing_newline=True)
     try:
         return environment.from_string(source)
     except TemplateSyntaxError as error:
         raise UserError(f"{what}, line {error.lineno}: {error.message}; mend the Jinja syntax") from None
+    except FAULTS as error:  # a number of thousands of digits, brackets by the thousand
+        raise UserError(f"{what}: cannot be read ({error}); mend the Jinja syntax") from None
 
 
 def _split(text: str, marks: tuple[str, str | None]) -> list[str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from textdistill.core.file_names import LOCK
 from textdistill.core.processes import meet
 from textdistill.recipe.read import Recipe
 from textdistill.runs.progress import Reporter
@@ -30,6 +31,6 @@ def assist(
         own = Path(place) / "run"
         meet()  # rank 0 has claimed its folder
         if resume and out.is_dir():
-            shutil.copytree(out, own, ignore=shutil.ignore_patterns("analysis", "*.html"))
+            shutil.copytree(out, own, ignore=shutil.ignore_patterns("analysis", "*.html", LOCK))
         meet()  # and may write into it
         make(recipe, own, seed=seed, resume=resume, device=device, reporter=Reporter(quiet=True))

@@ -136,7 +136,9 @@ def distill_into(
             outer=recipe.outer,
             seed=seed,
             validate=validator(replace(bench, theta0=starts.theta0())) if watch else None,
-            checkpoint=Checkpoint(folder, recipe.checkpoint.every, resume, steps_identity),
+            checkpoint=Checkpoint(
+                folder, recipe.checkpoint.every, resume, steps_identity, _made_of(recipe, task, seed, watch)
+            ),
             on_step=lambda step, record: bar.record(step, record, _note(record)),
         )
     result = scheduled(result, recipe.train)
@@ -292,6 +294,17 @@ def _identity(
     settings = {key: value for key, value in distilling(recipe).items() if key not in leaving}
     facts = [settings, recipe.variant, seed, task.data["fingerprint"], task.facts["fingerprint"]]
     return fingerprint(*facts, *([] if base_seed is None else [base_seed]))
+
+
+def _made_of(recipe: Recipe, task: Task, seed: int, watch: bool) -> dict[str, str]:
+    """A digest of each thing that `_identity` is of, by the name that a user knows it by."""
+    settings = {key: value for key, value in distilling(recipe).items() if watch or key != "train"}
+    return {
+        "the recipe": fingerprint(settings, recipe.variant),
+        "the seed": str(seed),
+        "the data": str(task.data["fingerprint"]),
+        "the word vectors, or how the data are read": str(task.facts["fingerprint"]),
+    }
 
 
 def _full_key(recipe: Recipe, task: Task) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from textdistill.core import watch
+from textdistill.core import stopping, watch
 from textdistill.runs.trackers import Tracker, numbers
 
 # Seconds after which a log is told what is being done, and how often it is told again.
@@ -31,7 +31,7 @@ class Reporter:
         self.console = Console(stderr=True, quiet=quiet)
         self.visible = self.console.is_terminal and not quiet
         self._open: list[Stage] = []
-        watch.show_by(self.counting)
+        watch.show_by(self.counting, self.tell)
 
     def say(self, line: str) -> None:
         """One line about what happens, on a terminal only."""
@@ -49,7 +49,8 @@ class Reporter:
 
     @contextmanager
     def stage(self, name: str, total: int | None) -> Iterator[Stage]:
-        """A bar, or lines in a log, for the length of the block."""
+        """A bar, or lines in a log, for the length of the block; none is begun where the run was asked to stop."""
+        stopping.end_if_asked()
         columns = (
             TextColumn("{task.description:24}"),
             BarColumn(),

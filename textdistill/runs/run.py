@@ -12,10 +12,11 @@ from textdistill.recipe.record import variant_name
 from textdistill.runs import pipeline, trackers
 from textdistill.runs.artifact import commit
 from textdistill.runs.assist import assist
+from textdistill.runs.lock import held
 from textdistill.runs.pipeline import Run
 from textdistill.runs.progress import Reporter
 from textdistill.runs.readable.run import TextRun, run_texts
-from textdistill.runs.run_files import claim
+from textdistill.runs.run_files import check_claim, claim
 
 
 def run(
@@ -37,14 +38,16 @@ def run(
     """
     trackers.check(track)
     out = Path(out)
-    claim(out, resume, force)
-    claimed()
-    meet()  # now the other processes may look what there is to go on from
-    meet()  # and have
-    with trackers.opened(track, out, recipe.raw) as opened:
-        reporter = Reporter(quiet=quiet, trackers=opened)
-        done = _maker(recipe)(recipe, out, seed=seed, resume=resume, device=device, reporter=reporter)
-        reporter.track("result", 0, trackers.results(done.metrics))
+    check_claim(out, resume, force)  # before a lock is put into somebody's folder
+    with held(out):
+        claim(out, resume, force)
+        claimed()
+        meet()  # now the other processes may look what there is to go on from
+        meet()  # and have
+        with trackers.opened(track, out, recipe.raw) as opened:
+            reporter = Reporter(quiet=quiet, trackers=opened)
+            done = _maker(recipe)(recipe, out, seed=seed, resume=resume, device=device, reporter=reporter)
+            reporter.track("result", 0, trackers.results(done.metrics))
     return done
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from textdistill.core.errors import UserError
-from textdistill.core.file_names import ERROR_LOG, METRICS, OWN, SIGNS
+from textdistill.core.file_names import ERROR_LOG, LOCK, METRICS, OWN, SIGNS
 
 
 def is_own(path: Path) -> bool:
@@ -18,30 +18,43 @@ def _temporary(path: Path) -> bool:
     return path.name.endswith(".tmp") and (path.name.startswith(".") or path.name in OWN)
 
 
+def remove_halves(folder: Path) -> None:
+    """Remove what kills left half-written. Only where nobody else is at work."""
+    for place in ("", "repeats/*/", "sets/*/*/", "generator/", "analysis/"):
+        for path in folder.glob(f"{place}.*.tmp"):
+            path.unlink(missing_ok=True)
+
+
+def check_claim(folder: Path, resume: bool = False, force: bool = False) -> bool:
+    """Say why a run may not begin in `folder` (`UserError`), and else whether it holds one. Makes the folder."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        inside = sorted(path for path in folder.iterdir() if path.name != LOCK)
+    except OSError as error:
+        raise UserError(f"--out: {folder} cannot be used as a folder ({error.strerror}); choose another") from None
+    if all(path.name == ERROR_LOG or _temporary(path) for path in inside):
+        return False
+    if not any((folder / name).is_file() for name in SIGNS):
+        raise UserError(f"--out: {folder} holds other files, such as {inside[0].name}; choose a new or empty folder")
+    if not (resume or force):
+        state = "a finished run" if (folder / METRICS).is_file() else "a run that is not finished"
+        raise UserError(
+            f"--out: {folder} holds {state}; go on with --resume, start anew with --force, or choose another"
+        )
+    return True
+
+
 def claim(folder: Path, resume: bool = False, force: bool = False) -> None:
     """Make `folder` ready for a run, or say why not (`UserError`).
 
     A folder that holds a run is left alone unless `resume` (go on) or `force` (the run's own files are removed, and
     no others). A folder with files but without a run is never written to.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        inside = sorted(folder.iterdir())
-    except OSError as error:
-        raise UserError(f"--out: {folder} cannot be used as a folder ({error.strerror}); choose another") from None
-    if all(path.name == ERROR_LOG or _temporary(path) for path in inside):
+    if not check_claim(folder, resume, force):
         return
-    if not any((folder / name).is_file() for name in SIGNS):
-        raise UserError(f"--out: {folder} holds other files, such as {inside[0].name}; choose a new or empty folder")
     if resume:
-        for path in (*folder.glob(".*.tmp"), *folder.glob("repeats/*/.*.tmp")):  # what a kill left half-written
-            path.unlink()
+        remove_halves(folder)
         return
-    if not force:
-        state = "a finished run" if (folder / METRICS).is_file() else "a run that is not finished"
-        raise UserError(
-            f"--out: {folder} holds {state}; go on with --resume, start anew with --force, or choose another"
-        )
     repeats = folder / "repeats"
     for place in (folder, *(sorted(repeats.iterdir()) if repeats.is_dir() else ())):
         for path in place.iterdir() if place.is_dir() else ():

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +12,7 @@ import torch
 
 from tests.stops import Stopped
 from tests.synthetic.generator.small import STREAMS, fresh, table, trained
+from textdistill.core import stopping
 from textdistill.core.checkpoint import load_checkpoint
 from textdistill.core.errors import ArtifactError, DataError, DivergenceError, UserError
 from textdistill.core.streams import Streams
@@ -25,10 +23,6 @@ STAGE = LanguageModelStage(steps=24, batch=16, lr=1e-2, validate_every=5, valida
 STEADY = ("perplexity", "best_step", "steps", "of_steps", "stopped_early", "tokens", "cut", "history")
 
 
-def interrupt() -> None:
-    raise Stopped
-
-
 def run(
     generator: Generator,
     folder: Path | None = None,
@@ -36,10 +30,13 @@ def run(
     resume: bool = False,
     stage: LanguageModelStage = STAGE,
     streams: Streams = STREAMS,
+    ask_after: int | None = None,
 ) -> dict[str, Any]:
     def stop(step: int, record: dict[str, float]) -> None:
         if step == stop_after:
-            interrupt()
+            raise Stopped
+        if step == ask_after:
+            signal.raise_signal(signal.SIGTERM)
 
     path = None if folder is None else folder / "language_model.safetensors"
     validation = table(60, skip=1)
@@ -93,18 +90,10 @@ def test_stopped_and_resumed_it_ends_at_the_same_bits(stops: list[int], tmp_path
     assert {key: found[key] for key in STEADY} == {key: expected[key] for key in STEADY}
 
 
-def test_killed_outright_it_resumes_as_well(tmp_path: Path) -> None:
-    code = (
-        "import os, signal, sys\n"
-        "from pathlib import Path\n"
-        "from tests.synthetic.generator import test_language_model as here\n"
-        "here.interrupt = lambda: os.kill(os.getpid(), signal.SIGKILL)\n"
-        "here.run(here.fresh(), Path(sys.argv[1]), stop_after=9)\n"
-    )
-    root = Path(__file__).resolve().parents[3]
-    killed = subprocess.run([sys.executable, "-c", code, str(tmp_path)], cwd=root, env={**os.environ}, check=False)
-    assert killed.returncode == -signal.SIGKILL
-    assert load_checkpoint(tmp_path / "language_model.safetensors")[1]["memory"]["step"] == 8
+def test_asked_to_stop_it_ends_after_the_step_at_hand_with_a_checkpoint(tmp_path: Path) -> None:
+    with stopping.heed(), pytest.raises(stopping.Stopped):
+        run(fresh(), tmp_path, ask_after=8)  # so in the step of number 9, after which no checkpoint is due
+    assert load_checkpoint(tmp_path / "language_model.safetensors")[1]["memory"]["step"] == 10
     whole, resumed = fresh(), fresh()
     run(whole)
     run(resumed, tmp_path, resume=True)

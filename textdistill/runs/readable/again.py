@@ -10,12 +10,14 @@ from typing import Any
 
 from textdistill.core.errors import ArtifactError, RecipeError
 from textdistill.core.file_names import METRICS
+from textdistill.core.json_files import existing
 from textdistill.data.sets.text_sets import read_text_sets
 from textdistill.recipe.read import Recipe, resolve
 from textdistill.recipe.text_settings import TextLevel
 from textdistill.reports.text_folder import read_folder
 from textdistill.representations.texts import prepare_texts
 from textdistill.runs.artifact import commit
+from textdistill.runs.lock import held
 from textdistill.runs.progress import Reporter
 from textdistill.runs.readable.finish import finish, judge_sets
 from textdistill.runs.readable.judge import Sets, scores_of, with_kept, with_variants
@@ -34,7 +36,11 @@ def judge_again(
 
     `overrides` are `judge.KEY=VALUE`. What the run itself cost and found stays as it was told.
     """
-    folder, reporter = Path(folder), reporter or Reporter(quiet=True)
+    with held(existing(folder)):
+        return _judged_again(Path(folder), overrides, data_dir, reporter or Reporter(quiet=True))
+
+
+def _judged_again(folder: Path, overrides: Sequence[str], data_dir: str | None, reporter: Reporter) -> TextRun:
     run = read_folder(folder)
     other = [override for override in overrides if not override.startswith("judge.")]
     if other:

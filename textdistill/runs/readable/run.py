@@ -10,13 +10,12 @@ from typing import Any
 import torch
 
 import embeddings
-from textdistill.core.checkpoint import write_atomic
+from textdistill.core.checkpoint import remove_checkpoint, write_atomic
 from textdistill.core.device import pick_device
 from textdistill.core.distill import Checkpoint, peak_rss_mib
-from textdistill.core.errors import RecipeError, UserError
+from textdistill.core.errors import ArtifactError, RecipeError
 from textdistill.core.file_names import CHECKPOINT, POOL, REFERENCES
-from textdistill.core.manifest import Headline, Manifest, write_manifest
-from textdistill.core.processes import meet, rank
+from textdistill.core.manifest import Headline, Manifest, manifest_in, write_manifest
 from textdistill.core.streams import Streams
 from textdistill.data.sets.text_set import TextSet
 from textdistill.data.sets.text_sets import read_text_set, write_text_set
@@ -27,6 +26,7 @@ from textdistill.recipe.show import settings_of
 from textdistill.recipe.text_settings import TextLevel
 from textdistill.representations.texts import prepare_texts
 from textdistill.runs.artifact import commit, learner_of, versions
+from textdistill.runs.lock import held
 from textdistill.runs.progress import Reporter
 from textdistill.runs.readable.choose import Chooser, Tick
 from textdistill.runs.readable.finish import finish, judge_sets
@@ -101,6 +101,8 @@ class _Run:
     def all(self) -> TextRun:
         """Every stage in turn."""
         self.out.mkdir(parents=True, exist_ok=True)
+        if self.resume:
+            self._refuse_other_data()
         self._write_manifest(precisions(self.recipe, self.where))  # from now on the folder is known for a run's
         choose = self.settings.choose
         generators: dict[str, _Done] = {}  # by the pools that they write
@@ -131,33 +133,30 @@ class _Run:
         facts = (self.data_print, settings.generator, settings.language_model, self.seed)
         folder = self.cache / fingerprint(*facts)[:32]
         stage = Stage.named(folder, "language-model", *facts)
-        meet()  # the folder is shared: one process trains, the others wait
-        record = stage.found()
-        if record is None and rank() == 0:
-            generator = build_generator(settings.generator, self.train, self.streams.child("generator"))
-            checkpoint = folder / CHECKPOINT
-            with self.reporter.stage("language model", None) as bar:
-                record = train_language_model(
-                    generator.to(self.where),
-                    self.train,
-                    self.validation,
-                    settings.language_model,
-                    self.streams.child("language-model"),
-                    checkpoint=checkpoint,
-                    resume=True,  # the folder is named by all that it depends on
-                    on_step=lambda step, figures: bar.record(step, figures, _note(figures)),
-                )
-            generator.save(folder / GENERATOR)
-            stage.finish(record)
-            checkpoint.unlink(missing_ok=True)
-        meet()
-        record = stage.found() if record is None else record
-        if record is None:
-            raise UserError(
-                f"{folder}: no language model, which process 0 has trained; all processes need the same cache folder: "
-                "set TEXTDISTILL_CACHE to one that all machines see"
-            )
+        with held(folder, wait=True):  # several runs or processes may want it at once: one trains it
+            record = stage.found() or self._trained(stage, folder)
         return _Done(stage.identity, record, folder / GENERATOR)
+
+    def _trained(self, stage: Stage, folder: Path) -> dict[str, Any]:
+        """The language model, trained into `folder`; what it cost and how it went."""
+        settings, checkpoint = self.settings, folder / CHECKPOINT
+        assert settings.generator is not None
+        generator = build_generator(settings.generator, self.train, self.streams.child("generator"))
+        with self.reporter.stage("language model", None) as bar:
+            record = train_language_model(
+                generator.to(self.where),
+                self.train,
+                self.validation,
+                settings.language_model,
+                self.streams.child("language-model"),
+                checkpoint=checkpoint,
+                resume=True,  # the folder is named by all that it depends on
+                on_step=lambda step, figures: bar.record(step, figures, _note(figures)),
+            )
+        generator.save(folder / GENERATOR)
+        stage.finish(record)
+        remove_checkpoint(checkpoint)
+        return record
 
     def _matched(self, vanilla: _Done) -> _Done:
         """Gradient matching moves the generator (Algorithm 1)."""
@@ -261,6 +260,16 @@ class _Run:
         if matching is not None:
             metrics["matching"] = matching
         return with_variants(metrics)
+
+    def _refuse_other_data(self) -> None:
+        """What was chosen from other rows is not replaced by the way: whoever wants that says so."""
+        before = manifest_in(self.out).get("data")
+        known = before.get("fingerprint") if isinstance(before, dict) else None
+        if known not in (None, self.data_print):
+            raise ArtifactError(
+                f"{self.out}: the data differ from those that this run began with ({self.recipe.data.name} was changed "
+                "since, or is another file); put them back, choose another --out, or start anew with --force"
+            )
 
     def _write_manifest(self, precision: dict[str, str]) -> None:
         """Where everything comes from."""

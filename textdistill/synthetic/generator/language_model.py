@@ -15,8 +15,9 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from textdistill.core import stopping
 from textdistill.core.bounds import faults_of
-from textdistill.core.checkpoint import load_checkpoint, save_checkpoint
+from textdistill.core.checkpoint import is_there, load_checkpoint, save_checkpoint
 from textdistill.core.errors import ArtifactError, DataError, DivergenceError, UserError
 from textdistill.core.outer import Outer, learning_rate
 from textdistill.core.precision import product_type, products_in
@@ -43,6 +44,7 @@ class _Memory:
     history: list[dict[str, float]] = field(default_factory=list)
 
 
+@stopping.between_steps()
 def train_language_model(
     generator: Generator,
     train: Texts,
@@ -83,7 +85,7 @@ def train_language_model(
     optimizer = _optimizer(parameters, settings, lr)
     memory, best = _Memory(), _copy(parameters)
     identity = _identity(generator, rows, held, settings, streams)
-    if checkpoint is not None and resume and checkpoint.is_file():
+    if checkpoint is not None and resume and is_there(checkpoint):
         memory = _restore(checkpoint, identity, parameters, best, optimizer)
     started, batches = time.perf_counter() - memory.seconds, _Batches(rows.lengths, settings.batch, streams)
     generator.model.train()
@@ -103,10 +105,14 @@ def train_language_model(
                 _look(memory, record, parameters, best)
             memory.finished = memory.step == total or memory.looks_since >= settings.patience
             memory.seconds = time.perf_counter() - started
-            if checkpoint is not None and (memory.finished or memory.step % settings.checkpoint_every == 0):
+            asked = stopping.asked()  # a wish that comes later waits for the next step, which will then be kept
+            due = memory.finished or memory.step % settings.checkpoint_every == 0 or asked
+            if checkpoint is not None and due:
                 _store(checkpoint, identity, memory, parameters, best, optimizer)
             if on_step is not None:
                 on_step(step, record)
+            if asked:
+                stopping.end_if_asked()
         _put(parameters, best)
     finally:
         generator.model.eval()
