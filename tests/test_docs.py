@@ -75,6 +75,7 @@ ELSEWHERE = {
     "icl": ("in_context/test_command.py",),
     "prompt": ("in_context/test_prompt.py",),
     "size": ("test_cli.py",),
+    "sweep": ("test_sweep.py",),
     "setup-offline": ("test_cli.py", "test_setup_offline.py"),
     "demo-iris": ("evaluation/test_iris.py",),
 }

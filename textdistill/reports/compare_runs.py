@@ -120,8 +120,12 @@ def compare_runs(folders: Sequence[Path], seed: int = 0) -> Compared:
     if len(folders) < 2:
         raise UserError("compare: give two folders or more")
     names = _names(folders)
-    runs = [_read(Path(folder), name) for folder, name in zip(folders, names, strict=True)]
-    first = runs[0]
+    return compare_read([read_run(Path(folder), name) for folder, name in zip(folders, names, strict=True)], seed)
+
+
+def compare_read(runs: Sequence[Read], seed: int = 0, least: int = 2) -> Compared:
+    """What `compare_runs` gives, of what the folders tell; sizes that fewer than `least` runs have are left out."""
+    names, first = [run.name for run in runs], runs[0]
     for other in runs[1:]:
         _same_rows(first, other)
     skipped: list[str] = []
@@ -133,7 +137,7 @@ def compare_runs(folders: Sequence[Path], seed: int = 0) -> Compared:
     entries: dict[str, dict[float, dict[str, Entry]]] = {}
     for judge in judges:
         sizes = sorted({size for run in runs for (name, size) in run.entries if name == judge})
-        aligned = [size for size in sizes if sum((judge, size) in run.entries for run in runs) > 1]
+        aligned = [size for size in sizes if sum((judge, size) in run.entries for run in runs) >= least]
         if not aligned:
             budgets = "; ".join(
                 f"{run.name} has {', '.join(f'{size:g}' for name, size in run.entries if name == judge)}"
@@ -162,7 +166,22 @@ def _names(folders: Sequence[Path]) -> list[str]:
     return ["/".join(path.parts[-depth:]) for path in paths]
 
 
-def _read(folder: Path, name: str) -> Read:
+def pooled(runs: Sequence[Read], name: str) -> Read:
+    """Runs that differ in their seed alone as one: each score is the mean over them, with the spread between them."""
+    first = runs[0]
+    entries = {}
+    for place, entry in first.entries.items():
+        found = [run.entries[place] for run in runs if place in run.entries]
+        means = [one.score.mean for one in found]
+        full = [one.full for one in found if one.full is not None]
+        score = Score.model_validate({**summarise(means).as_dict(), "scores": means})
+        mean = summarise(full).mean if full else None
+        entries[place] = replace(entry, run=name, score=score, full=mean, scores=means, draws=())
+    return replace(first, name=name, entries=entries)
+
+
+def read_run(folder: Path, name: str) -> Read:
+    """What a finished run's folder tells, under this name; `ArtifactError` for one that is none."""
     stored, metrics = facts_in(existing(folder), MANIFEST), facts_in(folder, METRICS)
     for file, facts in ((MANIFEST, stored), (METRICS, metrics)):
         if not facts:
