@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import math
-import os
 import resource
 import sys
 import time
@@ -16,9 +14,9 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
-from textdistill.core import stopping
+from textdistill.core import step_log, stopping
 from textdistill.core.batch import RealData
-from textdistill.core.checkpoint import is_there, load_checkpoint, remove_checkpoint, save_checkpoint, write_atomic
+from textdistill.core.checkpoint import is_there, load_checkpoint, remove_checkpoint, save_checkpoint
 from textdistill.core.errors import ArtifactError, DivergenceError, RecipeError
 from textdistill.core.file_names import CHECKPOINT, STEPS
 from textdistill.core.learner import Learner
@@ -160,7 +158,7 @@ def distill(
             _restore(checkpoint, running)
         else:
             remove_checkpoint(checkpoint.file)  # of a run that is begun anew: nobody goes on from it any more
-        _rewind_log(checkpoint.log, memory.step)
+        step_log.rewind(checkpoint.log, memory.step)
 
     began = time.perf_counter() - memory.seconds
     while memory.step < outer.steps:
@@ -197,7 +195,7 @@ def distill(
         asked = any_process(stopping.asked())
         if checkpoint is not None:
             due = memory.step % checkpoint.every == 0 or memory.step == outer.steps or reached or asked
-            _note(checkpoint.log, record, lasting=due)
+            step_log.note(checkpoint.log, record, lasting=due)
             if due:
                 memory.seconds = time.perf_counter() - began
                 _save(checkpoint, running)
@@ -309,18 +307,6 @@ class _swapped:
             self.parameters[name].copy_(value)
 
 
-def _note(log: Path, record: Mapping[str, Any], lasting: bool) -> None:
-    """A line more in the log; before a checkpoint it is brought to the disk, lest that know more steps than the log."""
-    try:
-        with log.open("a") as file:
-            file.write(json.dumps(record) + "\n")
-            if lasting:
-                file.flush()
-                os.fsync(file.fileno())
-    except OSError as error:  # of a write the system names no file
-        raise type(error)(error.errno, error.strerror or str(error), str(log)) from None
-
-
 def _save(checkpoint: Checkpoint, running: _Running) -> None:
     memory = running.memory
     tensors = {f"parameters.{name}": value for name, value in running.synthetic.parameters().items()}
@@ -382,20 +368,3 @@ def _remembering(running: _Running) -> dict[str, Remembers | Starts]:
     """What has a memory of its own, by the name under which a checkpoint keeps it."""
     own = {"synthetic": running.synthetic} if isinstance(running.synthetic, Remembers) else {}
     return {"starts": running.starts, **own}
-
-
-def _rewind_log(log: Path, step: int) -> None:
-    """Drop the lines of steps that will be taken again, and any line that a kill cut short or the disk spoilt."""
-    kept = []
-    if step and log.exists():
-        last = -1
-        for line in log.read_text(encoding="utf-8", errors="replace").splitlines():
-            try:
-                record = json.loads(line)
-            except (ValueError, RecursionError):
-                continue
-            at = record.get("step") if isinstance(record, dict) else None
-            if isinstance(at, int) and last < at < step:
-                kept.append(line)
-                last = at
-    write_atomic(log, "".join(line + "\n" for line in kept))
