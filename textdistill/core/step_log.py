@@ -1,4 +1,4 @@
-"""The log of a run's steps: one JSON object a line, never ahead of a checkpoint by more than what will be done again."""
+"""The log of a run's steps: one JSON object a line, never ahead of a checkpoint by more than is done again."""
 
 from __future__ import annotations
 
