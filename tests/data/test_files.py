@@ -202,8 +202,8 @@ def test_missing_files_folders_and_unknown_endings_are_told(tmp_path: Path) -> N
     with pytest.raises(DataError, match="not a file"):
         read_file(tmp_path)
     with pytest.raises(DataError, match="unknown format; name it"):
-        read_file(write(tmp_path / "rows.txt", GOOD))
-    assert len(table(tmp_path / "rows.txt", format="csv")) == 40
+        read_file(write(tmp_path / "rows.dat", GOOD))
+    assert len(table(tmp_path / "rows.dat", format="csv")) == 40
 
 
 def test_one_class_and_no_labels_are_refused(tmp_path: Path) -> None:

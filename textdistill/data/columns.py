@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from textdistill.core.errors import DataError, did_you_mean
-from textdistill.data.label_names import as_known, merged, whole_names
+from textdistill.data.label_names import as_known, merged, trimmed, whole_names
 from textdistill.data.table import TextTable
 
 _SHOWN = 5  # rows or values that a message lists
@@ -39,8 +40,14 @@ class Records:
         """The values of a column; `DataError` lists the columns there are."""
         if name not in self.names:
             hint = did_you_mean(name, self.names)
-            if not hint and any(sign in written for written in self.names for sign in ";\t|,"):
-                hint = "; is it separated by another sign than its header shows? (data.delimiter, or --delimiter)"
+            if any(sign in written for written in self.names for sign in ";\t|,"):
+                hint = (
+                    hint or "; is it separated by another sign than its header shows? (data.delimiter, or --delimiter)"
+                )
+            elif len(self.names) == 1 and name in (words := re.split(r"\W+", self.names[0])) and len(words) > 1:
+                hint = "; is it separated by another sign than , ; | or a tab? write it again with one of these"
+            elif not hint and self.unit == "line":
+                hint = " (the first line is taken for the header; --text, --text-pair and --label name its columns)"
             raise DataError(f"{self.source}: no column {name!r}; columns: {', '.join(self.names)}{hint}")
         return self.read(name)
 
@@ -95,7 +102,7 @@ def to_table(
             f"{rows.source}: label {name!r} ({counts[before.index(name)]} rows) is read as {other!r}"
             for name, other in became.items()
         ]
-    empty = sorted({place for column in texts for place, text in enumerate(column) if not text.strip()})
+    empty = sorted({place for column in texts for place, text in enumerate(column) if not trimmed(text)})
     table = TextTable(name, class_names, texts[0], texts[1] if len(texts) == 2 else None, labels)
     if not empty:
         return table, notes
@@ -130,7 +137,7 @@ def _texts(rows: Records, column: str) -> list[str]:
 
 def _is_missing(value: Any, class_names: Sequence[str] | None) -> bool:
     """No value, or the -1 by which data with class names mark a hidden label."""
-    if value is None or (isinstance(value, str) and not value.strip()):
+    if value is None or (isinstance(value, str) and not trimmed(value)):
         return True
     if isinstance(value, float) and math.isnan(value):
         return True
@@ -204,7 +211,7 @@ def _as_names(rows: Records, column: str, values: list[Any], known: Collection[s
         whole = whole and not any(repr(float(value)) in known for value in values)
         written = [str(int(value)) if whole else repr(float(value)) for value in values]
     else:
-        written = [str(value).strip() for value in values]
+        written = [trimmed(str(value)) for value in values]
         whole_of = whole_names(written, known)
         written = [whole_of[label] for label in written]
     distinct = len(set(written))

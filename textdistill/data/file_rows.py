@@ -14,6 +14,7 @@ from typing import Any
 from textdistill.core.errors import DataError
 from textdistill.data.columns import Records
 from textdistill.data.file_text import MAX_LINE
+from textdistill.data.label_names import trimmed
 from textdistill.data.settings import DELIMITERS
 
 _CSV_LIMIT = threading.Lock()  # the csv module has one field limit for the whole process
@@ -49,12 +50,12 @@ def read_csv(text: str, source: str, format: str = "csv", delimiter: str | None 
                 if not record:
                     continue
                 if header is None:
-                    header = [name.strip() for name in record]
+                    header = named([trimmed(name) for name in record])
                 elif len(record) != len(header):
                     raise DataError(
                         f"{source}, line {start}: {len(record)} fields, the header has {len(header)} (separated by "
                         f"{_called(sign)}); quote a field that holds a separator, a quote or a line break, or name the "
-                        "separator (--delimiter)"
+                        "separator (--delimiter)" + ("; line 1 is a comment: delete it" if header[0][:1] == "#" else "")
                     )
                 else:
                     records.append(record)
@@ -141,6 +142,13 @@ def rows_in(document: Any, source: str) -> Records | None:
     columns = dict(zip(document, values, strict=True))
     count = next(iter(lengths.values()))
     return Records(source, tuple(columns), lambda name: list(columns[name]), "row", range(1, count + 1))
+
+
+def named(header: list[str]) -> list[str]:
+    """The names of columns, those that have none numbered as pandas numbers them where there are several."""
+    if header.count("") < 2:
+        return header
+    return [name or f"Unnamed: {place}" for place, name in enumerate(header)]
 
 
 def unique(names: list[str], source: str) -> tuple[str, ...]:

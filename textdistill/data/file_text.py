@@ -25,7 +25,35 @@ def read_text(path: Path, encoding: str = "utf-8", document: bool = False) -> st
     A byte order mark of UTF-8, UTF-16 or UTF-32 counts where `encoding` is the usual one. A `document` may be one long
     line, up to 1 GiB. Raises `DataError` for a file that cannot be read or decoded, or has a line of more than 64 MiB.
     """
-    return _decode(_read_bytes(path, document), path, encoding)
+    data = _read_bytes(path, document)
+    _refuse_other(data[:_LOOKED_AT], path)
+    text = _decode(data, path, encoding)
+    if (at := text.find("\0")) >= 0:
+        line = text.count("\n", 0, at) + 1
+        raise DataError(
+            f"{path}, line {line}: a NUL character: the file is damaged, or no text; write it again as UTF-8"
+        )
+    return text
+
+
+# What files begin with that are called as if they were tables of text.
+_OTHERS = (
+    (b"\x1f\x8b", "packed by gzip; end its name in .gz"),
+    (b"PK\x03\x04", "a zip archive; unpack it and give the table in it, or, of a spreadsheet, end its name in .xlsx"),
+    (b"PAR1", "a Parquet file; end its name in .parquet, or say data.format=parquet"),
+    (b"SQLite format 3", "a data base; write the table out as CSV"),
+    (b"version https://git-lfs", "a pointer of Git LFS and not the file; fetch that (git lfs pull)"),
+    (b"<!doctype html", "a web page; fetch the file itself (of GitHub and the hub: the raw file)"),
+    (b"<html", "a web page; fetch the file itself (of GitHub and the hub: the raw file)"),
+)
+
+
+def _refuse_other(begin: bytes, path: Path) -> None:
+    """`DataError` for what is no text of a table, by what it begins with."""
+    start = begin.removeprefix(codecs.BOM_UTF8).lstrip()
+    for mark, what in _OTHERS:
+        if begin.startswith(mark) or (mark[:1] == b"<" and start[: len(mark)].lower() == mark):
+            raise DataError(f"{path}: {what}")
 
 
 def first_line(error: BaseException) -> str:

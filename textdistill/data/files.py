@@ -21,6 +21,8 @@ from textdistill.data.spreadsheet import read_spreadsheet
 _SUFFIXES = {
     ".csv": "csv",
     ".tsv": "tsv",
+    ".tab": "tsv",
+    ".txt": "csv",
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
     ".json": "json",
@@ -30,6 +32,7 @@ _SUFFIXES = {
 }
 _PACKED = frozenset({".parquet", ".xlsx", ".xlsm"})  # by themselves
 _SPREADSHEETS = frozenset({".xlsb", ".xls", ".ods", ".numbers"})  # that are not read
+_ARCHIVES = frozenset({".zip", ".tar", ".tgz", ".bz2", ".xz", ".zst", ".7z", ".rar"})
 _ADDRESS = re.compile(r"([a-z][a-z0-9+.-]+):/(?=/?[^/\\])", re.IGNORECASE)
 _SPLIT = re.compile(r"(train|validation|valid|dev|test)\b")  # begins the name of a split's file or folder
 
@@ -87,6 +90,8 @@ def read_file(
         raise DataError(f"{path}: not a file; give one of {', '.join(suffixes())}")
     if format is None and path.suffix.lower() in _SPREADSHEETS:
         raise DataError(f"{path}: a spreadsheet; save it as CSV (UTF-8) from the program that wrote it, and give that")
+    if format is None and path.suffix.lower() in _ARCHIVES:
+        raise DataError(f"{path}: an archive; unpack it and give the table in it")
     format = format or format_of(path)
     if format not in FORMATS:
         raise DataError(f"{path}: unknown format; name it (format: {', '.join(FORMATS)}) or end it in a known suffix")

@@ -11,6 +11,7 @@ import numpy as np
 _WHOLE = re.compile(r"([+-]?\d{1,15})\.0*")
 _PLAIN = re.compile(r"[+-]?\d{1,15}")
 _BETWEEN = re.compile(r"(?<=[^\W_])[\s_-]+(?=[^\W_])")  # white space, _ and - between two letters or digits
+INVISIBLE = "\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"  # take no place in what is shown
 _AROUND = " \t\r\n.,;:!?\"'`()[]{}<>_"
 
 
@@ -28,12 +29,24 @@ def whole_names(names: Iterable[str], known: Collection[str] = ()) -> dict[str, 
     return {**same, **{name: str(int(number)) for name, number in pointed.items()}}
 
 
+def trimmed(name: str) -> str:
+    """A name without white space and invisible signs at its ends."""
+    before = ""
+    while name != before:
+        before, name = name, name.strip().strip(INVISIBLE)
+    return name
+
+
 def look(name: str) -> str:
-    """The same for names that look alike: letters of either case, punctuation around, one space or `_` or `-` between.
+    """The same for names that look alike: letters of either case, punctuation around, one space or `_` or `-` between,
+    whole numbers of one value.
 
     What is nothing but signs, and the signs of `C++` or `A-`, stay.
     """
+    if _PLAIN.fullmatch(name):
+        return str(int(name))
     text = unicodedata.normalize("NFKC", name).casefold()
+    text = "".join(sign for sign in text if sign not in INVISIBLE)
     text = _BETWEEN.sub(" ", text.strip(_AROUND))
     return text or name
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from textdistill.core.errors import DataError
 from textdistill.data.columns import Records
+from textdistill.data.file_rows import named as named_columns
 from textdistill.data.file_rows import unique
 from textdistill.data.file_text import first_line
 
@@ -118,7 +119,7 @@ def _header(page: Any, path: Path) -> tuple[tuple[str, ...], int]:
             while named and not named[-1]:
                 named.pop()
             if named:
-                return unique([name or "" for name in named], str(path)), number
+                return unique(named_columns([name or "" for name in named]), str(path)), number
     raise DataError(f"{path}: sheet {page.title!r} is empty")
 
 

@@ -14,6 +14,7 @@ from textdistill.data.contradictions import Contradictions, contradictions
 from textdistill.data.cuts import MIN_GROUPS, Source, Splits
 from textdistill.data.label_names import alike
 from textdistill.data.near import Templates, templates
+from textdistill.data.oddities import odd_labels, odd_texts
 from textdistill.data.scripts import scripts_of
 from textdistill.data.table import TextTable
 
@@ -62,7 +63,7 @@ class Summary:
     space; both texts of a pair), `duplicates` (rows equal to an earlier one), `alike` groups of labels that look alike,
     `few`: classes with fewer training rows than `asked`; `notes` are what was found out in reading. `scripts`: texts by
     the script of most of their letters; `templates`: rows that are equal but for numbers and names; `cut`: what the
-    reader of the texts, who knows best the script `reads`, does not take of them.
+    reader of the texts, who knows best the script `reads`, does not take of them; `odd`: lines about odd texts.
     """
 
     source: str
@@ -81,6 +82,7 @@ class Summary:
     cut: Cut | None = None
     reader: str | None = None
     reads: str | None = None
+    odd: tuple[str, ...] = ()
 
     def lines(self) -> list[str]:
         """The summary as people read it: the facts, then what looks wrong and what mends it."""
@@ -106,6 +108,7 @@ class Summary:
     def warnings(self) -> list[str]:
         """What looks wrong, a line each, with its remedy."""
         lines = [alike_told(group, self.classes) for group in self.alike]
+        lines += odd_labels(self.classes) + list(self.odd)
         if self.contradictions.texts:
             lines.append(self.contradictions.told)
         if self.few:
@@ -169,6 +172,7 @@ def summarise(
         None if reader is None else _cut(list(tables.values()), reader),
         None if reader is None else reader.name,
         None if reader is None else reader.script,
+        tuple(odd_texts(text for table in tables.values() for text in (*table.texts, *(table.pairs or ())))),
     )
 
 

@@ -56,6 +56,11 @@ def set_files(path: Path) -> list[Path]:
 
 def read_bounded(path: Path) -> Records:
     """The columns of a file of at most 256 MiB, unpacked; `DataError` for a larger one and for all of `read_file`'s."""
+    if path.suffix.lower() == ".txt":
+        raise DataError(
+            f"{path}: unknown format for a set: a prompt is running text and cannot be read back; give the set's own "
+            "file, and of a table end its name in .csv or .tsv"
+        )
     if path.is_file():
         size = _size(path)
         if size > MOST_BYTES:
@@ -100,8 +105,9 @@ def _of_tool(folder: Path) -> Iterator[Path]:
 
 
 def _is_table(path: Path) -> bool:
-    # `.json` in a folder is somebody's settings, though a file of that name is read if it is asked for
-    known = format_of(path) is not None and not path.name.startswith(".") and path.suffix.lower() != ".json"
+    # `.json` in a folder is somebody's settings and `.txt` a prompt, though such a file is read if it is asked for
+    known = format_of(path) is not None and not path.name.startswith(".")
+    known = known and path.suffix.lower() not in (".json", ".txt")
     return known and path.is_file()
 
 
