@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from tests import device_check
+from tests.core.cases import OBJECTIVE_CASES
 
 
 def test_an_outer_step_in_float32_is_that_of_float64_to_its_bound() -> None:
@@ -32,8 +33,6 @@ def test_a_check_that_fails_is_told_and_keeps_no_other_back(monkeypatch: pytest.
 
 
 def test_every_objective_stands_with_every_kind_of_input_that_it_takes() -> None:
-    from tests.core.cases import OBJECTIVE_CASES
-
     names = {case for case, _ in device_check.pairs()}
     assert names == OBJECTIVE_CASES.keys()
     assert ("kip of convolved words", "pixels") not in device_check.pairs()

@@ -32,6 +32,7 @@ def recipe_of(*overrides: str, variant: str | None = None) -> Recipe:
     return resolve(tiny.settings(), overrides, variant)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("variant", "more"), [("fixed", ()), ("fresh", ("evaluate.draws=2", "evaluate.rates=[]"))])
 def test_as_many_inner_steps_are_foretold_as_the_evaluation_takes(
     variant: str, more: Sequence[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch

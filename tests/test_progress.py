@@ -63,7 +63,7 @@ def test_a_log_is_told_what_is_done_how_far_it_is_and_the_last_word(
     lines = written.getvalue().splitlines()
     assert lines[0] == "distilling, 0 s"
     assert lines[-1].startswith("distilling 120 of 300, ")
-    assert lines[-1].endswith(" s: loss 0.43")
+    assert lines[-1].endswith(" MiB: loss 0.43")
 
 
 @pytest.mark.parametrize("quiet", [True, False])
