@@ -12,6 +12,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 DEMO_ARGS ?=
 TEST_ARGS ?=
 BENCH_ARGS ?=
+DEVICE_ARGS ?=
 
 # Of a processor with AVX-512, what one without has; of one without, what the oldest that torch runs on has.
 OLDER = $(shell $(BIN)/python -c 'import torch; print("ATEN_CPU_CAPABILITY=avx2 ONEDNN_MAX_CPU_ISA=AVX2 MKL_ENABLE_INSTRUCTIONS=AVX2" if "512" in torch.backends.cpu.get_cpu_capability() else "ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41 MKL_ENABLE_INSTRUCTIONS=SSE4_2")')
@@ -20,7 +21,7 @@ NUMERICAL := $(addprefix tests/,core objectives learners synthetic selection)
 TORCH := $(shell sed -n 's/^\(torch==[^ ]*\).*/\1/p' requirements-lock.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo how-long test test-older lint type bench interop lock clean check-python
+.PHONY: help venv demo how-long test test-older lint type bench device-check interop lock clean check-python
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -69,6 +70,9 @@ type: $(STAMP) ## types alone
 
 bench: $(STAMP) ## time and memory of every method beside a plain way, ten minutes; BENCH_ARGS="--only dc kip --quick"
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks.run $(BENCH_ARGS)
+
+device-check: $(STAMP) ## whether a GPU computes what the CPU does, and how fast, in six minutes; without one, the CPU by itself
+	$(BIN)/python -m tests.device_check $(DEVICE_ARGS)
 
 interop: $(INTEROP_STAMP) ## exports read by lm-eval, DSPy and LangChain, reports by Chromium, in .venv-interop, which this fills
 	OMP_NUM_THREADS=1 HF_HUB_OFFLINE=1 LITELLM_LOCAL_MODEL_COST_MAP=True \

@@ -76,6 +76,7 @@ ELSEWHERE = {
     "prompt": ("in_context/test_prompt.py",),
     "size": ("test_cli.py",),
     "sweep": ("test_sweep.py",),
+    "plan": ("test_plan.py",),
     "setup-offline": ("test_cli.py", "test_setup_offline.py"),
     "demo-iris": ("evaluation/test_iris.py",),
 }

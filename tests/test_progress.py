@@ -59,11 +59,11 @@ def test_a_log_is_told_what_is_done_how_far_it_is_and_the_last_word(
         written.wait_for("distilling, 0 s")
         clock[0] = 61.0
         stage.advance("loss 0.43", steps=120)
-        written.wait_for("120 of 300, 61 s: loss")
+        written.wait_for("120 of 300, 61 s, about 2 min to go, ")
     lines = written.getvalue().splitlines()
     assert lines[0] == "distilling, 0 s"
     assert lines[-1].startswith("distilling 120 of 300, ")
-    assert lines[-1].endswith(" s: loss 0.43")
+    assert lines[-1].endswith(" MiB: loss 0.43")
 
 
 @pytest.mark.parametrize("quiet", [True, False])

@@ -163,7 +163,8 @@ class Problem:
             sides = []
             for inputs, weights in ((self.read[mine], torch.softmax(-nll[mine], 0)), (self.real.inputs[theirs], None)):
                 scores = torch.func.functional_call(self.learner.module, leaves, (inputs, None, None))[-1]
-                each = F.cross_entropy(scores, torch.full((len(inputs),), label), reduction="none")
+                wanted = torch.full((len(inputs),), label, device=inputs.device)
+                each = F.cross_entropy(scores, wanted, reduction="none")
                 loss = each.mean() if weights is None else weights @ each
                 found = torch.autograd.grad(loss, last, create_graph=weights is not None)
                 sides.append(torch.cat([part.flatten() for part in found]))

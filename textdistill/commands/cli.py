@@ -133,9 +133,9 @@ def _all(
 
 
 def _register() -> None:
-    from textdistill.commands import analyse, check, copy, demo, export, icl, look, make, prompt, score, sweep
+    from textdistill.commands import analyse, check, copy, demo, export, icl, look, make, plan, prompt, score, sweep
 
-    for module in (make, sweep, score, export, prompt, icl, analyse, look, check, copy, demo):
+    for module in (make, plan, sweep, score, export, prompt, icl, analyse, look, check, copy, demo):
         module.register(app)
 
 

@@ -12,8 +12,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from textdistill.core import stopping, watch
+from textdistill.core.distill import peak_rss_mib
 from textdistill.runs.trackers import Tracker, numbers
 
+# Steps of which it is told how long the others will take.
+FORETOLD = 2
 # Seconds after which a log is told what is being done, and how often it is told again.
 FIRST_LINE, NEXT_LINE = 5.0, 60.0
 
@@ -144,11 +147,18 @@ class Stage:
         self._reporter.track(self._name, step, values)
 
     def line(self) -> str:
-        """Where things stand, for a log: `distilling 120 of 300, 61 s: loss 0.43`."""
+        """Where things stand, for a log: `distilling 120 of 300, 61 s, about 2 min to go, 420 MiB: loss 0.43`."""
         done = f" {self._done:,}" if self._done else ""
         done += f" of {self._total:,}" if self._done and self._total is not None else ""
-        seconds = f"{time.monotonic() - self._began:.0f} s"
-        return f"{self._name}{done}, {seconds}" + (f": {self._note}" if self._note else "")
+        spent = time.monotonic() - self._began
+        return f"{self._name}{done}, {spent:.0f} s{self._ahead(spent)}" + (f": {self._note}" if self._note else "")
+
+    def _ahead(self, spent: float) -> str:
+        """From the steps so far, how long the others take, and the most memory that was needed."""
+        if self._total is None or self._done < FORETOLD or self._done >= self._total:
+            return ""
+        left = spent / self._done * (self._total - self._done)
+        return f", about {f'{left:.0f} s' if left < 90 else f'{left / 60:.0f} min'} to go, {peak_rss_mib():,.0f} MiB"
 
 
 def _lines(stage: Stage, console: Console, over: threading.Event) -> None:

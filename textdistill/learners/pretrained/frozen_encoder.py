@@ -69,6 +69,12 @@ class Encoder:
         """SHA-256 (hex) of every file that the features depend on."""
         return fingerprint(self.folder)
 
+    @property
+    def store(self) -> FeatureStore:
+        """Where its vectors are kept."""
+        settings = json.dumps([FORMAT, self.fingerprint, self.pool])
+        return FeatureStore(self.cache / hashlib.sha256(settings.encode()).hexdigest())
+
     @torch.no_grad()
     def features(
         self, texts: Sequence[str], pairs: Sequence[str] | None = None, progress: Told | None = None
@@ -84,8 +90,7 @@ class Encoder:
         first: dict[bytes, int] = {}  # of equal texts the first is encoded
         for row, key in enumerate(keys):
             first.setdefault(key, row)
-        settings = json.dumps([FORMAT, self.fingerprint, self.pool])
-        store = FeatureStore(self.cache / hashlib.sha256(settings.encode()).hexdigest())
+        store = self.store
         places, known = store.get(list(first))
         missing = agreed([row for key, row in first.items() if key not in places])
         own = every_nth(missing)

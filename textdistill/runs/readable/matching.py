@@ -28,6 +28,8 @@ FEATURES_AT_ONCE = 64
 class Matching:
     """Gradient matching of a generator with the training rows of a task, as the learner reads them."""
 
+    data: type[GeneratorData] = GeneratorData  # what the samples of a step come from
+
     def __init__(self, recipe: Recipe, settings: TextLevel, task: TextTask, learner: Learner, streams: Streams):
         self.recipe, self.settings, self.task, self.learner = recipe, settings, task, learner
         self.streams = streams.child("matching")
@@ -38,7 +40,7 @@ class Matching:
         reader = self.task.reader
         assert reader is not None
         penalty = self.settings.pool.penalty
-        synthetic = GeneratorData(
+        synthetic = self.data(
             generator,
             reader.read,
             self.streams.child("samples"),
