@@ -78,7 +78,7 @@ def carry_out(
     if how.json:
         sys.stdout.write(jsonlib.dumps(result.as_dict(), indent=1, ensure_ascii=False) + "\n")
         return
-    from textdistill.commands.tables import screen
+    from textdistill.commands.screen import screen
 
     console = screen()
     console.print(f"{result.title} ({result.unit})", style="italic", markup=False, soft_wrap=True)

@@ -40,7 +40,8 @@ def demo_iris(
     if json:
         typer.echo(jsonlib.dumps(shown.as_dict(), indent=1))
         return
-    from textdistill.commands.tables import iris, screen
+    from textdistill.commands.screen import screen
+    from textdistill.commands.tables import iris
 
     console = screen()
     for table in iris(shown):

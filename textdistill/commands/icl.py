@@ -255,7 +255,7 @@ def _cpu_seconds() -> float:
 def _show(figures: dict[str, Any]) -> None:
     from rich.table import Table
 
-    from textdistill.commands.tables import screen
+    from textdistill.commands.screen import screen
 
     asked, how = figures["data"]["asked"], figures["prompting"]
     title = f"{figures['model']['name']}, {asked} {figures['data']['split']} rows: accuracy and macro F1 in percent"

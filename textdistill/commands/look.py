@@ -64,7 +64,8 @@ def ls(
         raise UserError(
             f"ls {name}: add --parts to see a kind of part, or one; a recipe is shown by `textdistill show`"
         )
-    from textdistill.commands.tables import screen, works
+    from textdistill.commands.screen import screen
+    from textdistill.commands.tables import works
     from textdistill.recipe.catalogue import overview, settings_tables
     from textdistill.recipe.show import recipes_table
     from textdistill.recipe.works_with import table

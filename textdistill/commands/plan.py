@@ -122,7 +122,7 @@ def time_of(seconds: float) -> str:
 def _show(found: Forecast, fit: Fit | None, precision: str) -> None:
     from rich.table import Table
 
-    from textdistill.commands.tables import screen
+    from textdistill.commands.screen import screen
     from textdistill.runs.plan.accelerators import ACCELERATORS, SHARE
 
     console = screen()

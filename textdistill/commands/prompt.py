@@ -231,7 +231,7 @@ def _figures(
 def _show(figures: Mapping[str, Any], found: FoundPrompt) -> None:
     from rich.table import Table
 
-    from textdistill.commands.tables import screen
+    from textdistill.commands.screen import screen
 
     console = screen()
     console.print(found.wording.prefix(found.shots).rstrip(), markup=False, soft_wrap=True)

@@ -111,7 +111,7 @@ def decode(
     """See DECODE_HELP."""
     one_of("--metric", metric, ("cosine", "euclidean"))
     from textdistill import api
-    from textdistill.commands.tables import screen
+    from textdistill.commands.screen import screen
     from textdistill.reports.decoded_text import show
 
     decoded = api.decode(folder, k=k, metric=metric, data_dir=data_dir)  # type: ignore[arg-type]

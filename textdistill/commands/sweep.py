@@ -133,7 +133,7 @@ def _list(trials: Sequence[Trial], states: dict[str, Any], json: bool) -> None:
         told = [{"name": one.name, "state": states[one.name], "command": ["textdistill", *one.words]} for one in trials]
         sys.stdout.write(jsonlib.dumps(told, indent=1) + "\n")
         return
-    from textdistill.commands.tables import screen
+    from textdistill.commands.screen import screen
 
     console = screen()
     for trial in trials:
@@ -146,7 +146,7 @@ def _show(found: Outcome) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from textdistill.commands.tables import screen
+    from textdistill.commands.screen import screen
 
     console = screen()
     table = Table(title="Test accuracy in percent, ± standard deviation over seeds", title_justify="left")

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from textdistill.commands.screen import screen
 from textdistill.core.file_names import METRICS
 
 if TYPE_CHECKING:
@@ -27,14 +27,6 @@ ROWS = {
     "distilled_ordinary": "distilled, ordinary optimiser",
     "full": "full data",
 }
-
-
-def screen() -> Console:
-    """Standard output; as wide as needed where it is no terminal, so that nothing is cut off in a file."""
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=140)
-    return console
 
 
 def _cells(score: Mapping[str, Any]) -> tuple[str, str, str]:

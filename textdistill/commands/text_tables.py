@@ -10,7 +10,7 @@ import numpy as np
 from rich.table import Table
 from rich.text import Text
 
-from textdistill.commands.tables import screen
+from textdistill.commands.screen import screen
 
 if TYPE_CHECKING:
     from rich.console import Console

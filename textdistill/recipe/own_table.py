@@ -27,7 +27,10 @@ WRITTEN: dict[str, Any] = {
     "learner": {"name": "pretrained", "model": "minilm", "train": "head"},
     "objective": {"name": "gradient_matching", "distance": "whole", "layers": ["last"], "batch": 200},
     "starts": {"name": "on_real", "matches": 10, "steps": 20, "lr": 0.01},
-    "outer": {"steps": 250, "optimizer": "adamw", "lr": 1.0e-5, "schedule": "constant", "clip": 1.0},
+    "outer": {
+        **{"steps": 250, "optimizer": "adamw", "lr": 1.0e-5, "schedule": "constant", "clip": 1.0},
+        "betas": [0.9, 0.999],
+    },
 }
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from textdistill.learners.pretrained.packaged_encoder import packaged_folder
 
 PACKAGED = "minilm"
 ENCODER = Kind("encoder", PACKAGED)
+_KNOWN: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
 LONGEST = 512  # tokens, where neither the tokenizer nor the model says less
 
 
@@ -25,35 +28,49 @@ def model_folder(name: str) -> Path:
     return packaged_folder() if name == PACKAGED else ENCODER.folder(name)
 
 
+def load_tokenizer(name: str, folder: Path) -> Any:
+    """The tokenizer, which pads behind a text, so that a token's position does not depend on the texts beside it.
+
+    Errors: `UserError` where the files are no such model's.
+    """
+    with quiet() as transformers, _as_mistakes(name, folder):
+        tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **_KNOWN)
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    tokenizer.padding_side = "right"
+    return tokenizer
+
+
 def load_model(name: str, folder: Path, *, eager: bool = False, dropout: float | None = None) -> tuple[Any, Any]:
-    """The tokenizer, which pads behind a text, and the network without its head, in evaluation mode and float32.
+    """The tokenizer (`load_tokenizer`), and the network without its head, in evaluation mode and float32.
 
     With `eager` its attention is made of plain products, which differentiate twice; `dropout` is the rate of all its
     dropout layers (as the model's configuration has them when `None`). Errors: `UserError` where the files are no such
     model.
     """
-    with quiet() as transformers:
-        try:
-            known: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
-            tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **known)
-            config = transformers.AutoConfig.from_pretrained(folder, **known)
-            _set(config, dropout)
-            options = {"attn_implementation": "eager"} if eager else {}
-            model = transformers.AutoModel.from_pretrained(
-                folder, config=config, use_safetensors=True, dtype=torch.float32, **options, **known
-            )
-        except Exception as error:  # whatever the library meets in these files, the user can only give others
-            reason = " ".join(str(error).split())[:200] or type(error).__name__
-            raise UserError(
-                f"encoder {name!r}: {folder} cannot be read as an encoder: {reason}\n"
-                "It needs config.json, a tokenizer and safetensors, and no code of its own."
-            ) from None
+    tokenizer = load_tokenizer(name, folder)
+    with quiet() as transformers, _as_mistakes(name, folder):
+        config = transformers.AutoConfig.from_pretrained(folder, **_KNOWN)
+        _set(config, dropout)
+        options = {"attn_implementation": "eager"} if eager else {}
+        model = transformers.AutoModel.from_pretrained(
+            folder, config=config, use_safetensors=True, dtype=torch.float32, **options, **_KNOWN
+        )
     if getattr(model.config, "is_encoder_decoder", False):
         model = model.get_encoder()
-    if tokenizer.pad_token is None:
-        tokenizer.pad_token = tokenizer.eos_token
-    tokenizer.padding_side = "right"  # so that a token's position does not depend on the texts beside it
     return tokenizer, model.eval()
+
+
+@contextmanager
+def _as_mistakes(name: str, folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:  # whatever the library meets in these files, the user can only give others
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise UserError(
+            f"encoder {name!r}: {folder} cannot be read as an encoder: {reason}\n"
+            "It needs config.json, a tokenizer and safetensors, and no code of its own."
+        ) from None
 
 
 def _set(config: Any, dropout: float | None) -> None:

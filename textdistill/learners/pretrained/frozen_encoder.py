@@ -23,7 +23,7 @@ from textdistill.core.errors import UserError
 from textdistill.core.processes import agreed, every_nth, lists_of_processes
 from textdistill.core.watch import Told, counting
 from textdistill.learners.pooling import pooled
-from textdistill.learners.pretrained.encoder_files import PACKAGED, load_model, longest_of, model_folder
+from textdistill.learners.pretrained.encoder_files import PACKAGED, load_model, load_tokenizer, longest_of, model_folder
 from textdistill.learners.pretrained.feature_store import FeatureStore, key_of
 from textdistill.learners.pretrained.hub_models import fingerprint
 from textdistill.learners.pretrained.packed_tokens import can_pack, packed_vectors, prepare
@@ -129,7 +129,7 @@ class Encoder:
         self, texts: list[str], pairs: list[str] | None, done: Callable[[list[int]], None]
     ) -> Float[Tensor, "n f"]:
         """One unit vector for each text; `done` is told which rows are there, batch by batch."""
-        tokenizer, model = self._loaded
+        tokenizer, model = self.tokenizer, self._model
         read = tokenizer(texts, pairs, truncation=True, max_length=self.longest, return_attention_mask=False)
         columns = {name: [np.array(row, np.int32) for row in rows] for name, rows in read.items()}
         out = torch.zeros(len(texts), model.config.hidden_size)
@@ -144,10 +144,10 @@ class Encoder:
         ids, segments = batch["input_ids"], batch.get("token_type_ids")
         times = -(-FEWEST // sum(map(len, ids)))
         repeated = None if segments is None else segments * times
-        return packed_vectors(self._loaded[1], ids * times, repeated, self.pool)[: len(ids)]
+        return packed_vectors(self._model, ids * times, repeated, self.pool)[: len(ids)]
 
     def _padded(self, batch: dict[str, list[np.ndarray]]) -> Tensor:
-        tokenizer, model = self._loaded
+        tokenizer, model = self.tokenizer, self._model
         rows = {name: [row.tolist() for row in values] for name, values in batch.items()}
         tokens = tokenizer.pad(rows, padding=True, return_attention_mask=True, return_tensors="pt").to(self.device)
         return pooled(model(**tokens).last_hidden_state.float(), tokens["attention_mask"].bool(), self.pool)
@@ -157,7 +157,7 @@ class Encoder:
 
         English prose has some 1.3 by an English tokenizer; a language that it never saw falls into letters.
         """
-        tokenizer = self._loaded[0]
+        tokenizer = self.tokenizer
         read = tokenizer(list(texts), add_special_tokens=False, truncation=True, max_length=self.longest)["input_ids"]
         words = sum(len(text.split()) for text in texts)
         unknown = sum(ids.count(tokenizer.unk_token_id) for ids in read)
@@ -167,7 +167,7 @@ class Encoder:
     def token_counts(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> list[int]:
         """How many tokens each text (or pair of texts) is read as, special ones included, before anything is cut."""
         given = [list(texts)] if pairs is None else [list(texts), list(pairs)]
-        return [len(ids) for ids in self._loaded[0](*given, truncation=False, verbose=False)["input_ids"]]
+        return [len(ids) for ids in self.tokenizer(*given, truncation=False, verbose=False)["input_ids"]]
 
     @cached_property
     def longest(self) -> int:
@@ -177,14 +177,19 @@ class Encoder:
     @cached_property
     def _packs(self) -> bool:
         # measured on CPUs alone: what many small calls of the attention cost elsewhere is not known
-        return self.device.type == "cpu" and can_pack(self._loaded[1])
+        return self.device.type == "cpu" and can_pack(self._model)
 
     @cached_property
-    def _loaded(self) -> tuple[Any, Any]:
-        tokenizer, model = load_model(self.name, self.folder)
+    def tokenizer(self) -> Any:
+        """The tokenizer alone, for those who only count."""
+        return load_tokenizer(self.name, self.folder)
+
+    @cached_property
+    def _model(self) -> Any:
+        model = load_model(self.name, self.folder)[1]
         if self.device.type == "cpu" and can_pack(model):
             prepare(model)
-        return tokenizer, model.requires_grad_(False).to(self.device)
+        return model.requires_grad_(False).to(self.device)
 
 
 class _Count:

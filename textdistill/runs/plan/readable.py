@@ -107,14 +107,14 @@ _HELD: list[Any] = []  # what a run holds at the same time, for the most memory 
 
 def _hold(encoder: Encoder, train: TextTable, copies: int) -> None:
     """Further copies of the model, as the stages of a run have their own; the tokens of a part of the rows."""
-    _HELD.extend(Encoder(encoder.name)._loaded for _ in range(copies - 1))
+    _HELD.extend(Encoder(encoder.name)._model for _ in range(copies - 1))
     texts, letters = list[str](), 0
     for text in train.texts:
         letters += len(text)
         texts.append(text)
         if letters > PART:
             break
-    encoder._loaded[0](texts, truncation=True, max_length=encoder.longest)
+    encoder.tokenizer(texts, truncation=True, max_length=encoder.longest)
 
 
 def _encoded(encoder: Encoder, texts: list[str], pairs: list[str] | None) -> Tensor:
