@@ -53,10 +53,10 @@ how-long:
 	else echo "The first demo takes about six minutes in all on two cores: two and a half to install, the rest to distil and judge."; fi
 
 test: $(STAMP) ## all tests; TEST_ARGS="-k decode"
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 $(TEST_ARGS)
+	TEXTDISTILL_CHECKED=0 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 $(TEST_ARGS)
 
-# What takes long there starts processes and kills them: no matter of the instruction set.
-test-older: $(STAMP) ## the numerical tests, as a processor with fewer instructions than this one would run them
+# Types and shapes of all arguments are checked here alone (tests/conftest.py). What takes long there starts processes and kills them: no matter of the instruction set.
+test-older: $(STAMP) ## the numerical tests with types and shapes checked, as a processor with fewer instructions runs them
 	@echo "As an older processor: $(OLDER)"
 	$(OLDER) OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not slow and not bench and not interop" $(NUMERICAL) $(TEST_ARGS)
 

@@ -1,5 +1,7 @@
 """Under pytest, annotations are checked as they run: types by beartype, shapes by jaxtyping; figures are any machine's.
 
+That takes a tenth of the time. `make test` leaves it to `make test-older`, which runs the numerical tests once more.
+
 `precision: auto` means float32 here and in what tests start: figures must not follow from the processor's instructions.
 """
 
@@ -17,7 +19,8 @@ CHECKED = (
     *(f"textdistill.{room}" for room in ("core", "data", "objectives", "synthetic", "learners", "selection")),
 )
 
-install_import_hook(CHECKED, "beartype.beartype")
+if os.environ.get("TEXTDISTILL_CHECKED", "1") != "0":
+    install_import_hook(CHECKED, "beartype.beartype")
 
 os.environ["TEXTDISTILL_PRECISION"] = "float32"
 
