@@ -26,8 +26,11 @@ class _Bounded(yaml.SafeLoader):
         self._depth += 1
         if self._depth > MOST_DEPTH:
             raise yaml.YAMLError(f"nested more than {MOST_DEPTH} deep")
+        alias = self.check_event(yaml.AliasEvent)
         node = super().compose_node(parent, index)
         self._depth -= 1
+        if alias and id(node) not in self._stand_for:  # it is not composed yet, as the alias stands within it
+            raise yaml.YAMLError("a value that holds itself")
         count = self._stand_for.get(id(node)) or self._count(node)
         if count > MOST_VALUES:
             raise yaml.YAMLError(f"more than {MOST_VALUES:,} values")
@@ -37,7 +40,7 @@ class _Bounded(yaml.SafeLoader):
         """The values below a node whose members are composed, and counted, already."""
         inside = node.value if isinstance(node, yaml.CollectionNode) else ()
         members = [one for pair in inside for one in (pair if isinstance(pair, tuple) else (pair,))]
-        count = 1 + sum(self._stand_for.get(id(one), MOST_VALUES) for one in members)  # itself inside itself: too many
+        count = 1 + sum(self._stand_for[id(one)] for one in members)
         self._stand_for[id(node)] = count
         return count
 

@@ -199,7 +199,7 @@ class FullData:
         file, nets = self._file(), self.bench.settings.full_nets
         try:
             kept: Scores = [] if file is None else json.loads(file.read_text())["scores"]
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return None  # none, or a damaged entry, which is made anew
         return kept if len(kept) == nets else None
 
