@@ -8,6 +8,8 @@ STAMP := $(VENV)/.installed
 LOG := $(VENV)/install.log
 INTEROP := .venv-interop
 INTEROP_STAMP := $(INTEROP)/.installed
+AUDIT := .venv-audit
+AUDIT_STAMP := $(AUDIT)/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 DEMO_ARGS ?=
 TEST_ARGS ?=
@@ -21,7 +23,7 @@ NUMERICAL := $(addprefix tests/,core objectives learners synthetic selection)
 TORCH := $(shell sed -n 's/^\(torch==[^ ]*\).*/\1/p' requirements-lock.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo how-long test test-older lint type bench device-check interop lock clean check-python
+.PHONY: help venv demo how-long test test-older lint type bench device-check interop audit lock clean check-python
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -89,6 +91,18 @@ $(INTEROP_STAMP): $(STAMP)
 		$(INTEROP)/bin/python -m pip --disable-pip-version-check install -e ".[interop]"
 	@touch $(INTEROP_STAMP)
 
+audit: $(AUDIT_STAMP) ## licences of what is installed, and known vulnerabilities where an advisory service can be reached
+	$(BIN)/python -m tests.licences
+	@mkdir -p build && rm -f build/audit.json
+	@$(AUDIT)/bin/pip-audit -r requirements-lock.txt --no-deps --disable-pip --progress-spinner off --timeout 10 \
+		--format json --output build/audit.json >$(AUDIT)/audit.log 2>&1 || true
+	@$(BIN)/python -m tests.audit build/audit.json
+
+$(AUDIT_STAMP): $(STAMP)
+	@$(BIN)/python -m venv $(AUDIT)
+	@.ci/quietly $(AUDIT)/install.log "pip-audit" $(AUDIT)/bin/python -m pip --disable-pip-version-check install "pip-audit>=2.9,<3"
+	@touch $(AUDIT_STAMP)
+
 lock: check-python ## resolve pyproject.toml afresh and rewrite requirements-lock.txt
 	rm -rf build/lock && $(PYTHON) -m venv build/lock
 	build/lock/bin/python -m pip install "$(TORCH)"
@@ -97,6 +111,6 @@ lock: check-python ## resolve pyproject.toml afresh and rewrite requirements-loc
 	  build/lock/bin/python -m pip freeze --all --exclude pip --exclude-editable | sed 's/+cpu$$//'; } > build/lock.txt
 	mv build/lock.txt requirements-lock.txt && rm -rf build/lock
 
-clean: ## remove both environments, caches and builds; runs/ stays
-	rm -rf $(VENV) $(INTEROP) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+clean: ## remove the environments, caches and builds; runs/ stays
+	rm -rf $(VENV) $(INTEROP) $(AUDIT) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

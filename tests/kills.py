@@ -60,8 +60,11 @@ def settings_of(kind: str) -> dict[str, Any]:
             kernel = {"name": "kip", "kernel": {"name": "ntk", "depth": 1}}
             return words | {"synthetic": made, "objective": kernel, "learner": {"name": "mlp", "hidden": [16]}}
         case "dilm":
-            texts["choose"] |= {"methods": ["random_real", "vanilla_lm", "ours"]}
-            texts["language_model"] |= {"steps": 12, "validate_every": 6, "checkpoint_every": 4}
+            # enough steps of the language model that its sentences end: those that do not are drawn again and again
+            texts["choose"] |= {"methods": ["random_real", "ours"], "pool": 6}
+            texts["language_model"] |= {"steps": 60, "validate_every": 30, "checkpoint_every": 20}
+            texts["sampling"] |= {"length": 24}
+            texts["outer"] |= {"steps": 3}
             return texts
     own = {"data", "representation", "title", "paper"}
     texts["choose"] = {key: value for key, value in texts["choose"].items() if key not in ("over", "pool")}

@@ -146,7 +146,7 @@ def _read(ledger: Path, identity: str) -> dict[int, Try]:
             for tried in stored["tries"]
         ]
         same = stored["identity"] == identity
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise ArtifactError(f"{ledger}: not readable ({error}); choose another --out, or delete it") from None
     if not same:
         raise ArtifactError(f"{ledger}: of a search with other settings or another seed; choose another --out")

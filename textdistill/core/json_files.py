@@ -74,6 +74,8 @@ def parse(text: str, source: str, remedy: str, kind: type[T]) -> T:
         raise ArtifactError(f"{source}: not JSON at line {error.lineno}, {error.msg.lower()}; {remedy}") from None
     except RecursionError:
         raise ArtifactError(f"{source}: nested too deeply to be a run's file; {remedy}") from None
+    except ValueError as error:  # a number of thousands of digits
+        raise ArtifactError(f"{source}: not JSON ({str(error)[:80]}); {remedy}") from None
     return checked(values, source, remedy, kind)
 
 

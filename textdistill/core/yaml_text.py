@@ -32,7 +32,7 @@ def parse_yaml(text: str) -> Any:
 
 def _check(text: str) -> None:
     """Refuse depth, and numbers of values that stand in the text or that its aliases stand for."""
-    stand_for: dict[str | None, int] = {}  # by anchor; one that is not finished, within itself, stands for too many
+    stand_for: dict[str | None, int] = {}  # by anchor
     open_nodes: list[tuple[str | None, int]] = []  # each one's anchor and the values so far
 
     def add(anchor: str | None, values: int) -> None:
@@ -52,6 +52,8 @@ def _check(text: str) -> None:
         elif isinstance(event, yaml.CollectionEndEvent):
             add(*open_nodes.pop())
         elif isinstance(event, yaml.AliasEvent):
-            add(None, stand_for.get(event.anchor, MOST_VALUES + 1))
+            if any(anchor == event.anchor for anchor, _ in open_nodes):
+                raise yaml.YAMLError("a value that holds itself")
+            add(None, stand_for.get(event.anchor, 1))  # of one that nothing defines the loader will tell
         elif isinstance(event, yaml.ScalarEvent):
             add(event.anchor, 1)

@@ -144,9 +144,12 @@ def _read_parquet(path: Path) -> Records:
 
     def read(name: str) -> list[Any]:
         try:
-            return list(pq.read_table(path, columns=[name], partitioning=None).column(0).to_pylist())
+            values = list(pq.read_table(path, columns=[name], partitioning=None).column(0).to_pylist())
         except (pa.ArrowException, OSError, ValueError, IndexError) as error:
             raise DataError(f"{path}: column {name!r} cannot be read: {first_line(error)}") from None
+        if len(values) != count:  # what a flipped bit leaves
+            raise DataError(f"{path}: column {name!r} has {len(values):,} values, the table {count:,} rows; damaged")
+        return values
 
     return Records(str(path), names, read, "row", range(1, count + 1), classes)
 

@@ -202,7 +202,7 @@ class FullData:
         file, nets = self._file(), self.bench.settings.full_nets
         try:
             kept: Scores = [] if file is None else json.loads(file.read_text())["scores"]
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             kept = []  # none, or a damaged entry, which is made anew
         found: Scores | None = agreed(kept if len(kept) == nets else None)
         return found

@@ -28,6 +28,7 @@ FAULTS = (
     LookupError,
     AttributeError,
     RecursionError,
+    NameError,  # of 1e999, which is written into code as inf
 )
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from textdistill.core.json_files import facts_in
 from textdistill.recipe.cite import PARTS, cite, keys_for
 from textdistill.recipe.read import Recipe
 from textdistill.recipe.show import settings_of
@@ -51,8 +51,7 @@ def _parts_in(kind: str, part: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _encoders(folder: Path | None) -> Iterator[tuple[str, str]]:
-    analysis = None if folder is None else folder / "analysis" / "transfer.json"
-    if analysis is not None and analysis.is_file():
-        name = json.loads(analysis.read_text(encoding="utf-8")).get("settings", {}).get("encoder")
-        if name:
-            yield "encoder", str(name)
+    settings = {} if folder is None else facts_in(folder / "analysis", "transfer.json").get("settings")
+    name = settings.get("encoder") if isinstance(settings, dict) else None
+    if name:
+        yield "encoder", str(name)

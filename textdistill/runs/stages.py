@@ -54,6 +54,6 @@ class Stage:
         """The note; nothing where there is none, or none with a record."""
         try:
             note = json.loads(self.note.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return {}
         return note if isinstance(note, dict) and isinstance(note.get(self.holds), dict) else {}

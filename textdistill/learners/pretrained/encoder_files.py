@@ -103,6 +103,6 @@ def read_json(path: Path) -> dict[str, Any]:
     """The mapping in a file; an empty one where there is no such file, or something else in it."""
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return values if isinstance(values, dict) else {}

@@ -156,6 +156,6 @@ def _sound(entry: Path) -> bool:
     """Whether every file of an entry is as it was written."""
     try:
         digests = json.loads((entry / _MANIFEST).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return False
     return isinstance(digests, dict) and all(file_digest(entry / name) == told for name, told in digests.items())

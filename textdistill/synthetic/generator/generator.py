@@ -112,7 +112,7 @@ class Generator:
             with safe_open(folder / WEIGHTS, framework="pt") as file:
                 beside = (file.metadata() or {}).get("beside")
                 weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        except (SafetensorError, OSError, ValueError) as error:
+        except (SafetensorError, OSError, ValueError, RecursionError) as error:
             raise ArtifactError(f"{folder}: not a readable generator ({error}); train it again") from None
         if about.pop("format", None) != FORMAT or beside != _digest(contents):
             raise ArtifactError(f"{folder}: files of different generators or of another version; train it again")

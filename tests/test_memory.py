@@ -1,0 +1,15 @@
+"""The memory of a long run is flat: what a step makes goes with it. The long form: python -m tests.benchmarks.memory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.benchmarks import memory
+
+
+@pytest.mark.parametrize("kind", ["TDD, a pool", "label distillation", "DM", "KIP"])
+def test_after_sixty_steps_there_are_as_many_tensors_as_after_thirty(kind: str, tmp_path: Path) -> None:
+    early, late = memory.looks(kind, 61, (29, 59).__contains__, tmp_path)
+    assert (late.tensors, late.tensor_bytes) == (early.tensors, early.tensor_bytes)
