@@ -25,17 +25,17 @@ WORDS = ("data.name=rotten_tomatoes", "evaluate.nets=3", "evaluate.full_nets=1",
 # Digits that come in a package, and short training: the rest is as the recipe has it.
 DIGITS = ("evaluate.nets=2", "evaluate.full.epochs=2", "evaluate.draws=1")
 CASES: dict[str, tuple[str, ...]] = {
-    "TDD, IMDB": (*("quickstart", "outer.steps=40", "evaluate.nets=3", "evaluate.draws=2", "evaluate.full.epochs=2"),),
+    "TDD, IMDB": (*("quickstart", "outer.steps=20", "evaluate.nets=2", "evaluate.draws=1", "evaluate.full.epochs=2"),),
     "TDD fresh, phrases": (
         *("text/sucholutsky2021_tdd_trec6_m6", "--variant", "fresh", *WORDS, "outer.steps=60"),
-        *("synthetic.samples=6", "evaluate.draws=2", "evaluate.traditional=false"),
+        *("evaluate.draws=2", "evaluate.traditional=false"),
     ),
     "DC, words": ("text/textdistill_dc_trec6_60", *WORDS, "outer.steps=60", "train.epochs=60"),
     "DM, words": ("text/textdistill_dm_trec6_60", *WORDS, "outer.steps=200", "train.epochs=60"),
     "DM, digits": ("image/zhao2023_dm_mnist_1", *DIGITS, "outer.steps=15", "train.epochs=60"),
     "KIP, digits": ("image/nguyen2021_kip_mnist_10", *DIGITS, "outer.steps=10", "train.epochs=60"),
     "labels, digits": (
-        *("image/bohdal2020_ld_mnist_10", *DIGITS, "outer.steps=200", "outer.validate_every=50"),
+        *("image/bohdal2020_ld_mnist_10", *DIGITS, "outer.steps=60", "outer.validate_every=30"),
         *("evaluate.label_steps=200", "evaluate.baselines=[random_real,k_centers]"),
     ),
     "DD, digits": ("image/wang2018_dd_mnist_m10", *DIGITS, "outer.steps=60"),

@@ -45,6 +45,9 @@ def sweep(
     ] = None,
     retry: Annotated[bool, typer.Option("--retry", help="Try what failed again, from its last checkpoint.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List the trials and where they stand.")] = False,
+    cost: Annotated[
+        bool, typer.Option("--cost", help="With --dry-run: what the trials to come will take, by a few steps of each.")
+    ] = False,
     engine: Annotated[
         str, typer.Option("--engine", help="joblib (this machine) or slurm (extra: cluster).")
     ] = "joblib",
@@ -76,11 +79,13 @@ def sweep(
         variant=variant, data_dir=data_folder(data_dir), options=("--device", device) if device else (),
     )  # fmt: skip
     states = {trial.name: trial.state() for trial in trials}
-    if dry_run:
-        _list(trials, states, json)
-        return
     wanted = ("new", "interrupted", "failed") if retry else ("new", "interrupted")
     pending = [trial for trial in trials if states[trial.name] in wanted]
+    if cost and not dry_run:
+        raise UserError("--cost: goes with --dry-run")
+    if dry_run:
+        _list(trials, states, _costs(pending, data_folder(data_dir), device) if cost else {}, json)
+        return
     context.ensure_object(dict).update(again=f"the same command goes on with what is in {out}")
     _carry_out(pending, len(trials), out, engine, jobs, options, device)
     found = outcome(trials, out)
@@ -128,18 +133,47 @@ def _carry_out(
             on_this_machine(pending, jobs, tell, device)
 
 
-def _list(trials: Sequence[Trial], states: dict[str, Any], json: bool) -> None:
+def _costs(pending: Sequence[Trial], data_dir: str | None, device: str | None) -> dict[str, float]:
+    """The seconds that each trial to come will take alone on this machine, by its name; one of a group is tried."""
+    from textdistill.recipe.read import load_recipe
+    from textdistill.runs.plan.forecast import forecast
+    from textdistill.runs.plan.probe import measure
+    from textdistill.runs.progress import Reporter
+    from textdistill.runs.sweep.trials import by_group
+
+    costs: dict[str, float] = {}
+    groups = by_group(pending)
+    with Reporter().stage("a few steps of each", len(groups)) as bar:
+        for group, trials in groups.items():
+            first = trials[0]
+            recipe = load_recipe(first.recipe, first.overrides, first.variant, data_dir)
+            seconds = forecast(recipe, measure(recipe, device)).seconds
+            costs |= dict.fromkeys((trial.name for trial in trials), seconds)
+            bar.advance(group)
+    return costs
+
+
+def _list(trials: Sequence[Trial], states: dict[str, Any], costs: dict[str, float], json: bool) -> None:
     if json:
-        told = [{"name": one.name, "state": states[one.name], "command": ["textdistill", *one.words]} for one in trials]
+        told = [
+            {
+                **{"name": trial.name, "state": states[trial.name], "command": ["textdistill", *trial.words]},
+                **({"seconds": round(costs[trial.name], 1)} if trial.name in costs else {}),
+            }
+            for trial in trials
+        ]
         sys.stdout.write(jsonlib.dumps(told, indent=1) + "\n")
         return
+    from textdistill.commands.plan import time_of
     from textdistill.commands.screen import screen
 
     console = screen()
     for trial in trials:
-        console.print(f"{states[trial.name]:<12} {trial.name}", markup=False, soft_wrap=True)
+        cost = f"  {time_of(costs[trial.name])}" if trial.name in costs else ""
+        console.print(f"{states[trial.name]:<12} {trial.name}{cost}", markup=False, soft_wrap=True)
     counts = ", ".join(f"{list(states.values()).count(state)} {state}" for state in dict.fromkeys(states.values()))
-    console.print(f"{len(trials)} trials: {counts}; what one costs: textdistill plan", markup=False, soft_wrap=True)
+    total = f"; one after the other {time_of(sum(costs.values()))}" if costs else "; --cost says what they take"
+    console.print(f"{len(trials)} trials: {counts}{total}", markup=False, soft_wrap=True)
 
 
 def _show(found: Outcome) -> None:
