@@ -1,4 +1,4 @@
-"""The memory of a long run is flat: what a step makes goes with it. The long form: python -m tests.benchmarks.memory."""
+"""The memory of a long run is flat: what a step makes goes with it. `tests.benchmarks.memory` is the long form."""
 
 from __future__ import annotations
 
