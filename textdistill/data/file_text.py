@@ -10,6 +10,7 @@ from pathlib import Path
 from textdistill.core.errors import DataError
 
 MAX_LINE = 64 * 2**20  # bytes; a longer line is a broken or a hostile file
+MOST_PACKED, BOMB = 256 * 2**20, 100  # bytes from which a file may not unpack to more than so many times its size
 MAX_DOCUMENT = 2**30  # bytes of one JSON document, which may be a single line
 # The longer mark of UTF-32 begins with that of UTF-16.
 _MARKS = (
@@ -63,11 +64,17 @@ def first_line(error: BaseException) -> str:
 
 def _read_bytes(path: Path, document: bool) -> bytes:
     parts: list[bytes] = []
+    total = 0
     line, run, most = 1, 0, MAX_DOCUMENT if document else MAX_LINE
     try:
         with gzip.open(path) if path.name.lower().endswith(".gz") else path.open("rb") as file:
             while part := file.read(2**20):
                 parts.append(part)
+                total += len(part)
+                if total > MOST_PACKED and total > BOMB * path.stat().st_size:
+                    raise DataError(
+                        f"{path}: {total >> 20} MiB and more out of {path.stat().st_size:,} bytes; no table"
+                    )
                 last = -1 if document else max(part.rfind(b"\n"), part.rfind(b"\r"))
                 run = run + len(part) if last < 0 else len(part) - last - 1
                 line += part.count(b"\n")

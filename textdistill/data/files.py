@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from textdistill.core.errors import DataError
@@ -18,6 +19,8 @@ from textdistill.data.file_text import first_line, read_text
 from textdistill.data.settings import FORMATS
 from textdistill.data.spreadsheet import read_spreadsheet
 
+MOST_UNPACKED = 8 << 30  # bytes of one column
+MOST_ROWS = 100_000_000
 _SUFFIXES = {
     ".csv": "csv",
     ".tsv": "tsv",
@@ -138,20 +141,43 @@ def _read_parquet(path: Path) -> Records:
         file = pq.ParquetFile(path)
         names = unique(file.schema_arrow.names, str(path))
         count = file.metadata.num_rows
+        if count > MOST_ROWS:
+            raise DataError(f"{path}: {count:,} rows; at most {MOST_ROWS:,} are read")
         classes = _class_names(file.schema_arrow.metadata or {})
     except (pa.ArrowException, OSError, ValueError) as error:
         raise DataError(f"{path}: not a readable Parquet file: {first_line(error)}") from None
 
     def read(name: str) -> list[Any]:
         try:
-            values = list(pq.read_table(path, columns=[name], partitioning=None).column(0).to_pylist())
+            column = _bounded_column(path, file.schema_arrow, name)
+            values = [] if column is None else list(column.to_pylist())
         except (pa.ArrowException, OSError, ValueError, IndexError) as error:
             raise DataError(f"{path}: column {name!r} cannot be read: {first_line(error)}") from None
+        if column is None:
+            raise DataError(
+                f"{path}: column {name!r} unpacks to more than {MOST_UNPACKED >> 30} GiB; no table of texts"
+            )
         if len(values) != count:  # what a flipped bit leaves
             raise DataError(f"{path}: column {name!r} has {len(values):,} values, the table {count:,} rows; damaged")
         return values
 
     return Records(str(path), names, read, "row", range(1, count + 1), classes)
+
+
+def _bounded_column(path: Path, schema: pa.Schema, name: str) -> pa.ChunkedArray | None:
+    """A column; `None` where a small file stands for more than memory holds: one long text, pointed to by many rows."""
+    kind = schema.field(name).type if schema.names.count(name) == 1 else pa.null()
+    texts = pa.types.is_string(kind) or pa.types.is_large_string(kind)
+    read = [name] if texts else None
+    column = pq.read_table(path, columns=[name], partitioning=None, read_dictionary=read).column(0)
+    size = 0
+    for chunk in column.chunks:
+        if texts and isinstance(chunk, pa.DictionaryArray):
+            lengths = pc.binary_length(chunk.dictionary).cast(pa.int64())
+            size += pc.sum(lengths.take(chunk.indices)).as_py() or 0
+        else:
+            size += chunk.nbytes
+    return column if size <= MOST_UNPACKED else None
 
 
 def _class_names(metadata: dict[bytes, bytes]) -> dict[str, tuple[str, ...]]:

@@ -173,9 +173,9 @@ class _Sandbox(ImmutableSandboxedEnvironment):
 
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
         """A product of numbers, or a short text or list some times over; `ValueError` for a larger one."""
-        size = max((len(value) for value in (left, right) if hasattr(value, "__len__")), default=1)
+        size = max((len(value) for value in (left, right) if hasattr(value, "__len__")), default=0)  # 0: numbers
         numbers = [abs(value) for value in (left, right) if isinstance(value, int)]
-        if operator == "*" and size * max(numbers, default=0) > MOST_MADE and size > 1:
+        if operator == "*" and size * max(numbers, default=0) > MOST_MADE:
             raise ValueError(f"more than {MOST_MADE:,} characters or items")
         if operator == "**" and any(number > 1000 for number in numbers):
             raise ValueError("a power of a number above 1,000")
