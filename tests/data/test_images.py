@@ -176,7 +176,10 @@ def test_a_size_out_of_range_is_told(size: int) -> None:
         ({"name": "digits", "label": "kind"}, "label: 'kind' names a column of the hub's; scikit-learn: digits has"),
         ({"name": "mnist", "label": "kind"}, "label: 'kind' names a column"),
         ({"name": "digits", "text": "sentence"}, "text: only for texts"),
-        ({"name": "digits", "test": "other"}, "test: only for texts; images come as a folder, with train/ and test/"),
+        (
+            {"name": "digits", "test": "other"},
+            "test: only beside a Parquet file of pictures; other images come as a folder",
+        ),
         ({"name": "digits", "test_rows": 5000}, "test asks for 5000 of 1797 images"),
         ({"name": "digits", "test_fraction": 1.5}, "test_fraction: 1.5; allowed"),
         ({"name": "mnist", "data_dir": "/no/such/folder"}, "data_dir: .* is not a folder"),

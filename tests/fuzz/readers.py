@@ -271,7 +271,7 @@ def _picture_rows() -> list[Files]:
 
 def _picture_table(path: Path) -> object:
     from textdistill.data.files import read_file
-    from textdistill.data.images.hub import image_split
+    from textdistill.data.images.labelled import image_split
 
     return image_split(read_file(path / "train.parquet"), None, None, None)
 

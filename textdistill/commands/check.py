@@ -40,7 +40,7 @@ def check(
     from textdistill.runs.readers import encoder_reader
 
     settings = columns.of(data)
-    if is_image_data(data, settings.data_dir):
+    if is_image_data(data, settings.data_dir, settings.text):
         raise UserError(f"{data}: images; check looks at tables of texts")
     try:
         reader, missing = encoder_reader(encoder), None

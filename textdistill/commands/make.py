@@ -135,7 +135,7 @@ def run(
     from textdistill.runs.run import made_by, run_in_processes, variants
 
     name, overrides = split_words(words or [])
-    settings = _settings(name, budget.data, kind)
+    settings = _settings(name, budget.data, kind, columns)
     changes = [*table_overrides(settings, columns, budget.per_class, budget.samples), *overrides]
     recipe = _recipe(name, budget.data, settings, changes, variant, columns.data_dir)
     machine.ready()
@@ -161,8 +161,9 @@ def run(
         typer.echo(f"recorded: {file}")
 
 
-def _settings(name: str | None, data: str | None, kind: Kind) -> Mapping[str, Any]:
+def _settings(name: str | None, data: str | None, kind: Kind, columns: Columns) -> Mapping[str, Any]:
     """The mapping that the recipe is made from: a file's, or one for a table of one's own."""
+    from textdistill.data import is_image_data
     from textdistill.recipe.own_table import table_recipe
     from textdistill.recipe.read import find_recipe, read_yaml
 
@@ -172,6 +173,8 @@ def _settings(name: str | None, data: str | None, kind: Kind) -> Mapping[str, An
         return read_yaml(find_recipe(name))
     if data is None:
         raise UserError("give a recipe (`textdistill ls` lists them) or --data FILE with your own table")
+    if is_image_data(data, None if columns.data_dir is None else str(columns.data_dir), columns.text):
+        raise UserError(f"{data}: images; name a recipe for them: textdistill run zhao2023_dm_mnist_10 --data {data}")
     return table_recipe(data, kind=kind.kind, methods=kind.chosen_by)
 
 

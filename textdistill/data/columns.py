@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,8 @@ class Records:
 
     `source` is what messages call it; `read` gives a column's values; row i is called `{unit} {numbers[i]}`, as a
     user would find it; `class_names` are the names that the source itself gives for a column of integers; `notes` are
-    what was found out in reading it.
+    what was found out in reading it. `stream` gives a column's values one after another where that spares memory;
+    `parts` are the files, in their order, that the rows came from where there are several.
     """
 
     source: str
@@ -35,6 +37,8 @@ class Records:
     numbers: Sequence[int]
     class_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    stream: Callable[[str], Iterator[Any]] | None = None
+    parts: tuple[Records, ...] = ()
 
     def column(self, name: str) -> list[Any]:
         """The values of a column; `DataError` lists the columns there are."""
@@ -51,12 +55,23 @@ class Records:
             raise DataError(f"{self.source}: no column {name!r}; columns: {', '.join(self.names)}{hint}")
         return self.read(name)
 
+    def values(self, name: str) -> Iterator[Any]:
+        """The values of a column that is there, one after another."""
+        return iter(self.read(name)) if self.stream is None else self.stream(name)
+
     def where(self, places: Sequence[int]) -> str:
-        """`line 3` or `lines 3, 7, 9, ... (12 in all)`."""
-        shown = ", ".join(str(self.numbers[place]) for place in places[:_SHOWN])
+        """`line 3` or `lines 3, 7, 9, ... (12 in all)`; of several files `row 3 of part-0.parquet`."""
+        shown = ", ".join(self._number(place) for place in places[:_SHOWN])
         if len(places) == 1:
             return f"{self.unit} {shown}"
         return f"{self.unit}s {shown}" + (f", ... ({len(places)} in all)" if len(places) > _SHOWN else "")
+
+    def _number(self, place: int) -> str:
+        for part in self.parts:
+            if place < len(part.numbers):
+                return f"{part.numbers[place]} of {Path(part.source).name}"
+            place -= len(part.numbers)
+        return str(self.numbers[place])
 
 
 @dataclass(frozen=True)
@@ -87,7 +102,7 @@ def to_table(
         raise DataError(f"{rows.source}: no rows")
     values = rows.column(columns.label)
     listed = rows.class_names.get(columns.label)
-    missing = [place for place, value in enumerate(values) if _is_missing(value, listed or columns.known_classes)]
+    missing = [place for place, value in enumerate(values) if is_missing(value, listed or columns.known_classes)]
     if len(missing) == len(values):
         return None
     if missing:
@@ -135,7 +150,7 @@ def _texts(rows: Records, column: str) -> list[str]:
     return texts
 
 
-def _is_missing(value: Any, class_names: Sequence[str] | None) -> bool:
+def is_missing(value: Any, class_names: Sequence[str] | None) -> bool:
     """No value, or the -1 by which data with class names mark a hidden label."""
     if value is None or (isinstance(value, str) and not trimmed(value)):
         return True
@@ -154,7 +169,7 @@ def _labels(
 ) -> tuple[np.ndarray, tuple[str, ...]]:
     """Label indices and the classes that they index."""
     given = (*(classes or ()), *(listed or ()), *(columns.known_classes or ()))
-    written = _as_names(rows, columns.label, values, given)
+    written = as_names(rows, columns.label, values, given)
     if columns.merge_labels and classes:
         became = as_known(dict.fromkeys(written), classes)
         written = [became[label] for label in written]
@@ -191,7 +206,7 @@ def _labels(
     return labels, final
 
 
-def _as_names(rows: Records, column: str, values: list[Any], known: Collection[str]) -> list[str]:
+def as_names(rows: Records, column: str, values: list[Any], known: Collection[str]) -> list[str]:
     """Every label as a string, whole numbers as such unless `known` has them otherwise; one kind of value in a column,
     and no quantity."""
     kinds: dict[str, int] = {}

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,7 @@ _PACKED = frozenset({".parquet", ".xlsx", ".xlsm"})  # by themselves
 _SPREADSHEETS = frozenset({".xlsb", ".xls", ".ods", ".numbers"})  # that are not read
 _ARCHIVES = frozenset({".zip", ".tar", ".tgz", ".bz2", ".xz", ".zst", ".7z", ".rar"})
 _ADDRESS = re.compile(r"([a-z][a-z0-9+.-]+):/(?=/?[^/\\])", re.IGNORECASE)
+_STREAMED_ROWS = 64  # are in memory at once where a column is read value by value
 _SPLIT = re.compile(r"(train|validation|valid|dev|test)\b")  # begins the name of a split's file or folder
 
 
@@ -133,6 +135,8 @@ def read_parts(parts: Sequence[Path], source: str) -> Records:
         range(1, count + 1),
         first.class_names,
         (f"{source}: {len(parts)} Parquet parts read as one table",) if len(parts) > 1 else (),
+        lambda name: chain.from_iterable(table.values(name) for table in tables),
+        tuple(tables) if len(parts) > 1 else (),
     )
 
 
@@ -161,7 +165,15 @@ def _read_parquet(path: Path) -> Records:
             raise DataError(f"{path}: column {name!r} has {len(values):,} values, the table {count:,} rows; damaged")
         return values
 
-    return Records(str(path), names, read, "row", range(1, count + 1), classes)
+    def stream(name: str) -> Iterator[Any]:
+        try:
+            with pq.ParquetFile(path, pre_buffer=False, buffer_size=2**16) as opened:
+                for batch in opened.iter_batches(_STREAMED_ROWS, columns=[name]):
+                    yield from batch.column(0).to_pylist()
+        except (pa.ArrowException, OSError, ValueError, IndexError) as error:
+            raise DataError(f"{path}: column {name!r} cannot be read: {first_line(error)}") from None
+
+    return Records(str(path), names, read, "row", range(1, count + 1), classes, stream=stream)
 
 
 def _bounded_column(path: Path, schema: pa.Schema, name: str) -> pa.ChunkedArray | None:

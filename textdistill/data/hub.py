@@ -27,7 +27,7 @@ def read_mirror(folder: Path, split_names: Mapping[str, tuple[str, ...]], **read
         path = next((path for path in paths if path.is_file()), None)
         if path is not None:
             splits[split] = files.read_file(path, **reading)
-        elif parts := next(filter(None, (_parts(folder, name) for name in names)), None):
+        elif parts := next(filter(None, (parquet_files(folder, name) for name in names)), None):
             splits[split] = files.read_parts(parts, f"{folder} [{split}]")
     if "train" not in splits:
         has = ", ".join(sorted(path.name for path in folder.iterdir())[:20]) or "nothing"
@@ -35,7 +35,10 @@ def read_mirror(folder: Path, split_names: Mapping[str, tuple[str, ...]], **read
     return splits
 
 
-def _parts(folder: Path, name: str) -> list[Path]:
+def parquet_files(folder: Path, name: str) -> list[Path]:
+    """The Parquet files of the split of this name: one, or its parts in their order."""
+    if (alone := folder / f"{name}.parquet").is_file():
+        return [alone]
     for place in (folder, folder / "data"):
         if parts := sorted(place.glob(f"{name}-*-of-*.parquet")):
             return parts
@@ -97,7 +100,10 @@ def _rows(split: Any, source: str) -> Records:
     def read(column: str) -> list[Any]:
         return list(split.with_format(None)[column])
 
-    return Records(source, tuple(split.column_names), read, "row", range(1, len(split) + 1), classes)
+    def stream(column: str) -> Iterator[Any]:
+        return (row[column] for row in split.with_format(None).select_columns([column]))
+
+    return Records(source, tuple(split.column_names), read, "row", range(1, len(split) + 1), classes, stream=stream)
 
 
 @contextmanager

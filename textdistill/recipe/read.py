@@ -280,7 +280,7 @@ def precisions(recipe: Recipe, device: torch.device) -> dict[str, str]:
 def _of_images(data: Any) -> bool:
     """Whether a recipe's data are images: then other representation and network are usual."""
     name = data.get("name") if isinstance(data, Mapping) else None
-    return isinstance(name, str) and is_image_data(name, data.get("data_dir"))
+    return isinstance(name, str) and is_image_data(name, data.get("data_dir"), data.get("text"))
 
 
 def _lay_over(values: dict[str, Any], other: Any, path: str, faults: list[str]) -> None:

@@ -17,6 +17,8 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", "
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM")  # decoders that run no program of their own
 MAX_PIXELS = 2**24  # of one image: 4096 x 4096; a small file may claim to be far larger
 MAX_BYTES = 2**32  # of a whole split in memory
+MAX_ENCODED = 2**26  # bytes of one image's file: the most pixels without compression, and more
+_ORIENTED = frozenset({"exif", "Raw profile type exif", "xmp", "XML:com.adobe.xmp"})  # where Pillow looks
 _RESIZED_AT_ONCE = 1024  # images; they are floats meanwhile
 
 
@@ -29,6 +31,7 @@ def decode(source: Path | bytes | Image.Image, called: str) -> np.ndarray:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow's on large images and odd metadata: the limit is ours
+            _check_encoded(source, called)
             if isinstance(source, Image.Image):
                 return _array(_within_limit(source, called), called)
             with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=FORMATS) as image:
@@ -52,27 +55,30 @@ def collect(images: Iterable[tuple[str, np.ndarray]], count: int, source: str, s
     With `size` every image is resized to a square of that side, without it all must have one size. If any has
     colour, grey ones get three equal channels. Raises `DataError`.
     """
-    arrays: list[np.ndarray] = []
-    first = ""
+    out: np.ndarray | None = None
+    first, done = "", 0
     for called, image in images:
         image = image if size is None else resized(image[None], size)[0]
-        if not arrays:
-            first = called
-            check_bytes(count * image.size, source)
-        elif image.shape[1:] != arrays[0].shape[1:]:
+        if out is None:
+            first, out = called, _room(count, image, source)
+        elif image.shape[1:] != out.shape[2:]:
             raise DataError(
-                f"{called}: {_size(image)} pixels, but {first} has {_size(arrays[0])}; one size is needed: "
+                f"{called}: {_size(image)} pixels, but {first} has {_size(out[0])}; one size is needed: "
                 "resize them, or give a size (representation: {name: pixels, size: 32})"
             )
-        arrays.append(image)
-    if not arrays:
+        elif len(image) > out.shape[1]:  # the first one in colour
+            grey, out = out, _room(count, image, source)
+            out[:done] = grey[:done]
+        out[done] = image  # one channel spreads over three
+        done += 1
+    if out is None:
         raise DataError(f"{source}: no images")
-    channels = max(len(image) for image in arrays)
-    check_bytes(len(arrays) * channels * arrays[0][0].size, source)
-    out = np.empty((len(arrays), channels, *arrays[0].shape[1:]), dtype=np.uint8)
-    for row, image in enumerate(arrays):
-        out[row] = image  # one channel spreads over three
-    return out
+    return out[:done]
+
+
+def _room(count: int, image: np.ndarray, source: str) -> np.ndarray:
+    check_bytes(count * image.size, source)
+    return np.empty((count, *image.shape), dtype=np.uint8)
 
 
 def resized(pixels: np.ndarray, size: int) -> np.ndarray:
@@ -99,6 +105,16 @@ def check_bytes(needed: int, source: str) -> None:
         )
 
 
+def _check_encoded(source: Path | bytes | Image.Image, called: str) -> None:
+    if isinstance(source, Image.Image):
+        return
+    size = source.stat().st_size if isinstance(source, Path) else len(source)
+    if size > MAX_ENCODED:
+        raise DataError(
+            f"{called}: {size / 2**20:.0f} MiB of an encoded picture; allowed: {MAX_ENCODED // 2**20}; make it smaller"
+        )
+
+
 def _within_limit(image: Image.Image, called: str) -> Image.Image:
     if image.width * image.height > MAX_PIXELS:
         raise DataError(
@@ -110,7 +126,8 @@ def _within_limit(image: Image.Image, called: str) -> Image.Image:
 
 def _array(image: Image.Image, called: str) -> np.ndarray:
     image.load()
-    image = ImageOps.exif_transpose(image)
+    if not _ORIENTED.isdisjoint(image.info) or hasattr(image, "tag_v2"):
+        image = ImageOps.exif_transpose(image)
     if image.mode.startswith("I"):
         return _deep(image, called)
     if image.mode == "F":
@@ -120,7 +137,8 @@ def _array(image: Image.Image, called: str) -> np.ndarray:
     if image.has_transparency_data:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    colours = np.asarray(image.convert("L" if grey else "RGB"))
+    mode = "L" if grey else "RGB"
+    colours = np.asarray(image if image.mode == mode else image.convert(mode))
     if grey:
         return colours[None].copy()
     if palette and bool((colours == colours[:, :, :1]).all()):

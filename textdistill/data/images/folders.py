@@ -1,4 +1,4 @@
-"""Folders of images: which kind of files they hold, told by names alone, and the splits they make."""
+"""Folders of images: which kind of files they hold, told without reading an image, and the splits they make."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ from textdistill.core.errors import DataError
 from textdistill.data.images.decode import SUFFIXES, collect, decode
 from textdistill.data.images.formats import Decoded, read_cifar, read_idx_pair, read_svhn
 from textdistill.data.images.known import KnownImages
+from textdistill.data.images.labelled import IMAGE_COLUMNS
+from textdistill.data.images.parquet import SPLITS, picture_splits, read_pictures
 
 # where the usual archives put their files, below the folder they are unpacked in
 _NESTED = ("", "raw", "MNIST/raw", "cifar-10-batches-bin", "cifar-100-binary")
-_SPLIT_FOLDERS = {"train": ("train",), "validation": ("validation", "val", "valid"), "test": ("test",)}
-_SPLITS_NAMES = frozenset(name for names in _SPLIT_FOLDERS.values() for name in names)
+_SPLITS_NAMES = frozenset(name for names in SPLITS.values() for name in names)
 _IDX = re.compile(r"(?P<prefix>.*?)(?P<split>train|t10k|test)-(?P<what>images|labels)[-.]idx[13]-ubyte(\.gz)?")
 _LOOKED_AT = 50  # entries of a class's folder that are looked at to tell its kind
 _MOST = 1000  # entries of the folder itself
@@ -27,7 +28,10 @@ _BYTES = tuple(str(value) for value in range(256))  # what labels without names 
 
 
 def kind_of(folder: Path) -> str | None:
-    """`idx`, `cifar10`, `cifar100`, `svhn`, `classes` (a folder of images for each class) or `None`; reads no file."""
+    """`idx`, `cifar10`, `cifar100`, `svhn`, `classes` (a folder of images for each class), `parquet` or `None`.
+
+    Names tell it; of Parquet the schema of one file does.
+    """
     names = {entry.name for entry in _entries(folder)}
     if any(_IDX.fullmatch(name) for name in names):
         return "idx"
@@ -37,7 +41,12 @@ def kind_of(folder: Path) -> str | None:
         return "cifar100"
     if names & {"train_32x32.mat", "test_32x32.mat"}:
         return "svhn"
-    return "classes" if _has_images(folder) else None
+    if _has_images(folder):
+        return "classes"
+    try:
+        return "parquet" if picture_splits(folder) else None
+    except OSError:  # a folder that may not be looked into
+        return None
 
 
 def located(folder: Path) -> tuple[Path, str] | None:
@@ -49,8 +58,13 @@ def located(folder: Path) -> tuple[Path, str] | None:
     return None
 
 
-def read_folder(folder: Path, known: KnownImages | None, size: int | None) -> tuple[dict[str, Decoded], list[str]]:
-    """The splits (`train`, `validation`, `test`) that a folder has, and notes; `DataError` if it has none."""
+def read_folder(
+    folder: Path, known: KnownImages | None, size: int | None, label: str | None = None
+) -> tuple[dict[str, Decoded], list[str]]:
+    """The splits (`train`, `validation`, `test`) that a folder has, and notes; `DataError` if it has none.
+
+    `label` names a column of Parquet files where it has no usual name; other kinds of files have none.
+    """
     place = located(folder)
     if place is None:
         has = ", ".join(sorted(entry.name for entry in _entries(folder))[:20]) or "nothing"
@@ -60,11 +74,16 @@ def read_folder(folder: Path, known: KnownImages | None, size: int | None) -> tu
                 "get the binary version (cifar-10-binary.tar.gz, cifar-100-binary.tar.gz)"
             )
         raise DataError(
-            f"{folder}: no images; allowed: a folder of images for each class (also in train/ and test/), idx files, "
-            f"CIFAR's .bin files or SVHN's .mat files; it has {has!r}"
+            f"{folder}: no images; allowed: a folder of images for each class (also in train/ and test/), Parquet "
+            f"files with a column {' or '.join(IMAGE_COLUMNS)} of encoded pictures, idx files, CIFAR's .bin files or "
+            f"SVHN's .mat files; it has {has!r}"
         )
     inside, kind = place
+    if label is not None and kind != "parquet":
+        raise DataError(f"label: {label!r} names a column of a table; {inside} has its own labels; leave it out")
     try:
+        if kind == "parquet":
+            return read_pictures(picture_splits(inside), str(inside), known, label, size)
         if kind == "classes":
             return _classes(inside, size)
         notes = ["rows and columns exchanged, so that they stand upright"] if known and known.transposed else []
@@ -165,7 +184,7 @@ def _classes(folder: Path, size: int | None) -> tuple[dict[str, Decoded], list[s
     if not below <= _SPLITS_NAMES or not any(_folders(folder / name) for name in below):
         return {"train": _class_folders(folder, size, notes)}, notes
     splits = {}
-    for split, names in _SPLIT_FOLDERS.items():
+    for split, names in SPLITS.items():
         name = next((name for name in names if name in below), None)
         if name is not None:
             splits[split] = _class_folders(folder / name, size, notes)

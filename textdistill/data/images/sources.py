@@ -1,4 +1,4 @@
-"""Where images come from: a folder of the user's, one in `data_dir`, a package, or the hub, in this order."""
+"""Where images come from: own folders or files, a folder in `data_dir`, a package, or the hub, in this order."""
 
 from __future__ import annotations
 
@@ -15,17 +15,21 @@ from textdistill.data.images.folders import located, read_folder
 from textdistill.data.images.formats import Decoded
 from textdistill.data.images.hub import HUB_ID, read_image_hub
 from textdistill.data.images.known import KnownImages, find_known_images, image_names_help, known_on_hub
+from textdistill.data.images.labelled import IMAGE_COLUMNS
 from textdistill.data.images.packaged import REMEDY, has_packaged_digits, read_packaged_digits, read_small_digits
+from textdistill.data.images.parquet import picture_column, read_pictures
 from textdistill.data.images.table import ImageTable
 from textdistill.data.settings import DataSettings
 
 PACKAGED_MNIST_TEST_ROWS = 1000  # of 5,000, held out where the public test files are not there
 _FOLDER_NAME = re.compile(r"[\w-][\w.-]*")
-_TEXT_ONLY = ("text", "text_pair", "format", "test", "validation")
+_TEXT_ONLY = ("text", "text_pair", "format")
+_FILES_ONLY = ("test", "validation")
 
 
-def is_image_data(name: str, data_dir: str | None = None) -> bool:
-    """Whether this name of a recipe's data means images: a known name, or a folder with images; reads no image.
+def is_image_data(name: str, data_dir: str | None = None, text: str | None = None) -> bool:
+    """Whether this name of a recipe's data means images: a known name, a folder with images, or a Parquet file of
+    pictures; reads no image. A table of which the column `text` is asked for is one of texts.
 
     A data set of the hub that is not known is taken for text. Never raises.
     """
@@ -37,7 +41,10 @@ def is_image_data(name: str, data_dir: str | None = None) -> bool:
             return True
         path = Path(name).expanduser()
         if path.is_dir():
-            return located(path) is not None
+            place = located(path)
+            return place is not None and (text is None or place[1] != "parquet")
+        if path.is_file():
+            return text is None and picture_column(path) is not None
         if data_dir is None or not _FOLDER_NAME.fullmatch(name):
             return False
         path = Path(data_dir).expanduser() / name
@@ -54,23 +61,42 @@ def find_images(settings: DataSettings, size: int | None = None) -> Source[Image
     for key in _TEXT_ONLY:
         if getattr(settings, key) is not None:
             raise DataError(f"{key}: only for texts; images come as a folder, with train/ and test/ where they are cut")
+    further = {key: Path(getattr(settings, key)).expanduser() for key in _FILES_ONLY if getattr(settings, key)}
     name = settings.name
     known = find_known_images(name)
     try:
         path = Path(name).expanduser()
         is_folder, is_file = path.is_dir(), path.is_file()
     except (OSError, ValueError, RuntimeError) as error:
-        raise DataError(f"name: {name!r} cannot be a path ({error})") from None
-    if known is None and is_file:
-        raise DataError(f"{path}: a file; images come as a folder of images for each class: give the folder")
+        raise DataError(f"name: {name[:200]!r} cannot be a path ({str(error)[:60]})") from None
+    own_file = known is None and is_file
+    if further and not own_file:
+        raise DataError(
+            f"{next(iter(further))}: only beside a Parquet file of pictures; other images come as a folder, with "
+            "train/ and test/ where they are cut"
+        )
+    if own_file:
+        parts, notes = _own_files(settings, {"train": path, **further}, size)
+        return _assemble(settings, path.stem, None, str(path), parts, notes, size, public=False)
     if known is None and is_folder:
-        _refuse_label(settings, str(path))
-        parts, notes = read_folder(path, None, size)
+        parts, notes = read_folder(path, None, size, settings.label)
         if "train" not in parts:
             raise DataError(f"{path}: no images to train on, only {', '.join(parts)}; add the train files")
         return _assemble(settings, path.resolve().name, None, str(path), parts, notes, size, public=False)
     proper, known_images = known or (name, None)
     return _named(settings, proper, known_images, size)
+
+
+def _own_files(
+    settings: DataSettings, paths: dict[str, Path], size: int | None
+) -> tuple[dict[str, Decoded], list[str]]:
+    for path in paths.values():
+        if path.is_file() and picture_column(path) is None:
+            raise DataError(
+                f"{path}: a file without a column {' or '.join(IMAGE_COLUMNS)} of encoded pictures; images come as a "
+                "Parquet file that has one, or as a folder of images for each class: give the folder"
+            )
+    return read_pictures({split: [path] for split, path in paths.items()}, "", None, settings.label, size)
 
 
 def _named(settings: DataSettings, name: str, known: KnownImages | None, size: int | None) -> Source[ImageTable]:
@@ -84,7 +110,7 @@ def _named(settings: DataSettings, name: str, known: KnownImages | None, size: i
         if folder is None:
             notes.append(has)
         else:
-            parts, remarks = read_folder(folder, known, size)
+            parts, remarks = read_folder(folder, known, size, settings.label)
             notes += remarks
             described = str(folder)
             missing = f"{folder}: no images to train on, only {', '.join(parts)}"
@@ -102,10 +128,9 @@ def _named(settings: DataSettings, name: str, known: KnownImages | None, size: i
         return _assemble(settings, name, known, described, parts, notes, size, PACKAGED_MNIST_TEST_ROWS)
     if "train" not in parts and name == "digits":
         parts, described = {"train": read_small_digits()}, "scikit-learn: digits"
+        _refuse_label(settings, described)
     if "train" not in parts:
         parts, described = _from_hub(settings, name, known, has, size)
-    else:
-        _refuse_label(settings, described)
     return _assemble(settings, name, known, described, parts, notes, size)
 
 
@@ -123,7 +148,7 @@ def _from_hub(
         remedy = f"install the 5,000 packaged digits ({REMEDY}), or {remedy}"
     if known is None and not HUB_ID.fullmatch(name):
         raise DataError(
-            f"name: {name!r} is no folder, no hub id (owner/name) and no image data set that is "
+            f"name: {name[:200]!r} is no folder, no hub id (owner/name) and no image data set that is "
             f"{image_names_help(name)}"
         )
     if known is not None and known.hub is None:
