@@ -11,9 +11,14 @@ import torch
 from textdistill.core.batch import RealData
 from textdistill.core.errors import DataError
 from textdistill.data import DataSettings, ImageTable, load_images
+from textdistill.representations import pixel_statistics as pixel_statistics_module
 from textdistill.representations.image_rows import ImageRows
+from textdistill.representations.pixel_statistics import pixel_statistics
+from textdistill.representations.pixels import prepare_pixels
 from textdistill.representations.rows import Rows
 from textdistill.representations.scaling import SCALES, PixelSettings, Scaling, unit_pixels
+from textdistill.runs.readable_set import mapped_rows
+from textdistill.selection import k_centers
 
 
 @pytest.fixture(scope="module")
@@ -192,3 +197,56 @@ def test_rows_move_to_another_kind_of_number(scale: str, colours: ImageTable) ->
 def test_a_scaling_of_other_images_is_refused(colours: ImageTable, digits: ImageTable) -> None:
     with pytest.raises(DataError, match=r"images of shape \(3, 4, 5\), but the scaling is for \(1, 8, 8\)"):
         ImageRows(colours, Scaling.fit(PixelSettings(), digits))
+
+
+def test_one_pass_finds_what_the_formulas_say(
+    colours: ImageTable, digits: ImageTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pixel_statistics_module, "ROWS_AT_ONCE", 7)
+    monkeypatch.setattr(pixel_statistics_module, "_COLUMNS_AT_ONCE", 11)
+    for table in (colours, digits):
+        found = pixel_statistics(table, covariance=True)
+        pixels = unit_pixels(table.pixels, torch.float64)
+        flat = pixels.flatten(1)
+        torch.testing.assert_close(found.mean, pixels.mean((0, 2, 3)))
+        torch.testing.assert_close(found.deviation, pixels.std((0, 2, 3), correction=0))
+        torch.testing.assert_close(found.means, flat.mean(0))
+        torch.testing.assert_close(found.covariance, flat.T.cov(correction=0), atol=1e-12, rtol=1e-9)
+
+
+def test_sums_over_bytes_are_exact_whatever_the_order_of_the_images() -> None:
+    rng = np.random.default_rng(0)
+    pixels = rng.choice(np.array([0, 1, 254, 255], np.uint8), (3000, 1, 4, 4))  # the largest products there are
+    order = rng.permutation(len(pixels))
+    one, other = (
+        pixel_statistics(ImageTable("t", ("a",), some, np.zeros(len(some))), covariance=True)
+        for some in (pixels, pixels[order])
+    )
+    assert torch.equal(one.mean, other.mean)
+    assert torch.equal(one.deviation, other.deviation)
+    assert torch.equal(one.covariance, other.covariance)
+    wide = pixels.reshape(3000, -1).astype(np.int64)
+    exact = (wide.T @ wide) * 3000 - np.outer(wide.sum(0), wide.sum(0))
+    np.testing.assert_allclose(one.covariance.numpy() * 255**2 * 3000**2, exact, rtol=1e-12, atol=1e-3)
+
+
+def test_images_stay_bytes_and_features_are_made_when_asked_for() -> None:
+    task = prepare_pixels(DataSettings("mnist", train_rows=200), PixelSettings())
+    assert task.train.pixels.dtype == torch.uint8
+    features = task.features()
+    rows = np.array([7, 3, 100])
+    assert features.shape == (200, 1, 28, 28)
+    np.testing.assert_array_equal(features[rows], task.train.batch(torch.from_numpy(rows)).inputs.numpy())
+    labels = task.train.labels.numpy()
+    whole = features[np.arange(200)]
+    chosen = [k_centers(some, labels, [2] * 10, np.random.default_rng(0)) for some in (features, whole)]
+    np.testing.assert_array_equal(*chosen)
+
+
+@pytest.mark.parametrize(("rows", "width", "kept"), [(5000, 784, 5000), (54_000, 784, 5349), (45_000, 10**6, 1200)])
+def test_a_pictures_axes_come_from_boundedly_many_rows_of_each_class(rows: int, width: int, kept: int) -> None:
+    labels = np.arange(rows) % 10
+    chosen = mapped_rows(labels, width)
+    assert len(chosen) == len(set(chosen.tolist())) == kept
+    counts = np.bincount(labels[chosen])
+    assert counts.max() - counts.min() <= 1

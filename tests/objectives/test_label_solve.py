@@ -11,6 +11,7 @@ from tests.core.cases import generator, learner_of, real_rows, tensors
 from textdistill.core.errors import RecipeError
 from textdistill.core.starts import Start
 from textdistill.core.streams import Streams
+from textdistill.objectives import label_solve
 from textdistill.objectives.kernels import NTK, Feature, TextConvNTK
 from textdistill.objectives.kip import KIP
 from textdistill.objectives.label_solve import LabelSolve
@@ -91,3 +92,11 @@ def test_labels_behind_a_softmax_are_refused() -> None:
 def test_features_of_no_network_are_refused() -> None:
     with pytest.raises(RecipeError, match="`feature` needs a network's weights"):
         solved(LabelSolve(Feature()), tensors(learned=("targets",)))
+
+
+def test_real_rows_read_a_few_at_a_time_give_the_same_labels(monkeypatch: pytest.MonkeyPatch) -> None:
+    objective = LabelSolve(NTK(), memory_mib=0.001)  # blocks of a few rows
+    synthetic = tensors(learned=("targets",))
+    whole = solved(objective, synthetic)
+    monkeypatch.setattr(label_solve, "HELD_ROWS", 1)
+    assert torch.equal(solved(objective, synthetic), whole)

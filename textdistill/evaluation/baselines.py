@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,7 +19,7 @@ from textdistill.evaluation.scores import score
 from textdistill.evaluation.settings import VALIDATED
 from textdistill.evaluation.statistics import summarise
 from textdistill.evaluation.training import accuracy, predict
-from textdistill.representations.rows import Rows
+from textdistill.representations.rows import Inputs, Rows
 from textdistill.selection import class_average, herding, k_centers, kmeans_centroids, random_rows
 
 # Best-of-random looks at training rows; a seeded draw of this many is enough to rank the sets.
@@ -73,7 +72,7 @@ def run_baselines(bench: Bench, like: DistilledSet) -> tuple[dict[str, Any], dic
     loses for want of tuning; with `steps: validated` its number of inner steps is, too.
     """
     train, settings = bench.train, bench.settings
-    features = bench.features().numpy()
+    features = bench.features()
     labels = train.labels.numpy()
     counts = spread(like.samples, len(train.classes))
     draws = settings.draws
@@ -187,22 +186,6 @@ def centroids_of(train: Rows, counts: list[int], rng: np.random.Generator) -> tu
     values = train.batch(rows).inputs.numpy()
     points, owners = kmeans_centroids(values, train.labels[rows].numpy(), counts, rng)
     return torch.from_numpy(points).float(), torch.from_numpy(owners)
-
-
-@dataclass(frozen=True)
-class Inputs:
-    """A split's inputs as features, read a few rows at a time: whole embedded texts need not fit in memory."""
-
-    rows: Rows
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """(n, *shape)."""
-        return (len(self.rows), *self.rows.shape)
-
-    def __getitem__(self, rows: np.ndarray, /) -> np.ndarray:
-        """The inputs of these rows."""
-        return self.rows.batch(torch.from_numpy(rows)).inputs.float().numpy()
 
 
 def averages(train: Rows, counts: list[int]) -> tuple[Tensor, Tensor]:

@@ -33,7 +33,7 @@ from textdistill.evaluation.training import (
     train_by_schedule,
     train_on_real,
 )
-from textdistill.representations.rows import Rows
+from textdistill.representations.rows import Inputs, Rows
 
 Scores = list[dict[str, float]]
 Tick = Callable[[str], None]
@@ -71,7 +71,7 @@ class Bench:
     settings: Evaluate
     metrics: Sequence[str]
     streams: Streams
-    features: Callable[[], Tensor]
+    features: Callable[[], Tensor | Inputs]
     plan: Train = field(default_factory=Train)
     predictor: Predictor | None = None
     inner: Inner | None = None

@@ -23,6 +23,7 @@ from textdistill.objectives.moments import whole_set
 
 # Singular values of A below this share of the largest are rounding: what (K_ss + λI)⁻¹ leaves of rows that are equal.
 RANK = 1e-8
+HELD_ROWS = 4096  # of the real data are numbers at once, or as many as one block of the kernel takes
 
 
 @dataclass(frozen=True)
@@ -53,15 +54,22 @@ class LabelSolve(KIP):
         factor = penalised_factor(within, self.penalty(within))
         triangle = support.inputs.new_zeros(len(support) + raw.shape[-1], len(support) + raw.shape[-1])
         if len(share):
-            batch = real.batch(rows[share.start : share.stop])
-            wanted = batch.targets.double() - centre
+            own = rows[share.start : share.stop]
+            one = real.batch(own[:1]).inputs
+            size, _ = blocks.cut(Inputs(one.expand(len(own), *one.shape[1:])), support)
+            # Some blocks' rows at a time: bytes become numbers of four times their size.
+            for part in torch.split(own, max(1, HELD_ROWS // size) * size):
+                batch = real.batch(part)
+                wanted = batch.targets.double() - centre
 
-            def fold(some: slice, cross: Float[Tensor, "b n"]) -> Float[Tensor, "b n"]:
-                design = torch.cholesky_solve(cross.T, factor).T
-                triangle.copy_(_triangle(torch.cat([triangle, torch.cat([design, wanted[some]], 1)])))
-                return cross
+                def fold(
+                    some: slice, cross: Float[Tensor, "b n"], wanted: Float[Tensor, "r c"] = wanted
+                ) -> Float[Tensor, "b n"]:
+                    design = torch.cholesky_solve(cross.T, factor).T
+                    triangle.copy_(_triangle(torch.cat([triangle, torch.cat([design, wanted[some]], 1)])))
+                    return cross
 
-            blocks.stream(Inputs(batch.inputs, batch.mask), support, [], fold)
+                blocks.stream(Inputs(batch.inputs, batch.mask), support, [], fold)
         triangle = _triangle(rows_of_processes(triangle))
         size = len(support)
         # On the CPU, where a solver for systems without full rank can be had.

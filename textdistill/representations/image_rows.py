@@ -13,7 +13,7 @@ from textdistill.core.errors import DataError
 from textdistill.data.images.table import ImageTable
 from textdistill.representations.scaling import Scaling, unit_pixels
 
-_WHITENED_AT_ONCE = 4096  # images
+_WHITENED_AT_ONCE = 1024  # images
 
 
 class ImageRows:
@@ -41,8 +41,11 @@ class ImageRows:
         self.whitened = scaling.scale == "zca"
         self.pixels = torch.as_tensor(table.pixels)
         if self.whitened:
-            parts = [scaling.apply(unit_pixels(part)) for part in torch.split(self.pixels, _WHITENED_AT_ONCE)]
-            self.pixels = torch.cat(parts)
+            whitened = torch.empty(self.pixels.shape)
+            for start in range(0, len(table), _WHITENED_AT_ONCE):
+                part = slice(start, start + _WHITENED_AT_ONCE)
+                whitened[part] = scaling.apply(unit_pixels(self.pixels[part]))
+            self.pixels = whitened
 
     def __len__(self) -> int:
         return len(self.labels)

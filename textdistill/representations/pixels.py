@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import torch
@@ -14,7 +13,7 @@ from textdistill.core.batch import RealData
 from textdistill.core.learner import Learner
 from textdistill.data import DataSettings, ImageTable, Splits, load_images
 from textdistill.representations.image_rows import ImageRows
-from textdistill.representations.rows import Rows
+from textdistill.representations.rows import Inputs, Rows
 from textdistill.representations.scaling import PixelSettings, Scaling
 from textdistill.representations.task import Task
 
@@ -27,14 +26,9 @@ class PixelTask(Task):
     settings: PixelSettings
     scaling: Scaling
 
-    @cached_property
-    def _features(self) -> Tensor:
-        parts = [batch.inputs.flatten(1).float() for _, batch in self.train.batches(512)]
-        return torch.cat(parts)
-
-    def features(self) -> Tensor:
-        """The pixels of every training image, (n, f)."""
-        return self._features
+    def features(self) -> Inputs:
+        """The scaled pixels of every training image, (n, *shape), made of its bytes when they are asked for."""
+        return Inputs(self.train)
 
     def shaped(self, length: int | None) -> tuple[int, ...]:
         """Channels, height and width: those of the data."""

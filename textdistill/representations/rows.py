@@ -1,10 +1,12 @@
-"""What every kind of real rows offers beyond the core's `RealData`: batches in passing, and another device."""
+"""What every kind of real rows offers beyond the core's `RealData`: batches in passing, another device, features."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -39,3 +41,19 @@ class Rows(Protocol):
     def to(self, device: torch.device | str, dtype: torch.dtype | None = None) -> Rows:
         """The same rows on another device."""
         ...
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """A split's inputs as features, read a few rows at a time: whole embedded texts need not fit in memory."""
+
+    rows: Rows
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(n, *shape)."""
+        return (len(self.rows), *self.rows.shape)
+
+    def __getitem__(self, rows: np.ndarray, /) -> np.ndarray:
+        """The inputs of these rows."""
+        return self.rows.batch(torch.from_numpy(rows)).inputs.float().numpy()

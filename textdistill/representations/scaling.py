@@ -18,11 +18,10 @@ from torch import Tensor
 from textdistill.core.bounds import Count, Doc, OneOf, Positive, faults_of
 from textdistill.core.errors import DataError
 from textdistill.data.images.table import LARGEST_SIDE, ImageTable
+from textdistill.representations.pixel_statistics import PixelStatistics, pixel_statistics
 
 SCALES = ("standard", "unit", "zca", "raw")
 LARGEST_ZCA = 2**13  # inputs; the matrix has their square, and its eigenvectors take their cube
-_ROWS_AT_ONCE = 1024
-_FLAT = 1e-6  # a channel with a smaller deviation is constant: it is only centred
 
 
 @dataclass(frozen=True)
@@ -74,17 +73,17 @@ class Scaling:
             return cls(settings.scale, table.shape, (0.0,) * channels, (each,) * channels)
         if not len(table):
             raise DataError(f"{table.name}: no images to fit the scale {settings.scale!r} on")
-        mean, deviation = _moments(table)
-        if settings.scale == "standard":
-            return cls("standard", table.shape, mean, deviation)
-        size = int(np.prod(table.shape))
-        if size > LARGEST_ZCA:
+        size, whitened = int(np.prod(table.shape)), settings.scale == "zca"
+        if whitened and size > LARGEST_ZCA:
             raise DataError(
                 f"{table.name}: images of {size:,} values are too large to whiten (at most {LARGEST_ZCA:,}); "
                 "give a smaller size, or scale: standard"
             )
-        plain = cls("standard", table.shape, mean, deviation)
-        centre, matrix = _whitening(plain, table, settings.zca_regularisation)
+        found = pixel_statistics(table, covariance=whitened)
+        mean, deviation = tuple(found.mean.tolist()), tuple(found.deviation.tolist())
+        if not whitened:
+            return cls("standard", table.shape, mean, deviation)
+        centre, matrix = _whitening(table, found, settings.zca_regularisation)
         return cls("zca", table.shape, mean, deviation, centre, matrix)
 
     @classmethod
@@ -161,41 +160,17 @@ def unit_pixels(pixels: np.ndarray | Tensor, dtype: torch.dtype = torch.float32)
     return values.to(dtype) / 255 if values.dtype == torch.uint8 else values.to(dtype)
 
 
-def _moments(table: ImageTable) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and standard deviation of each channel over all images."""
-    count = len(table) * table.shape[1] * table.shape[2]
-    total = torch.zeros(table.shape[0], dtype=torch.float64)
-    for part in _parts(table):
-        total += part.sum((0, 2, 3))
-    mean = total / count
-    squares = torch.zeros_like(mean)
-    for part in _parts(table):
-        squares += (part - mean[:, None, None]).square().sum((0, 2, 3))
-    deviation = (squares / count).sqrt()
-    deviation = torch.where(deviation < _FLAT, 1.0, deviation)
-    return tuple(mean.tolist()), tuple(deviation.tolist())
-
-
-def _whitening(plain: Scaling, table: ImageTable, regularisation: float) -> tuple[Tensor, Tensor]:
-    size = int(np.prod(table.shape))
-    total = torch.zeros(size, dtype=torch.float64)
-    products = torch.zeros(size, size, dtype=torch.float64)
-    for part in _parts(table):
-        flat = plain.apply(part).flatten(1)
-        total += flat.sum(0)
-        products += flat.T @ flat
-    centre = total / len(table)
-    values, vectors = torch.linalg.eigh(products / len(table) - torch.outer(centre, centre))
+def _whitening(table: ImageTable, found: PixelStatistics, regularisation: float) -> tuple[Tensor, Tensor]:
+    """The mean and W of standardised images, from the statistics of the pixels: standardising is linear."""
+    each = len(found.means) // len(found.mean)
+    mean, deviation = found.mean.repeat_interleave(each), found.deviation.repeat_interleave(each)
+    if found.covariance is None:
+        raise ValueError("statistics without a covariance")
+    covariance = found.covariance.div_(deviation[:, None]).div_(deviation)
+    values, vectors = torch.linalg.eigh(covariance)
     values = values.clamp(min=0)
     added = regularisation * float(values.mean())
     if not added:
         raise DataError(f"{table.name}: all images are equal and cannot be whitened; take scale: unit")
     matrix = (vectors * (values + added).rsqrt()) @ vectors.T
-    return centre.float(), matrix.float()
-
-
-def _parts(table: ImageTable) -> list[Tensor]:
-    return [
-        unit_pixels(table.pixels[start : start + _ROWS_AT_ONCE], torch.float64)
-        for start in range(0, len(table), _ROWS_AT_ONCE)
-    ]
+    return ((found.means - mean) / deviation).float(), matrix.float()

@@ -15,7 +15,7 @@ from textdistill.core.learner import Learner
 from textdistill.core.schedule import DistilledSet
 from textdistill.data import DataSettings, Splits, TextTable
 from textdistill.representations.decode import Decoded
-from textdistill.representations.rows import Rows
+from textdistill.representations.rows import Inputs, Rows
 
 PlainTexts = Splits[TextTable]
 
@@ -42,8 +42,8 @@ class Task(ABC):
         return self.train.shape
 
     @abstractmethod
-    def features(self) -> Tensor:
-        """One vector for each training row, (n, f): by these rows are selected."""
+    def features(self) -> Tensor | Inputs:
+        """One vector, or array of numbers, for each training row, (n, ...): by these rows are selected."""
 
     @abstractmethod
     def shaped(self, length: int | None) -> tuple[int, ...]:

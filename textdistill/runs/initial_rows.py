@@ -41,7 +41,7 @@ def source_of(recipe: Recipe, task: Task, base: Task, streams: Streams) -> Sourc
         features = base.features() if name == "k_centers" else torch.zeros(len(base.train), 1)
         select = k_centers if name == "k_centers" else random_rows
         # A class smaller than asked gives what it has; a class without rows begins as noise.
-        chosen = torch.from_numpy(select(features.numpy(), labels.numpy(), wanted, rng))
+        chosen = torch.from_numpy(select(features, labels, wanted, rng))
         owners = base.train.labels[chosen]
         if foreign:
             owners = torch.repeat_interleave(torch.arange(len(counts)), torch.tensor(counts))[: len(chosen)]
