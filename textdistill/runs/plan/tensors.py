@@ -175,7 +175,7 @@ def _choices(bench: Bench, task: Task, made: Any, meter: Meter, share: float, fa
     """How long baselines take to choose or average their rows."""
     wanted, labels = set(bench.settings.baselines), task.train.labels.numpy()
     counts, rng = spread(made.samples, len(task.classes)), np.random.default_rng(0)
-    features = meter.once(EVALUATE, "features of the training rows", lambda: bench.features().numpy())
+    features = meter.once(EVALUATE, "features of the training rows", bench.features)
     if facts["floating"] and {"kmeans", "knn_kmeans"} & wanted:
         meter.once(EVALUATE, "K-means centroids", lambda: centroids_of(task.train, counts, rng))
     if facts["floating"] and "class_average" in wanted:
