@@ -19,6 +19,7 @@ from textdistill.core.errors import DataError
 from textdistill.data import IMAGE_DATA, DataSettings, is_image_data, load_images
 from textdistill.data.files import read_file, read_parts
 from textdistill.data.images import decode as decoding
+from textdistill.data.images import labelled, pixel_cache
 from textdistill.recipe.read import resolve
 
 PETS = ("cat", "dog")
@@ -257,3 +258,37 @@ def test_without_a_recipe_images_name_one(tmp_path: Path) -> None:
     result = tiny.call("run", "--data", path, "--out", tmp_path / "out")
     assert result.exit_code == 2
     assert f"images; name a recipe for them: textdistill run zhao2023_dm_mnist_10 --data {path}" in result.stderr
+
+
+def test_many_pictures_are_decoded_once_and_a_damaged_cache_is_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TEXTDISTILL_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(pixel_cache, "CACHED_FROM", 30)
+    few = as_the_hub(tmp_path / "few.parquet", "img", pictures(29, seed=500), turns(29), PETS)
+    load_images(DataSettings(str(few)))
+    assert not (tmp_path / "cache").exists()
+    path = as_the_hub(tmp_path / "mine.parquet", "img", pictures(30), turns(30), PETS)
+    decoded: list[str] = []
+    real = labelled.decode
+
+    def counted(source: Any, called: str) -> np.ndarray:
+        decoded.append(called)
+        return real(source, called)
+
+    monkeypatch.setattr(labelled, "decode", counted)
+    first = load_images(DataSettings(str(path)))
+    assert len(decoded) == 30
+    assert load_images(DataSettings(str(path))).fingerprint == first.fingerprint
+    assert len(decoded) == 30
+    assert load_images(DataSettings(str(path)), size=2).train.shape == (3, 2, 2)  # another size is another entry
+    assert len(decoded) == 60
+    for entry in (tmp_path / "cache" / "pictures").glob("*.npy"):
+        content = bytearray(entry.read_bytes())
+        content[-1] ^= 1
+        entry.write_bytes(content)
+    assert load_images(DataSettings(str(path))).fingerprint == first.fingerprint
+    assert len(decoded) == 90
+    as_the_hub(path, "img", pictures(30, seed=900), turns(30), PETS)  # other pictures under the same name
+    assert load_images(DataSettings(str(path))).fingerprint != first.fingerprint
+    assert not list((tmp_path / "cache").rglob("*.part"))

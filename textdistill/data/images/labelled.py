@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,17 +14,24 @@ from textdistill.data.columns import Records, as_names, is_missing
 from textdistill.data.images.decode import collect, decode
 from textdistill.data.images.formats import Decoded
 from textdistill.data.images.known import KnownImages
+from textdistill.data.images.pixel_cache import cached_pixels
 
 IMAGE_COLUMNS, LABEL_COLUMNS = ("image", "img", "picture"), ("label", "labels", "fine_label")
 
 
 def image_split(
-    rows: Records, known: KnownImages | None, label: str | None, size: int | None, image: str | None = None
+    rows: Records,
+    known: KnownImages | None,
+    label: str | None,
+    size: int | None,
+    image: str | None = None,
+    files: Sequence[Path] = (),
 ) -> Decoded | None:
     """The images and labels of one split, `None` if its labels are hidden (all of them -1).
 
     `label` and `image` name their columns where these have no usual name. Pictures are decoded one after another, so
-    that the encoded ones are never all in memory. Raises `DataError` with the row of what cannot be used.
+    that the encoded ones are never all in memory; many that came from local `files` are cached. Raises `DataError`
+    with the row of what cannot be used.
     """
     image = image or _column(rows, ((known.image,) if known else ()) + IMAGE_COLUMNS, "images")
     label = label or _column(rows, ((known.label,) if known else ()) + LABEL_COLUMNS, "labels")
@@ -44,7 +52,11 @@ def image_split(
     labels, names, listed = _labels(rows, label, values, names)
     if set(names) == set(ours):  # in the order in which we count
         labels, names = [ours.index(names[value]) for value in labels], ours
-    pixels = collect(_decoded(rows, image), len(values), rows.source, size)
+
+    def decoded() -> np.ndarray:
+        return collect(_decoded(rows, image), len(values), rows.source, size)
+
+    pixels = cached_pixels(files, {"column": image, "size": size}, len(values), decoded) if files else decoded()
     if len(pixels) != len(labels):
         raise DataError(f"{rows.source}: {len(pixels)} pictures, but {len(labels)} labels; write the file again")
     if known is not None and known.transposed:

@@ -62,7 +62,7 @@ def read_pictures(
             rows = files.read_file(paths[0], format="parquet")
         else:
             rows = files.read_parts(paths, f"{source} [{split}]")
-        decoded = image_split(rows, known, label, size, picture_column(paths[0]))
+        decoded = image_split(rows, known, label, size, picture_column(paths[0]), paths)
         notes += rows.notes
         if decoded is not None:
             parts[split] = decoded
