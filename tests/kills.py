@@ -169,7 +169,8 @@ class Bench:
             if process.exitcode != -signal.SIGKILL:
                 continue  # it was over before the clock struck
             row.kills += 1
-            last = folder.with_suffix(".events").read_text().splitlines()
+            log = folder.with_suffix(".events")
+            last = log.read_text().splitlines() if log.exists() else []
             row.where[_room(last[-1] if last else "begun")] += 1
             self._done(kind, settings, folder)
             found = artifacts(folder)
@@ -240,9 +241,8 @@ def main() -> None:
             total.kills, total.identical = total.kills + row.kills, total.identical + row.identical
             total.faults += row.faults
             often = ", ".join(f"{name} {count}" for name, count in row.where.most_common(6))
-            print(f"{kind:12} {row.kills:5} {row.identical:10}  {often}", flush=True)
+            print(f"{kind:12} {row.kills:5} {row.identical:10}  {often}", *row.faults, sep="\n", flush=True)
         print(f"{'all':12} {total.kills:5} {total.identical:10}")
-        print(*total.faults, sep="\n")
     sys.exit(bool(total.faults))
 
 

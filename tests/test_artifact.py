@@ -57,6 +57,7 @@ def test_a_run_s_folder_holds_what_the_contract_names() -> None:
     assert names == {
         *("distilled.safetensors", "manifest.json", "metrics.jsonl", "metrics.json", "report.html", "README.md"),
         *("decoded.json", "picture.json", "references.bib", "checkpoint.safetensors", "cost.json"),
+        *("checkpoint-before.safetensors", ".lock"),
     }
 
 

@@ -65,7 +65,8 @@ def save_checkpoint(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str
     The checkpoint that was there stays as `previous(path)`.
     """
     plain = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
-    told = json.dumps({**meta, "torch": str(torch.__version__)}, sort_keys=True)
+    # in the order that it has: what a resumed run writes of it later is to be the same to the byte
+    told = json.dumps({**meta, "torch": str(torch.__version__)})
     content = save(plain, {"meta": told, "sha256": _digest(plain, told)})
     write_atomic(path, content, keep=previous(path))
 
