@@ -1,114 +1,48 @@
-"""Whether a long run keeps its memory: live tensors and resident memory along thousands of outer steps.
+"""The extra memory of one long unroll, measured as the peak of a process of its own.
 
-python -m tests.benchmarks.memory                    5,000 steps of every kind, and a table
-python -m tests.benchmarks.memory --steps 300 --only "TDD, a pool"
+`python -m tests.benchmarks.memory WAY NETWORK STEPS SAMPLES LENGTH DIMENSION` prints the MiB beyond a short one's.
 """
 
 from __future__ import annotations
 
-import argparse
-import gc
-import tempfile
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
+import os
+import subprocess
+import sys
 from pathlib import Path
-from typing import Any
 
-import torch
-
-from tests import tiny
-from textdistill.recipe.read import resolve
-from textdistill.runs import pipeline
-from textdistill.runs.progress import Reporter, Stage
-
-KINDS: dict[str, dict[str, Any]] = {
-    "TDD, fresh starts": {"starts": {"name": "fresh"}},
-    "TDD, a pool": {"starts": {"name": "pool"}},
-    "TDD, a chain": {"starts": {"name": "chain"}},
-    "label distillation": {"synthetic": {"learn": ["targets"], "labels": "clamped"}, "starts": {"name": "plateau"}},
-    "DM": {
-        "synthetic": {"labels": "hard", "learn": ["inputs"]},
-        "objective": {"name": "distribution_matching", "batch": 16},
-        "starts": {"name": "fresh"},
-    },
-    "DC": {
-        "synthetic": {"labels": "hard", "learn": ["inputs"]},
-        "objective": {"name": "gradient_matching", "batch": 16},
-        "starts": {"name": "chain"},
-    },
-    "KIP": {
-        "synthetic": {"learn": ["inputs", "targets"]},
-        "objective": {"name": "kip", "kernel": {"name": "ntk", "depth": 1}},
-        "learner": {"name": "mlp", "hidden": [16]},
-        "starts": {"name": "fresh"},
-    },
-}
+ROOT = Path(__file__).resolve().parents[2]
 
 
-@dataclass(frozen=True)
-class Look:
-    """What there was after a step: tensors and their bytes, other objects, and resident memory (MiB)."""
-
-    step: int
-    tensors: int
-    tensor_bytes: int
-    objects: int
-    resident: float
-
-
-def settings_of(kind: str) -> dict[str, Any]:
-    """The recipe of a kind, in little."""
-    made = {**tiny.settings(), "variants": {}, "checkpoint": {"every": 50}}
-    made["synthetic"] = {"per_class": 2, "init": "real", "lr": 0.1, **KINDS[kind].get("synthetic", {})}
-    return made | {key: value for key, value in KINDS[kind].items() if key != "synthetic"}
+def extra_mib(way: str, network: str, steps: int, samples: int, length: int, dimension: int) -> float:
+    """Peak memory of an unroll by `way` (graph, sweep, or the oracle's graph), less what a short one needs, in MiB."""
+    sizes = [str(size) for size in (steps, samples, length, dimension)]
+    # what is freed goes back at once, or the heap's own habits would be measured
+    env = {**os.environ, "OMP_NUM_THREADS": "1", "MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "65536"}
+    command = [sys.executable, "-m", "tests.benchmarks.memory", way, network, *sizes]
+    done = subprocess.run(command, cwd=ROOT, env=env, check=True, capture_output=True, text=True)
+    return float(done.stdout)
 
 
-def looks(kind: str, steps: int, at: Callable[[int], bool], place: Path) -> list[Look]:
-    """A run of so many steps with checkpoints and a log, looked at after some of them."""
-    recipe = resolve(settings_of(kind), [f"outer.steps={steps}", "outer.runaway=1e30"])
-    found: list[Look] = []
-    reporter, record = Reporter(quiet=True), Stage.record
+def main(way: str, network: str, *sizes: str) -> None:
+    """Measure in this process, and print."""
+    from tests.benchmarks.problem import make_problem, oracle_step, our_step
+    from textdistill.core.distill import peak_rss_mib
+    from textdistill.core.unroll import Graph, Sweep
 
-    def look(stage: Stage, step: int, values: Any, note: str = "") -> None:
-        record(stage, step, values, note)
-        if at(step):
-            found.append(_look(step))
+    steps, samples, length, dimension = map(int, sizes)
+    learner, problem = make_problem(network, steps, samples, length, dimension, real=16)
 
-    Stage.record = look  # type: ignore[method-assign]
-    try:
-        pipeline.distill_into(place, recipe, pipeline.prepare_task(recipe), 0, reporter=reporter)
-    finally:
-        Stage.record = record  # type: ignore[method-assign]
-    return found
+    def unroll(count: int) -> None:
+        if way == "oracle":
+            oracle_step(problem, network, count)
+        else:
+            our_step(learner, problem, {"graph": Graph(), "sweep": Sweep()}[way], count)
 
-
-def _look(step: int) -> Look:
-    gc.collect()
-    every = gc.get_objects()
-    tensors = [one for one in every if type(one) in (torch.Tensor, torch.nn.Parameter)]
-    resident = int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 2**20
-    return Look(step, len(tensors), sum(one.untyped_storage().nbytes() for one in tensors), len(every), resident)
-
-
-def main() -> None:
-    """The table."""
-    words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    words.add_argument("--steps", type=int, default=5000)
-    words.add_argument("--only", nargs="+", choices=list(KINDS), default=list(KINDS))
-    asked = words.parse_args()
-    print(f"{'kind':20} {'step':>6} {'tensors':>8} {'KiB':>8} {'objects':>9} {'resident, MiB':>14} {'s':>6}")
-    for kind in asked.only:
-        began = time.perf_counter()
-        shown = {asked.steps // 10, asked.steps // 2, asked.steps - 1}
-        with tempfile.TemporaryDirectory() as place:
-            for look in looks(kind, asked.steps, shown.__contains__, Path(place)):
-                print(
-                    f"{kind:20} {look.step:6} {look.tensors:8} {look.tensor_bytes / 2**10:8.0f} {look.objects:9} "
-                    f"{look.resident:14.1f} {time.perf_counter() - began:6.0f}",
-                    flush=True,
-                )
+    unroll(2)
+    before = peak_rss_mib()
+    unroll(steps)
+    print(peak_rss_mib() - before)
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])

@@ -44,7 +44,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Any:
 def test_the_folder_holds_sets_figures_and_a_report_and_no_generator(finished: Any) -> None:
     names = {path.name for path in finished.folder.iterdir()}
     assert names == {
-        *("README.md", "headline.json", "manifest.json", "metrics.json", "references.bib", "report.html"),
+        *(".lock", "README.md", "headline.json", "manifest.json", "metrics.json", "references.bib", "report.html"),
         *("samples.jsonl", "sets"),
     }
     for method in METHODS:

@@ -109,7 +109,7 @@ def _picture(value: Any, called: str) -> Image.Image | bytes:
         path, value = value.get("path"), value.get("bytes")
         if value is None and path:
             raise DataError(
-                f"{called}: the path of a picture ({str(path)[:80]!r}) without its bytes; write the bytes into the "
+                f"{called}: the path of a picture ({str(path)[-80:]!r}) without its bytes; write the bytes into the "
                 "table, or give a folder of images for each class"
             )
     if value is None:
