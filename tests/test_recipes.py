@@ -313,7 +313,7 @@ def test_names_of_older_versions_are_read_as_todays() -> None:
 def test_an_unknown_recipe_and_a_file_that_is_none(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="did you mean 'quickstart'"):
         load_recipe("quickstrt")
-    for text, told in (("a: [", "not YAML"), ("- 1", "holds list"), ("", "holds NoneType"), ("[" * 5000, "nested more")):
+    for text, told in (("a: [", "not YAML"), ("- 1", "holds list"), ("", "holds NoneType"), ("[" * 5000, "nested")):
         (tmp_path / "x.yaml").write_text(text)
         with pytest.raises(RecipeError, match=told):
             load_recipe(str(tmp_path / "x.yaml"))
