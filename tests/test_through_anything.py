@@ -51,7 +51,6 @@ def begun(*words: object, told: Path, bytes_a_file: int | None = None) -> BasePr
 
 
 def _command(words: list[str], bytes_a_file: int | None) -> None:
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs begin deaf to it
     command(*words, bytes_a_file=bytes_a_file)
 
 
