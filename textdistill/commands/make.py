@@ -75,20 +75,31 @@ class Kind(OptionGroup):
     written: Annotated[
         bool, typer.Option("--written", help="Choose among texts that a language model writes (a quarter of an hour).")
     ] = False
+    no_training_rows: Annotated[
+        bool,
+        typer.Option("--no-training-rows", help="A written set that holds no training row and no near copy of one."),
+    ] = False
 
     @property
     def asked(self) -> list[str]:
         """The options that were given."""
-        given = {"--as": self.kind != Kind.kind, "--methods": self.methods is not None, "--written": self.written}
+        given = {
+            **{"--as": self.kind != Kind.kind, "--methods": self.methods is not None},
+            **{"--written": self.written, "--no-training-rows": self.no_training_rows},
+        }
         return [option for option, is_given in given.items() if is_given]
 
     @property
     def chosen_by(self) -> list[str] | None:
         """The methods that were asked for."""
-        if self.written and self.methods is not None:
-            raise UserError("--written is --methods search_real,ours; give one of them")
-        if self.written:
-            return ["search_real", "ours"]
+        same = {"--written": ("search_real", "ours", "grown"), "--no-training-rows": ("grown",)}
+        given = [option for option in same if option in self.asked]
+        if given and (self.methods is not None or len(given) > 1):
+            others = given[1:] or ["--methods"]
+            told = f"{given[0]} is --methods {','.join(same[given[0]])}"
+            raise UserError(f"{told}; give one of {given[0]}, {', '.join(others)}")
+        if given:
+            return list(same[given[0]])
         return None if self.methods is None else [word.strip() for word in self.methods.split(",") if word.strip()]
 
 

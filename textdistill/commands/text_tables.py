@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from textdistill.commands.screen import screen
+from textdistill.core.file_names import REPORT, SAMPLES
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -52,7 +53,7 @@ def show_texts(run: TextRun) -> None:
         if "peak_rss_mib" in cost
         else f"judged in {cost['judging_seconds'] / 60:.1f} minutes"
     )
-    for line in _doubts(run):
+    for line in [*_doubts(run), *_origin(run)]:
         console.print(line, soft_wrap=True, markup=False)
     folder = shlex.quote(str(run.folder))
     console.print(f"all sets: {run.folder / 'sets'}", soft_wrap=True, markup=False)
@@ -95,6 +96,30 @@ def _doubts(run: TextRun) -> list[str]:
             f"the encoder reads a word as {pieces:.1f} tokens: it hardly knows this language or these signs; another "
             'may do better: "choose.views=[ENCODER]" judge.encoder=ENCODER, a folder or a hub id'
         )
+    return lines
+
+
+def _origin(run: TextRun) -> list[str]:
+    """Of written sets: how many of their samples are copies of training rows all the same, and what shows such rows."""
+    from textdistill.core.file_names import LOOK, POOLS
+    from textdistill.core.json_files import facts_in
+    from textdistill.core.manifest import manifest_in
+    from textdistill.selection.methods import METHODS
+
+    method = manifest_in(run.folder)["headline"]["method"]
+    if method not in METHODS or METHODS[method].source not in POOLS:
+        return []
+    lines = []
+    if method in run.metrics["texts"]:
+        exact, near = (run.metrics["texts"][method][f"{kind}_copies"]["mean"] for kind in ("exact", "near"))
+        lines.append(f"written, not taken: {exact:.1f} % of the samples are copies of training rows, {near:.1f} % near")
+    membership = facts_in(run.folder, LOOK).get("texts", {}).get("membership")
+    if membership is not None:
+        lines.append(
+            f"nearer to a training row than to a held-out one: {membership['nearer_train']:.1f} % of them "
+            f"(by chance {membership['expected']:.1f} %, p = {membership['p']:.2g})"
+        )
+    lines.append(f"to be shared without the data: {SAMPLES} alone; sets/, {REPORT} and {LOOK} show training rows")
     return lines
 
 
