@@ -205,4 +205,5 @@ def _inverse_root(table: ImageTable, moment: Float[Tensor, "d d"], regularisatio
     added = regularisation * float(values.mean())
     if not added:
         raise DataError(f"{table.name}: all images are equal and cannot be whitened; take scale: unit")
-    return (vectors * (values + added).rsqrt()) @ vectors.T
+    root: Tensor = (vectors * (values + added).rsqrt()) @ vectors.T
+    return root
