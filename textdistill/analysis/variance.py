@@ -44,7 +44,7 @@ def gradient_variance(study: Study, *, draws: int = 20, ages: Sequence[int] | No
     synthetic = TensorData(
         distilled.inputs, distilled.targets, distilled.rates, learned=frozenset({"targets"}), labels=settings.labels
     ).to(study.where)
-    rate = float(study.recipe.starts.settings.get("lr", 0.001))
+    rate = torch.tensor(float(study.recipe.starts.settings.get("lr", 0.001)), device=study.where)
     rows: list[dict[str, Any]] = []
     with study.reporter.stage("gradients", len(METHODS) * study.nets * len(seen)) as bar:
         for way, name in METHODS.items():
@@ -55,23 +55,15 @@ def gradient_variance(study: Study, *, draws: int = 20, ages: Sequence[int] | No
                 params: Params = inner.learner.init(streams.torch("theta0", net))
                 state, at = None, 0
                 for age in seen:
-                    steps = [synthetic.draw(step, grad=False) for step in range(at, age)]
-                    steps = [replace(step, lr=distilled.rates.new_tensor(rate)) for step in steps]
+                    steps = [replace(synthetic.draw(step, grad=False), lr=rate) for step in range(at, age)]
                     params, state = inner.run(params, state, steps)
-                    at = age
-                    start = Start(params, age=age)
-                    found[age].append(
-                        spread_of(
-                            torch.stack(
-                                [
-                                    objective.evaluate(
-                                        synthetic, real, learner, [start], streams.child(net, age, draw)
-                                    )[0].gradients[0][1]["targets"]
-                                    for draw in range(draws)
-                                ]
-                            )
-                        )
+                    at, start = age, Start(params, age=age)
+                    outcomes = (
+                        objective.evaluate(synthetic, real, learner, [start], streams.child(net, age, draw))[0]
+                        for draw in range(draws)
                     )
+                    labels = torch.stack([outcome.gradients[0][1]["targets"] for outcome in outcomes])
+                    found[age].append(spread_of(labels))
                     bar.advance(f"{name}, {age} steps")
             for age, values in found.items():
                 variance, relative = zip(*values, strict=True)
@@ -87,7 +79,5 @@ def gradient_variance(study: Study, *, draws: int = 20, ages: Sequence[int] | No
 def spread_of(gradients: Float[Tensor, "draws m c"]) -> tuple[float, float]:
     """The mean over entries of the variance over draws (unbiased), and Σ variance over the squared norm of the mean."""
     values = gradients.double()
-    variance, mean = values.var(0), values.mean(0)
-    return float(variance.mean()), float(
-        variance.sum() / mean.square().sum().clamp_min(torch.finfo(torch.float64).tiny)
-    )
+    variance, size = values.var(0), values.mean(0).square().sum()
+    return float(variance.mean()), float(variance.sum() / size.clamp_min(torch.finfo(torch.float64).tiny))
