@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from tests.pages import ROOT
-from textdistill.recipe.read import list_recipes, read_yaml
+from textdistill.evaluation.text_learners import FineTuned
+from textdistill.recipe.read import list_recipes, load_recipe, read_yaml
+from textdistill.runs.readable.judge import learner_of
 
 PAGE = (ROOT / "docs" / "papers.md").read_text(encoding="utf-8")
 ROWS = [
@@ -63,6 +65,31 @@ def test_what_is_not_recorded_is_not_of_a_recipe_s_own_record(row: tuple[str, ..
     if found is not None:
         ours = (read_yaml(RECIPES[found[1]]).get("results") or {}).get("ours") or {}
         assert (found[2] not in ours) if found[2] else not ours, f"{found[1]} has a record now: fill it in"
+
+
+@pytest.mark.parametrize("name", sorted(name for name in RECIPES if name.startswith("maekawa2024")))
+def test_dilm_s_recipes_as_published_have_the_settings_of_its_table_6(name: str) -> None:
+    recipe = load_recipe(name)
+    assert recipe.text is not None
+    model, pool, teacher, choose = (
+        getattr(recipe.text, key) for key in ("language_model", "pool", "teacher", "choose")
+    )
+    assert (model.steps, model.batch, model.lr, model.warmup, model.weight_decay, model.clip) == (
+        *(80_000, 64, 1e-5, 0.05, 0.01, 1.0),
+    )
+    assert model.patience * model.validate_every >= model.steps  # it is never ended early
+    outer = recipe.outer
+    assert (outer.steps, outer.optimizer, outer.lr, outer.weight_decay) == (2000 * 10, "adamw", 3e-7, 0.01)
+    assert (outer.schedule, outer.warmup, outer.clip) == ("cosine", round(0.05 * outer.steps), 1.0)
+    assert (recipe.starts.settings["matches"], recipe.starts.settings["steps"]) == (10, 20)  # T and K
+    assert (teacher.sets, teacher.rows, pool.batch, pool.factor, pool.every) == (10, 200, 64, 200, 200)
+    assert (recipe.text.sampling.top_p, choose.over, choose.sets) == (0.95, 100, 20)
+    learner = learner_of(recipe.text.judge.by[0], recipe.text.judge)
+    assert isinstance(learner, FineTuned)
+    assert (learner.steps, learner.batch, learner.lr, learner.warmup) == (200, 64, 1e-4, 0.5)
+    assert (learner.weight_decay, learner.clip, learner.dropout, learner.pool) == (0.01, 1.0, 0.1, "cls")
+    assert recipe.text.judge.by[0].nets == 5
+    assert recipe.representation.facts() == {"encoder": "bert-base-uncased", "pool": "cls"}  # appendix C.1
 
 
 def test_every_recipe_of_the_papers_stands_on_the_page() -> None:
