@@ -65,6 +65,14 @@ def test_rules_rates_and_orders_are_tried_beside_the_stored_training() -> None:
     assert {one["n"] for one in accuracies.values()} == {2}
 
 
+def test_images_are_tried_in_other_orders_as_texts_are() -> None:
+    found = runs.analyse("optimizer", runs.run_of("pixels"), "--rules", "adam:0.01", "--nets", "1")
+    orders = [row["training"] for row in found["rows"] if "shuffled" in row["training"]]
+    assert [order.partition(", ")[2] for order in orders] == [
+        *("batches shuffled", "batches shuffled across epochs", "samples shuffled"),
+    ]
+
+
 def test_shuffled_epochs_show_every_sample_with_its_label_once_each_in_an_order_of_its_own() -> None:
     values = torch.arange(6.0).view(3, 2, 1)
     plain = DistilledSet(values[..., None], values, torch.tensor([[0.1, 0.2, 0.3]]).repeat(4, 1))
