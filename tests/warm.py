@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 import multiprocessing
 import os
+import signal
 import sys
 from collections.abc import Callable
 from multiprocessing.process import BaseProcess
@@ -43,6 +44,7 @@ def import_late() -> None:
 def _begin(work: Callable[..., None], args: tuple[Any, ...], told: str, environment: dict[str, str]) -> None:
     import torch
 
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # what a shell's background jobs start is deaf to it
     os.environ.update(environment)
     torch.set_num_threads(1)
     with Path(told).open("a") as file:

@@ -36,8 +36,9 @@ def settings() -> dict[str, Any]:
         "checkpoint": {"every": 1},
         "choose": {
             **{"sizes": SIZES, "size": 2, "sets": 2, "over": 3, "pool": 12, "consistent": False, "views": [encoder]},
+            "grow": {"rounds": 2, "sets": 2, "each": 3},
             "search": {"sweeps": 1, "rows": 50, "screen": 20, "compare": 4},
-            "methods": ["random_real", "k_centers", "search_real", "vanilla_lm", "dilm", "ours", "ours_soft"],
+            "methods": ["random_real", "k_centers", "search_real", "vanilla_lm", "dilm", "ours", "grown", "ours_soft"],
         },
         "judge": {
             "encoder": encoder,

@@ -28,7 +28,7 @@ STAGE = "stage-{name}.json"
 # of a search for the distillation size
 LEDGER = "size.json"
 
-POOLS = ("vanilla", "matched")
+POOLS = ("vanilla", "matched", "grown")
 # Every name that a run may write: nothing else in a folder is ever removed.
 OWN = frozenset(
     {

@@ -38,6 +38,19 @@ class Teacher:
 
 
 @dataclass(frozen=True)
+class Growth:
+    """How the pool of `grown` grows: the generator writes where searches of the pool so far want samples.
+
+    In each round the members of so many searched sets are begun anew: each is cut at a random token and written on,
+    which gives rewrites of its end, other continuations of its first words, and new samples of its class.
+    """
+
+    rounds: Annotated[Count, Doc("times that it grows")] = 3
+    sets: Annotated[Count, Doc("searches of a round, whose members are written on")] = 4
+    each: Annotated[Count, Doc("samples that are written for a member")] = 20
+
+
+@dataclass(frozen=True)
 class Choose:
     """Which sets are chosen, and from what.
 
@@ -58,6 +71,7 @@ class Choose:
         *("random_real", "herding", "k_centers", "search_real"),
         *("vanilla_lm", "dilm", "ours", "k_centers_soft", "ours_soft"),
     )
+    grow: Annotated[Growth, Doc("how the pool of the method grown grows")] = field(default_factory=Growth)
     headline: Annotated[Method, Doc("the method that the run is remembered by")] = "ours"
     size: Annotated[Count, Doc("the size that the run is remembered by")] = 10
     keep: Annotated[
@@ -71,8 +85,10 @@ class Choose:
 
     @property
     def pools(self) -> tuple[str, ...]:
-        """What generators must write for the methods to choose from: `vanilla`, `matched`, both or nothing."""
+        """What generators must write for the methods to choose from, in order: `grown` grows from `matched`."""
         sources = {METHODS[name].source for name in self.made}
+        if "grown" in sources:
+            sources.add("matched")
         return tuple(name for name in POOLS if name in sources)
 
     def between(self) -> list[str]:

@@ -62,6 +62,17 @@ def test_with_a_cache_and_in_a_shrinking_batch_the_tokens_are_those_without(aske
     assert len({len(row) for row in rows}) > 1  # some left early
 
 
+@pytest.mark.parametrize("begun", [1, 2, 3])
+def test_a_sentence_that_is_begun_as_it_was_written_goes_on_as_it_did(begun: int) -> None:
+    generator, numbers = trained(), torch.rand(9, 24, dtype=torch.float64, generator=rng(3))
+    whole = write(generator, 1, numbers, Sampling())
+    longer = torch.nonzero(whole.lengths > begun)[:, 0]
+    again = write(generator, 1, numbers[longer], Sampling(), whole.ids[longer, 1 : 1 + begun])
+    expected = whole.take(longer)
+    assert torch.equal(again.ids, expected.ids)
+    assert torch.equal(again.mask, expected.mask)
+
+
 def test_the_nucleus_has_its_chances_and_nothing_beside() -> None:
     chances = torch.tensor([0.05, 0.4, 0.02, 0.3, 0.13, 0.1])
     asked = Sampling(top_p=0.8)  # 0.4 + 0.3 + 0.13 is the first sum that is no less

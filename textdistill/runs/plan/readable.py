@@ -308,14 +308,15 @@ def counts(recipe: Recipe, facts: dict[str, Any]) -> dict[str, float]:
     """How many of each unit the recipe's run has."""
     settings = recipe.text
     assert settings is not None
-    choose, classes, pools = settings.choose, facts["classes"], len(settings.choose.pools)
+    choose, classes, pools = settings.choose, facts["classes"], settings.choose.pools
     out: dict[str, float] = {
         "reading data": 1,
         "nearest rows, map, report": 1,
         "head on all rows": 1,
         "index of copies": 1,
     }
-    written = pools * choose.pool * classes
+    grows = choose.grow.rounds * choose.grow.sets if "grown" in pools else 0  # searches whose members are written on
+    written = (len(pools) - bool(grows)) * choose.pool * classes + grows * choose.size * classes * choose.grow.each
     for name, letters in facts["unknown"].items():
         out[f"loading {name}"] = 1
         fresh = written * facts["letters"] if name in (*choose.views, settings.judge.encoder) else 0
@@ -325,6 +326,8 @@ def counts(recipe: Recipe, facts: dict[str, Any]) -> dict[str, float]:
     least, sets = min(choose.sizes), choose.sets
     streams = {configured(METHODS[name], choose).stream for name in choose.made}
     out |= {f"set by {stream}": sets * sum(choose.sizes) / least for stream in streams}
+    if grows:
+        out["set by grown"] += grows * choose.size / least
     soft = sum(METHODS[name].soft for name in choose.made)
     out["soft labels of a set"] = soft * sets * len(choose.sizes)
     for judgement in settings.judge.by:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,45 @@ from textdistill.core.streams import Streams
 from textdistill.data import TextTable
 from textdistill.data.sets.text_set import TextSet
 from textdistill.data.sets.text_sets import write_text_set
-from textdistill.evaluation.copies import copies
+from textdistill.evaluation.copies import CopyIndex
 from textdistill.runs.progress import Stage as Bar
 from textdistill.synthetic.generator import Generator, Sampling, sample
+
+# Texts, second texts, labels: what was drawn, before anything is left out.
+Drawn = tuple[list[str], list[str], list[int]]
+
+
+@dataclass(frozen=True)
+class Sieve:
+    """What of drawn samples may stand in a pool: no copy of a training row (`near` ones too), and nothing twice."""
+
+    train: TextTable
+    copies: CopyIndex
+    near: bool
+
+    def sifted(self, drawn: Drawn, pool: TextSet | None = None) -> tuple[TextSet, dict[str, int]]:
+        """The samples that are new beside `pool`, and how many were left out: `exact_copies`, `near_copies` (of
+        training rows) and `repeated` (texts that were there already)."""
+        texts, pairs, labels = drawn
+        paired = pairs if self.train.pairs is not None else None
+        exact, almost = self.copies.masks(texts, paired)
+        table = TextTable(self.train.name, self.train.classes, texts, paired, np.array(labels, dtype=np.int64))
+        seen = set() if pool is None else self._keys(pool)
+        fresh = np.zeros(len(table), dtype=bool)
+        for row, key in enumerate(table.keys()):
+            fresh[row] = (key, labels[row]) not in seen
+            seen.add((key, labels[row]))
+        kept = np.flatnonzero(fresh & ~exact & ~(almost & self.near))
+        counts = {
+            "exact_copies": int(exact.sum()),
+            "near_copies": int((almost & ~exact).sum()),
+            "repeated": int((~fresh).sum()),
+        }
+        return TextSet(texts, table.labels, self.train.classes, paired).take(kept), counts
+
+    def _keys(self, pool: TextSet) -> set[tuple[str, int]]:
+        table = TextTable(self.train.name, pool.classes, pool.texts, pool.pairs, pool.labels)
+        return set(zip(table.keys(), pool.labels.tolist(), strict=True))
 
 
 def write_pool(
@@ -52,23 +89,13 @@ def write_pool(
         labels += [label] * len(first)
         for reason, count in reasons.items():
             redrawn[reason] = redrawn.get(reason, 0) + count
-    paired = pairs if train.pairs is not None else None
-    exact, almost = copies(texts, paired, train)
-    table = TextTable(train.name, train.classes, texts, paired, np.array(labels))
-    seen: set[tuple[str, int]] = set()
-    fresh = np.zeros(len(table), dtype=bool)
-    for row, key in enumerate(table.keys()):
-        fresh[row] = (key, labels[row]) not in seen
-        seen.add((key, labels[row]))
-    kept = np.flatnonzero(fresh & ~exact & ~(almost & near))
-    pool = TextSet(texts, table.labels, train.classes, paired).take(kept)
+    pool, counts = Sieve(train, CopyIndex(train), near).sifted((texts, pairs, labels))
     write_text_set(file, pool)
     return {
-        "sampled": len(table),
+        "sampled": len(texts),
         "redrawn": redrawn,
-        "exact_copies": int(exact.sum()),
-        "near_copies": int((almost & ~exact).sum()),
+        **{name: counts[name] for name in ("exact_copies", "near_copies")},
         "near_copies_dropped": near,
-        "repeated": int((~fresh).sum()),
+        "repeated": counts["repeated"],
         "kept": np.bincount(pool.labels, minlength=len(train.classes)).tolist(),
     }

@@ -30,6 +30,7 @@ from textdistill.runs.lock import held
 from textdistill.runs.progress import Reporter
 from textdistill.runs.readable.choose import Chooser, Tick
 from textdistill.runs.readable.finish import finish, judge_sets
+from textdistill.runs.readable.grow import Growing
 from textdistill.runs.readable.judge import Sets, best_first, scores_of, with_kept, with_variants
 from textdistill.runs.readable.matching import Matching
 from textdistill.runs.readable.pools import write_pool
@@ -110,7 +111,11 @@ class _Run:
             generators["vanilla"] = self._language_model()
         if "matched" in choose.pools:
             generators["matched"] = self._matched(generators["vanilla"])
-        pools = {name: self._pool(name, generators[name]) for name in choose.pools}
+        pools: dict[str, _Done] = {}
+        for name in choose.pools:
+            grows = name == "grown"
+            source = generators["matched" if grows else name]
+            pools[name] = self._grown(source, pools["matched"]) if grows else self._pool(name, source)
         sets, seconds = self._chosen(pools)
         metrics = self._judged(sets, generators, pools, seconds)
         with self.reporter.stage("keeping one", None) as bar:
@@ -201,6 +206,34 @@ class _Run:
                 )
             stage.finish(record)
         return _Done(stage.identity, record, file)
+
+    def _grown(self, source: _Done, matched: _Done) -> _Done:
+        """The matched generator's samples, and more of them around those that searches like."""
+        choose, file = self.settings.choose, self.out / POOL.format(name="grown")
+        facts = (choose.grow, choose.search, choose.over, choose.consistent, choose.views, choose.size, self.seed)
+        stage = Stage.named(self.out, "pool-grown", source.identity, matched.identity, self.settings.sampling, *facts)
+        record = stage.found()
+        if record is None or not file.is_file():
+            grow = choose.grow
+            generator = Generator.load(source.place).to(self.where)
+            total = grow.rounds * (grow.sets + len(self.train.classes))
+            with self.reporter.stage("growing the pool", total) as bar:
+                growing = Growing(
+                    generator,
+                    self.train,
+                    self._features,
+                    choose,
+                    self.settings.sampling,
+                    self.streams.child("pool"),
+                    bar.advance,
+                )
+                pool, record = growing.grown(read_text_set(matched.place, self.train.classes))
+            write_text_set(file, pool)
+            stage.finish(record)
+        return _Done(stage.identity, record, file)
+
+    def _features(self, texts: TextSet) -> list[torch.Tensor]:
+        return [_encode(name, texts.texts, texts.pairs) for name in self.settings.choose.views]
 
     def _chosen(self, pools: dict[str, _Done]) -> tuple[Sets, float]:
         """Sets of every size by every method, and the seconds that it took to choose them."""

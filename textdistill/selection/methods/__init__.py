@@ -6,6 +6,7 @@ A recipe's `choose.methods` are names of this dict; `choose` sets those of their
 from __future__ import annotations
 
 from textdistill.selection.methods.best_k_centers import BestKCenters
+from textdistill.selection.methods.grown import Grown
 from textdistill.selection.methods.herding import Herding
 from textdistill.selection.methods.k_centers import KCenters
 from textdistill.selection.methods.method import Method, configured
@@ -28,6 +29,7 @@ METHODS: dict[str, Method] = {
     "vanilla_random": PoolRandom("vanilla_random", "vanilla", "Language model, as drawn"),
     "dilm_random": PoolRandom("dilm_random", "matched", "DiLM, as drawn"),
     "ours": Ours(),
+    "grown": Grown(),
     "k_centers_soft": SoftLabels(KCenters()),
     "dilm_soft": SoftLabels(PoolCenters("dilm", "matched", "DiLM")),
     "ours_soft": SoftLabels(Ours()),

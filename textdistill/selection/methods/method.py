@@ -12,8 +12,9 @@ from jaxtyping import Int
 from textdistill.core.streams import Streams
 from textdistill.selection.candidates import Candidates
 
-# Training rows; what the language model wrote, or the generator that was matched; sets that other authors published.
-Source = Literal["real", "vanilla", "matched", "released"]
+# Training rows; what the language model wrote, or the generator that was matched, or wrote on where a search asked for
+# more; sets that other authors published.
+Source = Literal["real", "vanilla", "matched", "grown", "released"]
 
 
 @runtime_checkable

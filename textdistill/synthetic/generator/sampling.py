@@ -72,10 +72,17 @@ def sample(
     return Sampled(sentences, dict(redrawn))
 
 
-def write(generator: Generator, label: int, numbers: Float[Tensor, "n length"], sampling: Sampling) -> Sentences:
+def write(
+    generator: Generator,
+    label: int,
+    numbers: Float[Tensor, "n length"],
+    sampling: Sampling,
+    begun: Int[Tensor, "n begun"] | None = None,
+) -> Sentences:
     """One sentence for each row of uniform numbers, whatever it says; token t takes number t.
 
-    Rows that are finished leave the batch, so that time goes with the mean length.
+    The first tokens of `begun`, fewer than there are numbers, stand as they are, and are written on. Rows that are
+    finished leave the batch, so that time goes with the mean length.
     """
     n, length = numbers.shape
     vocabulary, device = generator.vocabulary, generator.device
@@ -83,9 +90,13 @@ def write(generator: Generator, label: int, numbers: Float[Tensor, "n length"], 
     ids[:, 0] = vocabulary.bos(label)
     mask = torch.zeros(n, 1 + length, dtype=torch.bool)
     mask[:, 0] = True
+    first = 0 if begun is None else begun.shape[1]
+    if begun is not None:
+        ids[:, 1 : 1 + first], mask[:, 1 : 1 + first] = begun, True
     alive, cache = torch.arange(n), None
-    for step in range(length):
-        seen = generator.model(input_ids=ids[alive, step, None].to(device), past_key_values=cache, use_cache=True)
+    for step in range(first, length):
+        unseen = ids[alive, (step if cache is not None else 0) : step + 1]
+        seen = generator.model(input_ids=unseen.to(device), past_key_values=cache, use_cache=True)
         cache = seen.past_key_values
         chosen = nucleus(seen.logits[:, -1], numbers[alive, step].to(device), sampling).cpu()
         ids[alive, step + 1] = chosen

@@ -1,0 +1,147 @@
+"""A pool that grows where searches want it: what they chose is cut short and written on by the generator."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from textdistill.core.spread import over_cores, over_processes
+from textdistill.core.streams import Streams
+from textdistill.data import TextTable
+from textdistill.data.sets.text_set import TextSet
+from textdistill.evaluation.copies import CopyIndex
+from textdistill.recipe.text_settings import Choose
+from textdistill.runs.readable.pools import Drawn, Sieve
+from textdistill.selection.candidates import Candidates
+from textdistill.selection.methods import METHODS, configured
+from textdistill.synthetic.generator import Generator, Sampling
+from textdistill.synthetic.generator.sampling import BATCH, flaws, write
+from textdistill.synthetic.generator.sentences import Sentences
+
+Features = Callable[[TextSet], list[Float[Tensor, "n f"]]]  # of texts, by each encoder of `choose.views`
+Tick = Callable[[str], None]
+
+
+@dataclass
+class Growing:
+    """What a pool grows from: the generator, the training rows, and how the encoders see texts."""
+
+    generator: Generator
+    train: TextTable
+    features: Features
+    choose: Choose
+    sampling: Sampling
+    streams: Streams
+    tick: Tick = lambda what: None
+
+    def grown(self, pool: TextSet) -> tuple[TextSet, dict[str, Any]]:
+        """The pool with all that was written in `choose.grow.rounds` rounds, and what became of it.
+
+        A sample is added if it is a text of the task, no copy of a training row (near ones as `choose.near_copies`
+        says) and not in the pool yet. `rounds` tells of each round how many were `sampled`, how many left out and why,
+        how many were `added`, and which share of the round's members (`grown`, percent) earlier rounds had written.
+        """
+        rows = TextSet(self.train.texts, self.train.labels, self.train.classes, self.train.pairs)
+        real = Candidates(rows.labels, rows.classes, partial(self.features, rows))
+        sieve = Sieve(self.train, CopyIndex(self.train), self.choose.near_copies)
+        begun = len(pool)
+        told: list[dict[str, Any]] = []
+        for number in range(self.choose.grow.rounds):
+            streams = self.streams.child("grow", number)
+            members = self.liked(Candidates(pool.labels, pool.classes, partial(self.features, pool), real), streams)
+            drawn, redrawn = self.written_on(pool.take(members), streams)
+            new, counts = sieve.sifted(drawn, pool)
+            told.append(
+                {
+                    **{"members": len(members), "grown": round(100 * float((members >= begun).mean()), 2)},
+                    **{"sampled": len(drawn[0]), "redrawn": redrawn, **counts, "added": len(new)},
+                }
+            )
+            pool = _joined(pool, new)
+        kept = np.bincount(pool.labels, minlength=len(pool.classes)).tolist()
+        total = {key: sum(one[key] for one in told) for key in ("sampled", "exact_copies", "near_copies", "repeated")}
+        reasons = sum((Counter(one["redrawn"]) for one in told), Counter[str]())
+        near = {"near_copies_dropped": self.choose.near_copies}
+        return pool, {**total, "redrawn": dict(reasons), **near, "kept": kept, "rounds": told}
+
+    def liked(self, candidates: Candidates, streams: Streams) -> Int[np.ndarray, " m"]:
+        """The rows of the pool that any of the round's searches chose."""
+        method = configured(METHODS["grown"], self.choose)
+        counts = [self.choose.size] * len(candidates.classes)
+        for seen in (candidates.real, candidates):
+            _ = seen.views  # encoded here, by all cores
+
+        def chosen(number: int) -> np.ndarray:
+            self.tick("search")
+            return method.choose(candidates, counts, streams, number)
+
+        found = over_cores(chosen, range(self.choose.grow.sets), alone=True)
+        members: np.ndarray = np.unique(np.concatenate(found))
+        return members
+
+    def written_on(self, members: TextSet, streams: Streams) -> tuple[Drawn, dict[str, int]]:
+        """`choose.grow.each` samples for each member, cut at a random token and written on; and what was no text."""
+        rows = self.generator.vocabulary.encode(members.texts, members.pairs, members.labels)
+
+        def of_class(label: int) -> tuple[list[str], list[str], dict[str, int]]:
+            own = rows.take(torch.nonzero(rows.labels == label)[:, 0])
+            self.tick(members.classes[label])
+            return continued(self.generator, own, label, self.choose.grow.each, streams.torch(label), self.sampling)
+
+        texts: list[str] = []
+        pairs: list[str] = []
+        labels: list[int] = []
+        redrawn: Counter[str] = Counter()
+        present = np.unique(members.labels).tolist()
+        for label, (first, second, reasons) in zip(present, over_processes(of_class, present), strict=True):
+            texts += first
+            pairs += second
+            labels += [label] * len(first)
+            redrawn.update(reasons)
+        return (texts, pairs, labels), dict(redrawn)
+
+
+@torch.no_grad()
+def continued(
+    generator: Generator, members: Sentences, label: int, each: int, rng: torch.Generator, sampling: Sampling
+) -> tuple[list[str], list[str], dict[str, int]]:
+    """Texts (and second ones) that begin as a member does: each is cut `each` times, anywhere before its end.
+
+    A cut before the first token is a new sample of the class. What is no text of the task is left out and counted.
+    """
+    vocabulary, training = generator.vocabulary, generator.model.training
+    longest = min(sampling.length or vocabulary.usual, vocabulary.longest - 1)
+    which = torch.arange(len(members)).repeat_interleave(each)
+    room = members.lengths.clamp_max(longest - 1)[which]
+    cuts = (torch.rand(len(which), generator=rng) * room).long()
+    numbers = torch.rand(len(which), longest, dtype=torch.float64, generator=rng)
+    texts: list[str] = []
+    pairs: list[str] = []
+    redrawn: Counter[str] = Counter()
+    generator.model.eval()
+    try:
+        for cut in cuts.unique().tolist():  # rows that are cut alike are written together
+            for part in torch.nonzero(cuts == cut)[:, 0].split(BATCH):
+                written = write(generator, label, numbers[part], sampling, members.ids[which[part], 1 : 1 + cut])
+                reasons = flaws(generator, written)
+                redrawn.update(reason for reason in reasons if reason is not None)
+                good = written.take([row for row, reason in enumerate(reasons) if reason is None])
+                first, second = vocabulary.decode(good)
+                texts += first
+                pairs += second or []
+    finally:
+        generator.model.train(training)
+    return texts, pairs, dict(redrawn)
+
+
+def _joined(pool: TextSet, new: TextSet) -> TextSet:
+    pairs = None if pool.pairs is None else [*pool.pairs, *(new.pairs or [])]
+    return TextSet([*pool.texts, *new.texts], np.concatenate([pool.labels, new.labels]), pool.classes, pairs)
