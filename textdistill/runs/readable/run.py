@@ -233,7 +233,7 @@ class _Run:
         return _Done(stage.identity, record, file)
 
     def _features(self, texts: TextSet) -> list[torch.Tensor]:
-        return [_encode(name, texts.texts, texts.pairs) for name in self.settings.choose.views]
+        return [self._encode(name, texts.texts, texts.pairs) for name in self.settings.choose.views]
 
     def _chosen(self, pools: dict[str, _Done]) -> tuple[Sets, float]:
         """Sets of every size by every method, and the seconds that it took to choose them."""
