@@ -101,6 +101,16 @@ def test_rows_are_selected_by_the_encoders_features(task: TextTask) -> None:
     assert task.read_by(made()).features() is task.features()
 
 
+def test_features_are_pooled_as_the_recipe_says_and_a_choice_that_nobody_made_is_no_fact(task: TextTask) -> None:
+    data = DataSettings(name=task.data["name"], text="review", label="stars")
+    first = prepare_texts(data, Texts(models.bert(), "cls"))
+    texts = task.splits.train.texts[:4]
+    assert torch.equal(first.encoded(texts), Encoder(models.bert(), pool="cls").features(texts))
+    assert not torch.equal(first.encoded(texts), task.encoded(texts))
+    assert task.settings.facts() == {"encoder": models.bert()}
+    assert first.settings.facts() == {"encoder": models.bert(), "pool": "cls"}
+
+
 def test_another_data_set_is_read_by_the_same_network(task: TextTask) -> None:
     data = DataSettings(name=str(tiny.home() / "reviews.csv"), text="review", label="stars", split_seed=5)
     other = task.read_by(made()).beside(data)

@@ -16,6 +16,7 @@ from tests.analysis import runs
 from textdistill.analysis.meaning import blend
 from textdistill.analysis.study import Study
 from textdistill.analysis.training import Shuffled, on_the_way
+from textdistill.analysis.variance import spread_of
 from textdistill.core.schedule import DistilledSet
 
 KINDS = ("words", "pixels")
@@ -55,12 +56,21 @@ def test_rules_rates_and_orders_are_tried_beside_the_stored_training() -> None:
         "as stored, rates × 0.3",
         "as stored, rates × 3",
         "as stored, batches shuffled",
+        "as stored, batches shuffled across epochs",
         "as stored, samples shuffled",
         "sgd, 0.1",
         "adam, 0.01",
     ]
     assert accuracies["adam, 0.01"] == accuracies["as stored"]  # which is this rule
     assert {one["n"] for one in accuracies.values()} == {2}
+
+
+def test_images_are_tried_in_other_orders_as_texts_are() -> None:
+    found = runs.analyse("optimizer", runs.run_of("pixels"), "--rules", "adam:0.01", "--nets", "1")
+    orders = [row["training"] for row in found["rows"] if "shuffled" in row["training"]]
+    assert [order.partition(", ")[2] for order in orders] == [
+        *("batches shuffled", "batches shuffled across epochs", "samples shuffled"),
+    ]
 
 
 def test_shuffled_epochs_show_every_sample_with_its_label_once_each_in_an_order_of_its_own() -> None:
@@ -78,6 +88,40 @@ def test_shuffled_epochs_show_every_sample_with_its_label_once_each_in_an_order_
         assert len({tuple(one) for one in seen}) > 1
         pairs = {tuple(one[k : k + 2]) for one in seen for k in (0, 2, 4)}
         assert (pairs <= {(0, 1), (2, 3), (4, 5)}) == (not by_sample)
+
+
+def test_batches_shuffled_across_epochs_come_as_often_as_before_and_rates_stay() -> None:
+    values = torch.arange(6.0).view(3, 2, 1)
+    plain = DistilledSet(values[..., None], values, torch.arange(1.0, 13.0).view(4, 3))
+    shuffled = Shuffled(plain.inputs, plain.targets, plain.rates, order=1, across=True)
+    draws = [shuffled.draw(step) for step in range(12)]
+    assert [float(draw.lr) for draw in draws if draw.lr is not None] == list(range(1, 13))
+    first = [int(draw.batch.targets[0]) for draw in draws]
+    assert sorted(first) == sorted([0, 2, 4] * 4)
+    assert any(sorted(first[at : at + 3]) != [0, 2, 4] for at in range(0, 12, 3))  # no epoch need hold them all
+
+
+@pytest.mark.parametrize("run", [lambda: runs.run_of("words"), runs.run_by_ridge], ids=["second order", "ridge"])
+def test_the_labels_gradient_varies_over_real_batches_and_ridge_is_told_beside_the_second_order(
+    run: Callable[[], Path],
+) -> None:
+    found = runs.analyse("gradient-variance", run(), "--draws", "3", "--ages", "0,2", "--nets", "2")
+    assert [(row["way"], row["steps"]) for row in found["rows"]] == [
+        (way, steps) for way in ("second order", "ridge") for steps in (0, 2)
+    ]
+    for row in found["rows"]:
+        assert row["variance / squared mean"]["n"] == 2
+        assert row["variance"] > 0
+        assert row["variance / squared mean"]["mean"] > 0
+
+
+def test_the_variance_of_gradients_is_numpys_and_the_other_knows_no_scale() -> None:
+    gradients = torch.randn(7, 4, 3, dtype=torch.float64)
+    variance, relative = spread_of(gradients)
+    assert variance == pytest.approx(gradients.numpy().var(0, ddof=1).mean())
+    mean = gradients.numpy().mean(0)
+    assert relative == pytest.approx(gradients.numpy().var(0, ddof=1).sum() / (mean**2).sum())
+    assert spread_of(100 * gradients)[1] == pytest.approx(relative)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -144,7 +188,7 @@ def hard(tmp_path: Path) -> Path:
 
 def test_what_a_run_cannot_be_asked_is_told_in_a_line(tmp_path: Path) -> None:
     run = hard(tmp_path)
-    for name in ("labels", "prototypes", "bases", "ridge-labels", "inputs"):
+    for name in ("labels", "prototypes", "bases", "ridge-labels", "inputs", "gradient-variance"):
         assert f"analyse {name}: {run} learned inputs and no soft labels" in runs.mistake(name, run)
     vectors = tiny.finished("fixed")
     for name in ("prototypes", "bases", "ridge-labels", "inputs"):
@@ -158,6 +202,7 @@ def test_what_a_run_cannot_be_asked_is_told_in_a_line(tmp_path: Path) -> None:
         (("steps", "--deviations=some"), "numbers parted by commas"),
         (("optimizer", "--rules", "adm:0.1"), "did you mean 'adam'"),
         (("optimizer", "--rules", "adam"), "allowed: NAME:RATE"),
+        (("gradient-variance", "--ages=-1"), "numbers of steps, 0 or more"),
         (("target-size", "--rows", "1"), "allowed: numbers of 2 or more"),
         (("target-size", "--rows", "100000"), "the training split has"),
     ],

@@ -100,6 +100,36 @@ def test_zca_is_regularised_by_the_mean_eigenvalue_and_stays_near_the_picture(di
     assert float(torch.linalg.eigvalsh(matrix.double()).min()) > 0  # no rotation: of all whitenings the nearest
 
 
+def test_with_normalised_images_zca_is_that_of_kips_code(digits: ImageTable) -> None:
+    """Written out: images of mean 0 and norm 1, their second moment, its eigenvalues raised by r times their mean."""
+    scaling = Scaling.fit(PixelSettings("zca", zca_regularisation=0.1, image_norm=True), digits)
+    plain = Scaling.fit(PixelSettings(), digits).apply(unit_pixels(digits.pixels, torch.float64)).flatten(1).numpy()
+    images = plain - plain.mean(1, keepdims=True)
+    norms = np.linalg.norm(images, axis=1)
+    images = images / norms[:, None]
+    moment = images.T @ images / len(images)
+    values, vectors = np.linalg.eigh(moment + 0.1 * np.trace(moment) / len(moment) * np.eye(len(moment)))
+    wanted = images @ (vectors * values**-0.5) @ vectors.T
+    found = scaling.apply(unit_pixels(digits.pixels, torch.float64)).flatten(1)
+    torch.testing.assert_close(found, torch.from_numpy(wanted), atol=1e-5, rtol=1e-5)
+    assert scaling.image_norm == pytest.approx(norms.mean())
+    assert scaling.fingerprint != Scaling.fit(PixelSettings("zca", zca_regularisation=0.1), digits).fingerprint
+    again = Scaling.from_dict(json.loads(json.dumps(scaling.as_dict())), scaling.tensors())
+    assert again.fingerprint == scaling.fingerprint
+    torch.testing.assert_close(
+        again.apply(unit_pixels(digits.pixels[:2])), scaling.apply(unit_pixels(digits.pixels[:2]))
+    )
+
+
+def test_pictures_of_normalised_images_come_back_but_for_each_one_s_own_brightness(digits: ImageTable) -> None:
+    scaling = Scaling.fit(PixelSettings("zca", image_norm=True), digits)
+    pixels = unit_pixels(digits.pixels[:20], torch.float64)
+    back = scaling.invert(scaling.apply(pixels)).flatten(1)
+    plain = pixels.flatten(1)
+    likeness = torch.nn.functional.cosine_similarity(back - back.mean(1, True), plain - plain.mean(1, True), dim=1)
+    assert float(likeness.min()) > 0.999
+
+
 def test_zca_sees_training_images_alone() -> None:
     splits = load_images(DataSettings("digits", train_rows=300))
     scaling = Scaling.fit(PixelSettings("zca"), splits.train)
@@ -115,6 +145,7 @@ def test_zca_sees_training_images_alone() -> None:
         (PixelSettings(size=0), "size: 0; allowed: 1 to 1024"),
         (PixelSettings("zca", zca_regularisation=0.0), "zca_regularisation: 0.0; allowed: above 0"),
         (PixelSettings("zca", zca_regularisation=float("nan")), "zca_regularisation: nan"),
+        (PixelSettings(image_norm=True), "image_norm: true with scale 'standard'; allowed with zca alone"),
     ],
 )
 def test_a_wrong_setting_is_told(settings: PixelSettings, told: str, digits: ImageTable) -> None:
@@ -141,6 +172,7 @@ def test_what_cannot_be_whitened_is_told() -> None:
         {"deviation": [0.0] * 3},
         {"deviation": None},
         {"scale": "zca"},
+        {"image_norm": 3.0},  # of images that are not whitened
         {"mean": [0.5] * 3},  # not what the fingerprint is of
     ],
 )

@@ -12,6 +12,7 @@ import torch
 
 from tests import tiny
 from textdistill.reports.iris import NAMES, Demonstration, best_hard, demonstrate, fit_soft, flowers, write_regions
+from textdistill.reports.iris_steps import STEPS, three_points, two_points
 
 
 @functools.cache
@@ -87,3 +88,59 @@ def test_the_command_explains_itself_and_refuses_other_pictures(tmp_path: Path) 
     result = tiny.call("demo-iris", "--out", tmp_path / "iris.gif")
     assert result.exit_code == 2
     assert "ends in .png" in result.stderr
+
+
+def test_three_points_are_chosen_moved_relabelled_and_both_in_four_steps() -> None:
+    methods = three_points().methods
+    assert list(methods) == ["selection", "generation", "soft labels", "both"]
+    assert all(len(steps) == STEPS for steps in methods.values())
+    x, y = flowers()
+    for of in methods["selection"]:
+        assert torch.equal(of.labels, torch.eye(3, dtype=x.dtype))
+        for label, point in enumerate(of.points):
+            assert (x[y == label] == point).all(1).any()
+    first = methods["generation"][0]
+    for step in range(STEPS):
+        moved, softened, both = (methods[name][step] for name in ("generation", "soft labels", "both"))
+        assert torch.equal(moved.labels, first.labels)
+        assert torch.equal(softened.points, first.points)
+        assert torch.equal(both.points, moved.points)
+        assert torch.equal(both.labels, softened.labels)
+        torch.testing.assert_close(softened.labels.sum(1), torch.ones(3, dtype=x.dtype))
+        assert torch.equal(moved.points[[0, 2]], first.points[[0, 2]])  # the middle point alone moves
+        assert float(softened.labels[1, 1]) == pytest.approx(1 - 0.15 * step)
+
+
+def test_hard_labels_of_three_points_are_the_nearest_points_own() -> None:
+    x, _ = flowers()
+    of = three_points().methods["generation"][2]
+    assert torch.equal(of.predict(x), torch.cdist(x, of.points).argmin(1))
+
+
+def test_two_points_come_to_tell_three_classes_apart() -> None:
+    shown = two_points()
+    reached = shown.accuracies()["both"]
+    x, y = flowers()
+    assert set(shown.methods["both"][0].predict(x).tolist()) == {0, 2}
+    assert set(shown.methods["both"][-1].predict(x).tolist()) == {0, 1, 2}
+    assert reached[0] <= 100 * 2 / 3 + 1e-9
+    assert reached == sorted(reached)
+    assert reached[-1] == pytest.approx(fit_soft(x, y).accuracy(x, y))
+    middle = [float(of.labels[:, 1].min()) for of in shown.methods["both"]]
+    assert middle == sorted(middle)
+    assert middle[0] == 0
+
+
+def test_the_command_prints_and_draws_a_figure_of_the_paper(tmp_path: Path) -> None:
+    for figure, rows in ((3, 4), (4, 1)):
+        result = tiny.call("demo-iris", "--figure", figure, "--out", tmp_path / f"{figure}.png")
+        assert result.exit_code == 0, result.output
+        assert "step 4" in result.stdout
+        assert (tmp_path / f"{figure}.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+        values = json.loads(tiny.call("demo-iris", "--figure", figure, "--json").stdout)
+        assert values["figure"] == figure
+        assert len(values["methods"]) == rows
+        assert all(len(steps) == STEPS for steps in values["methods"].values())
+    refused = tiny.call("demo-iris", "--figure", "5")
+    assert refused.exit_code == 2
+    assert "allowed: 3, 4" in refused.stderr

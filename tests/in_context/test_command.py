@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from tests import tiny as runs
-from tests.in_context.models import CLASSES, furnish, words
+from tests.in_context.models import CLASSES, furnish, tiny, tokenizer, words
 from textdistill.data.sets.text_set import TextSet
 from textdistill.data.sets.text_sets import read_text_set, write_text_set
 from textdistill.export import Wording
@@ -51,6 +52,22 @@ def test_the_figures_are_a_table_or_json_and_the_same_each_time(home: Path, tmp_
     assert "ours - random" in shown.stdout
     again = json.loads(ran(home, f"ours={home / 'sets'}", *FEW, "--json").stdout)
     assert again | {"cost": None} == told | {"cost": None}
+
+
+def test_another_model_is_asked_the_same_and_each_has_the_figures_it_has_alone(home: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    tiny("mistral", dtype=torch.float32).model.save_pretrained(other)
+    tokenizer().save_pretrained(other)
+    shown = ran(home, home / "sets", *FEW, "--also", other, "--out", tmp_path / "icl.json")
+    assert shown.stdout.count("5 test rows") == 2
+    both = json.loads((tmp_path / "icl.json").read_text(encoding="utf-8"))["models"]
+    assert list(both) == [str(home / "model"), str(other)]
+    alone = json.loads(ran(home, home / "sets", *FEW, "--json").stdout)
+    assert both[str(home / "model")] | {"cost": None} == alone | {"cost": None}
+    first, second = both.values()
+    assert first["model"]["fingerprint"] != second["model"]["fingerprint"]
+    assert (first["data"], first["prompting"]) == (second["data"], second["prompting"])
+    assert first["methods"].keys() == second["methods"].keys()
 
 
 def test_choices_are_made_by_training_rows_and_chosen_shots_stand_beside_the_others(home: Path) -> None:

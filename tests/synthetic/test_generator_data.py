@@ -134,6 +134,42 @@ def test_two_passes_give_the_gradient_of_one_big_graph(settings: PoolSettings) -
     close(gradient_of(data), dict(zip(names, wanted, strict=True)))
 
 
+@pytest.mark.parametrize("weighting", ["mean", "sequence"])
+def test_the_gradient_is_the_policy_gradient_of_the_papers_appendix(weighting: str) -> None:
+    """∇_φ L = Σ_n r(x̃_n) ∇_φ l_φ(x̃_n), r(x̃_n) = a_n {g(x̃_n) − g(X̃)}ᵀ(−∂L/∂g(X̃)) (Maekawa et al. 2024, Appendix A).
+
+    g(x̃) is the gradient of the learner's loss for its last layer, g(X̃) = Σ a_n g(x̃_n), and l_φ the mean NLL over
+    tokens (Eq. 1). With a_n ∝ p_φ(x̃_n), Eq. 5 as printed, each reward has the factor |x̃_n| that l_φ divides by.
+    """
+    data, real = data_of(replace(SMALL, weighting=weighting)), real_rows()
+    start = Start(LEARNER.init(generator(3)))
+    (outcome,) = replace(OBJECTIVE, batch=100).evaluate(data, real, LEARNER, [start], Streams(0))
+    data.pullback(outcome.gradients)
+    sentences, batch = shown(data)
+    leaves = {name: value.detach().requires_grad_() for name, value in start.params.items()}
+    last = [leaves[name] for name in ("weight2", "bias2")]
+
+    def gradient(rows: Batch) -> Tensor:
+        return torch.cat([part.flatten() for part in torch.autograd.grad(LEARNER.loss(leaves, rows), last)])
+
+    losses = torch.stack([-tokens.mean() for tokens in log_probabilities(data.generator, sentences)])
+    total = losses.new_zeros(())
+    for label in range(CLASSES):
+        mine = torch.nonzero(sentences.labels == label)[:, 0]
+        lengths = sentences.lengths[mine] if weighting == "sequence" else torch.ones(len(mine))
+        share = torch.softmax(-losses[mine].detach() * lengths, 0)
+        each = torch.stack([gradient(Batch(batch.inputs[n : n + 1], batch.targets[n : n + 1])) for n in mine.tolist()])
+        mean = (share @ each).requires_grad_()
+        wanted = gradient(real.batch(torch.nonzero(real.labels == label)[:, 0]))
+        loss = 1 - (mean @ wanted) / (mean.norm() * wanted.norm() + 1e-6)
+        (slope,) = torch.autograd.grad(loss, mean)
+        reward = share * ((each - mean.detach()) @ -slope) * lengths
+        total = total + (reward.detach() * losses[mine]).sum()
+    names = list(data.parameters())
+    found = torch.autograd.grad(total, [data.parameters()[name] for name in names])
+    close(gradient_of(data), dict(zip(names, found, strict=True)), rel=1e-7)
+
+
 def test_a_second_pullback_of_a_step_adds_to_the_first() -> None:
     data, real = data_of(), real_rows()
     starts = [Start(LEARNER.init(generator(seed))) for seed in (3, 4)]

@@ -98,14 +98,14 @@ def test_asked_of_fewer_classes_than_there_are_a_source_gives_those_alone() -> N
 @pytest.mark.parametrize(("kind", "own", "other"), [("one_hot", 1.0, 0.0), ("uniform", 0.25, 0.25)])
 def test_labels_begin_as_set_times_their_scale(kind: str, own: float, other: float) -> None:
     settings = SyntheticSettings(per_class=1, label_init=kind, label_scale=2.0)
-    labels = initial_labels(settings, class_plan(settings, 4), 4)[0]
+    labels = initial_labels(settings, class_plan(settings, 4), 4, generator())[0]
     wanted = torch.full((4, 4), 2 * other).fill_diagonal_(2 * own)
     torch.testing.assert_close(labels, wanted)
 
 
 def test_smoothed_labels_keep_nine_tenths_and_share_the_rest() -> None:
     settings = SyntheticSettings(per_class=1, label_init="smoothed")
-    labels = initial_labels(settings, class_plan(settings, 5), 5)[0]
+    labels = initial_labels(settings, class_plan(settings, 5), 5, generator())[0]
     torch.testing.assert_close(labels.sum(1), torch.ones(5))
     torch.testing.assert_close(labels.diagonal(), torch.full((5,), 0.92))
 
@@ -113,7 +113,16 @@ def test_smoothed_labels_keep_nine_tenths_and_share_the_rest() -> None:
 def test_every_way_to_begin_labels_is_known() -> None:
     for kind in LABEL_INITS:
         settings = SyntheticSettings(per_class=2, label_init=kind)
-        assert initial_labels(settings, class_plan(settings, 3), 3).shape == (1, 6, 3)
+        assert initial_labels(settings, class_plan(settings, 3), 3, generator()).shape == (1, 6, 3)
+
+
+def test_random_labels_are_standard_normal_follow_the_stream_and_leave_the_inputs_as_they_were() -> None:
+    settings = SyntheticSettings(per_class=50, label_init="random", label_scale=2.0)
+    made, again = (make_tensors(settings, (4, 3), 20, None, generator()).export() for _ in range(2))
+    assert torch.equal(made.targets, again.targets)
+    assert float(made.targets.std()) == pytest.approx(2.0, rel=0.02)
+    plain = make_tensors(SyntheticSettings(per_class=50), (4, 3), 20, None, generator()).export()
+    assert torch.equal(made.inputs, plain.inputs)
 
 
 @pytest.mark.parametrize("labels", LABEL_KINDS)

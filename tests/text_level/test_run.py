@@ -183,6 +183,21 @@ def test_the_command_shows_a_table_for_each_judge_and_records_every_variant(tmp_
     assert ours["frozen@2"]["accuracy"]["n"] == 2
 
 
+def test_sets_are_chosen_anew_where_the_representation_pools_otherwise(tmp_path):
+    made = runs.settings()
+    own = {key: made[key] for key in ("title", "paper", "data", "representation")}
+    own["choose"] = {"sizes": [3], "size": 3, "sets": 1, "methods": ["k_centers"], "headline": "k_centers"}
+    own["choose"]["views"] = made["choose"]["views"]
+    own["judge"] = {"encoder": made["judge"]["encoder"]}
+    notes, texts = [], []
+    for pool in ("mean", "cls"):
+        own["representation"] = {**own["representation"], "pool": pool}
+        texts.append(textdistill.run(own, tmp_path / "out", resume=pool == "cls").headline.texts)
+        notes.append(json.loads((tmp_path / "out/sets/k_centers/3/stage-choice.json").read_text())["identity"])
+    assert notes[0] != notes[1]
+    assert texts[0] != texts[1]
+
+
 @pytest.mark.parametrize(
     ("section", "value", "told"),
     [

@@ -38,6 +38,10 @@ ANALYSES: Lazy[Callable[..., Result]] = Lazy(
             "methods:ridge_labels",
             "Do labels learned by ridge regression train standard networks, and the other way round?",
         ),
+        "gradient-variance": (
+            "variance:gradient_variance",
+            "How noisy is the gradient that labels learn by, second order against ridge regression?",
+        ),
         "inputs": ("methods:inputs", "Is it better to learn the inputs, with hard labels, than the labels?"),
     },
 )

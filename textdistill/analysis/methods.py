@@ -17,6 +17,7 @@ from textdistill.evaluation.scores import score
 from textdistill.evaluation.training import draws_of, predict
 from textdistill.objectives.ridge_labels import RidgeLabels
 from textdistill.objectives.unrolled import Unrolled
+from textdistill.recipe.read import Recipe
 
 METHODS: dict[type, str] = {Unrolled: "second order", RidgeLabels: "ridge"}
 
@@ -26,12 +27,8 @@ def ridge_labels(study: Study) -> Result:
 
     One kind of labels is the run's; the other is learned for the same base examples. Bohdal et al. 2020, Table 16.
     """
-    own = _label_distillation(study, "ridge-labels")
-    batch = study.recipe.objective.make().batch
-    other: type = Unrolled if own is RidgeLabels else RidgeLabels
-    name = "unrolled, steps: 1" if other is Unrolled else "ridge_labels"
-    wanted = f"objective={{name: {name}, batch: {batch}}}"
-    recipe = study.artifact.recipe([wanted, *study.overrides], study.recipe.data.data_dir)
+    own = label_distillation(study, "ridge-labels")
+    other, recipe = _other(own), other_way(study, own)
     sets = {own: study.distilled, other: distil(study, "ridge-labels", METHODS[other].replace(" ", "-"), recipe)}
     ridge = (study.recipe if own is RidgeLabels else recipe).objective.make()
     bench = study.bench(study.learner())
@@ -68,7 +65,7 @@ def inputs(study: Study) -> Result:
 
     The paper's "our DD" (Bohdal et al. 2020, Table 17). Overrides are settings of the distillation of inputs alone.
     """
-    _label_distillation(study, "inputs")
+    label_distillation(study, "inputs")
     wanted = ["synthetic.learn=[inputs]", "synthetic.labels=hard", "synthetic.label_init=one_hot"]
     recipe = study.artifact.recipe([*wanted, *study.overrides], study.recipe.data.data_dir)
     learned = distil(study, "inputs", "inputs", recipe)
@@ -85,7 +82,18 @@ def inputs(study: Study) -> Result:
     return result
 
 
-def _label_distillation(study: Study, name: str) -> type:
+def _other(own: type) -> type:
+    return Unrolled if own is RidgeLabels else RidgeLabels
+
+
+def other_way(study: Study, own: type) -> Recipe:
+    """The run's recipe with the other way of learning labels."""
+    name = "unrolled, steps: 1" if _other(own) is Unrolled else "ridge_labels"
+    wanted = f"objective={{name: {name}, batch: {study.recipe.objective.make().batch}}}"
+    return study.artifact.recipe([wanted, *study.overrides], study.recipe.data.data_dir)
+
+
+def label_distillation(study: Study, name: str) -> type:
     """The run's objective, where the run is one of label distillation; `UserError` where it is not."""
     study.need_labels(name)
     study.need_real_inputs(name)

@@ -68,6 +68,16 @@ blend the samples, of whatever origin, into the class.
 [bold]textdistill analyse prototypes runs/q --top 5[/bold]"""
 
 
+GRADIENT_VARIANCE = """Compare how noisy the labels' gradient is by the second-order way and by ridge regression.
+
+For networks that trained on the stored set for so many steps, gradients are taken on --draws real batches each. The
+second figure, the variance over the squared mean, is what counts: a gradient's scale is nothing to Adam.
+
+[bold]textdistill analyse gradient-variance runs/q[/bold]
+
+[bold]textdistill analyse gradient-variance runs/q --ages 0,50,200 --draws 50[/bold]"""
+
+
 class Named(TyperGroup):
     """Commands by name; a wrong one is told in a line, with the nearest."""
 
@@ -144,12 +154,29 @@ def prototypes(
     carry_out(context, "prototypes", run, words, Scoring(threads=threads, data_dir=data_dir, json=json), top=top)
 
 
+def gradient_variance(
+    context: typer.Context,
+    run: Run,
+    words: Words = None,
+    draws: Annotated[int, typer.Option("--draws", min=2, help="Real batches that a gradient is taken on.")] = 20,
+    ages: Annotated[
+        str | None, typer.Option("--ages", help="Steps of the networks, parted by commas; 0, half and all unless told.")
+    ] = None,
+    *,
+    how: Scoring,
+) -> None:
+    """See GRADIENT_VARIANCE."""
+    told = None if ages is None else [round(age) for age in numbers("--ages", ages)]
+    carry_out(context, "gradient-variance", run, words, how, draws=draws, ages=told)
+
+
 COMMANDS: dict[str, tuple[Callable[..., None], str]] = {
     "transfer": (transfer, TRANSFER),
     "steps": (steps, STEPS),
     "optimizer": (optimizer, OPTIMIZER),
     "labels": (labels, LABELS),
     "prototypes": (prototypes, PROTOTYPES),
+    "gradient-variance": (gradient_variance, GRADIENT_VARIANCE),
     **analyse_again.COMMANDS,
 }
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from textdistill.data import DataSettings, TextTable
     from textdistill.data.sets.text_set import TextSet
     from textdistill.export import Wording
-    from textdistill.in_context import InContext
+    from textdistill.in_context import InContext, Prompting
 
 ICL_HELP = """Put sets of texts before a language model as demonstrations, and count what it classifies rightly.
 
@@ -34,11 +34,14 @@ rows drawn at random, as K-centres, and as DSPy labels few shots. Choices (--ord
 
 [bold]textdistill icl runs/d/sets/ours-5 --data sst2 --k 6 --orders 5 --sets 20[/bold]
 
-[bold]textdistill icl a=one.jsonl b=two.jsonl --data reviews.csv --model gpt2 --calibrate --json[/bold]"""
+[bold]textdistill icl a=one.jsonl b=two.jsonl --data reviews.csv --model gpt2 --calibrate --json[/bold]
+
+[bold]textdistill icl runs/d/sets/ours-5 --data sst2 --also gpt2 --also gpt2-xl[/bold]   several models"""
 
 CHOSEN = "chosen"
 RANDOM_BEST = "random_best"
 MODEL_HELP = "A causal language model: a hub id, a folder, a .gguf file or smollm2."
+ALSO_HELP = "Another model that is asked the same; more than once for more of them."
 DATA_HELP = "The real data: a known name, a hub id or a file; else those of the run that SET is."
 CHOOSE_HELP = (
     f"Add `{CHOSEN}` (of the real rows), `SET {CHOSEN}` (of its samples), shots chosen by so many prompts, and "
@@ -53,6 +56,7 @@ class Judge(OptionGroup):
 
     panel = "Language model"
     model: Annotated[str, typer.Option("--model", help=MODEL_HELP)] = "smollm2"
+    also: Annotated[list[str] | None, typer.Option("--also", help=ALSO_HELP, show_default=False)] = None
     precision: Annotated[str, typer.Option("--precision", help="auto, float32 or bfloat16.")] = "auto"
     calibrate: Annotated[bool, typer.Option("--calibrate", help="Contextual calibration (Zhao et al. 2021).")] = False
     per_token: Annotated[bool, typer.Option("--per-token", help="Divide by the tokens of a label word.")] = False
@@ -118,7 +122,6 @@ def icl(
     from textdistill import in_context as room
     from textdistill.core.streams import Streams
     from textdistill.data import load
-    from textdistill.runs.progress import Reporter
 
     prompting = room.Prompting(prompts.k, prompts.orders, prompts.order, judge.calibrate)  # type: ignore[arg-type]
     streams, settings = Streams(seed, ("icl",)), _settings(asked.data, given or [], columns)
@@ -128,47 +131,81 @@ def icl(
     wordings = _wordings(template, words, rows)
     held, rest = room.held_out(real.train, choices.train_rows, choices.pool, streams.child("train"))
     methods = ours | _opponents(prompts, rest, streams, where)
-    causal = room.load_scorer(judge.model, precision=judge.precision, device=where)
-    likelihood = room.Likelihood(causal, per_token=judge.per_token)
-    budget = choices.choose_shots or 0
-    pools = _pools(ours, room.set_of(rest), prompts) if budget else {}
-    luck = {RANDOM_BEST: [room.set_of(rest)] * prompts.sets} if budget else {}
-    counts = [len(sets) for sets in (*methods.values(), *pools.values(), *luck.values())]
-    number = room.rounds(counts, prompting, len(wordings))
-    number += budget * sum(map(len, (*pools.values(), *luck.values())))
-    before = _cpu_seconds()
-    with Reporter().stage(f"asking {judge.model}"[:24], number) as bar:
-        scorer = room.validation_scorer(likelihood, room.set_of(held), calibrate=judge.calibrate, tick=bar.advance)
-        methods |= room.chosen_sets(pools, prompts.k, scorer, wordings[0], streams, budget)
-        methods |= room.chosen_sets(luck, prompts.k, scorer, wordings[0], streams, budget, starts=budget)
-        scores = room.judge_prompts(
-            methods, likelihood, wordings, rows, prompting, scorer=scorer, streams=streams, tick=bar.advance
-        )
-    told = {
-        name: {**block, "tried": block["tried"] + (budget if name in {**pools, **luck} else 0)}
-        for name, block in scores.as_dict().items()
-    }
-    figures = {
-        "model": {"name": judge.model, "fingerprint": causal.fingerprint, "weights": str(causal.model.dtype)[6:]},
-        "data": {**real.facts(settings.name), "split": asked.split, "asked": len(rows)},
-        "prompting": {**asdict(prompting), "orders": prompting.each},
-        "methods": told,
-        "comparisons": _comparisons(scores, [*ours, *pools], streams),
-        "cost": {"prompts": number, "cpu_seconds": round(_cpu_seconds() - before, 2)},
-    }
-    for method, block in told.items():
-        if block["absent"]:
-            named = ", ".join(f"{name} ({count})" for name, count in block["absent"].items())
-            sets = block["accuracy"]["n"]
-            typer.echo(f"warning: {method}: sets of {sets} that show no example of a class: {named}", err=True)
+    asking = _Asking(methods, rows, held, rest, wordings, prompting, streams, prompts, choices.choose_shots or 0)
+    about = {**real.facts(settings.name), "split": asked.split, "asked": len(rows)}
+    figures = [
+        {**asking.of(model, judge, where, ours), "data": about, "prompting": asking.told}
+        for model in dict.fromkeys([judge.model, *(judge.also or [])])
+    ]
+    told = figures[0] if len(figures) == 1 else {"models": {one["model"]["name"]: one for one in figures}}
     if out is not None:
         from textdistill.core.checkpoint import write_atomic
 
-        write_atomic(out, jsonlib.dumps(figures, indent=1, ensure_ascii=False) + "\n")
+        write_atomic(out, jsonlib.dumps(told, indent=1, ensure_ascii=False) + "\n")
     if json:
-        sys.stdout.write(jsonlib.dumps(figures, ensure_ascii=False) + "\n")
+        sys.stdout.write(jsonlib.dumps(told, ensure_ascii=False) + "\n")
     else:
-        _show(figures)
+        for one in figures:
+            _show(one)
+
+
+@dataclass(frozen=True)
+class _Asking:
+    """What every model is asked: the same sets in the same orders, the same rows, the same wordings."""
+
+    methods: dict[str, list[TextSet]]
+    rows: TextSet
+    held: TextTable
+    rest: TextTable
+    wordings: list[Wording]
+    prompting: Prompting
+    streams: Streams
+    prompts: Prompts
+    budget: int
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """How prompts are made, for the figures."""
+        return {**asdict(self.prompting), "orders": self.prompting.each}
+
+    def of(self, model: str, judge: Judge, where: torch.device, ours: dict[str, list[TextSet]]) -> dict[str, Any]:
+        """The figures of one model; what is chosen is chosen for it."""
+        from textdistill import in_context as room
+        from textdistill.runs.progress import Reporter
+
+        prompting, wordings, streams, budget = self.prompting, self.wordings, self.streams, self.budget
+        methods, count = dict(self.methods), self.prompts.sets
+        causal = room.load_scorer(model, precision=judge.precision, device=where)
+        likelihood = room.Likelihood(causal, per_token=judge.per_token)
+        pools = _pools(ours, room.set_of(self.rest), self.prompts) if budget else {}
+        luck = {RANDOM_BEST: [room.set_of(self.rest)] * count} if budget else {}
+        counts = [len(sets) for sets in (*methods.values(), *pools.values(), *luck.values())]
+        number = room.rounds(counts, prompting, len(wordings))
+        number += budget * sum(map(len, (*pools.values(), *luck.values())))
+        before = _cpu_seconds()
+        with Reporter().stage(f"asking {model}"[:24], number) as bar:
+            held, tick = room.set_of(self.held), bar.advance
+            scorer = room.validation_scorer(likelihood, held, calibrate=judge.calibrate, tick=tick)
+            methods |= room.chosen_sets(pools, self.prompts.k, scorer, wordings[0], streams, budget)
+            methods |= room.chosen_sets(luck, self.prompts.k, scorer, wordings[0], streams, budget, starts=budget)
+            scores = room.judge_prompts(
+                methods, likelihood, wordings, self.rows, prompting, scorer=scorer, streams=streams, tick=tick
+            )
+        told = {
+            name: {**block, "tried": block["tried"] + (budget if name in {**pools, **luck} else 0)}
+            for name, block in scores.as_dict().items()
+        }
+        for method, block in told.items():
+            if block["absent"]:
+                named = ", ".join(f"{name} ({count})" for name, count in block["absent"].items())
+                sets = block["accuracy"]["n"]
+                typer.echo(f"warning: {method}: sets of {sets} that show no example of a class: {named}", err=True)
+        return {
+            "model": {"name": model, "fingerprint": causal.fingerprint, "weights": str(causal.model.dtype)[6:]},
+            "methods": told,
+            "comparisons": _comparisons(scores, [*ours, *pools], streams),
+            "cost": {"prompts": number, "cpu_seconds": round(_cpu_seconds() - before, 2)},
+        }
 
 
 def _refuse_out(out: Path | None, force: bool) -> None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from textdistill.recipe.works_with import Row
     from textdistill.reports.compare_runs import Compared
     from textdistill.reports.iris import Demonstration
+    from textdistill.reports.iris_steps import Steps
     from textdistill.runs.pipeline import Run
     from textdistill.runs.readable.run import TextRun
 
@@ -239,3 +240,16 @@ def iris(shown: Demonstration) -> tuple[Table, Table]:
         numbers = (point["petal_length"], point["petal_width"], *point["label"].values())
         places.add_row(*(f"{number:.2f}" for number in numbers))
     return reached, places
+
+
+def iris_steps(shown: Steps) -> Table:
+    """What the points of a figure of the paper reach on all flowers, step by step."""
+    title = f"Iris, the points of figure {shown.figure}: accuracy of all 150 flowers in percent"
+    table = Table(title=title, title_justify="left")
+    table.add_column("the points by")
+    reached = shown.accuracies()
+    for step in range(max(map(len, reached.values()))):
+        table.add_column(f"step {step + 1}", justify="right")
+    for name, accuracies in reached.items():
+        table.add_row(name, *(f"{accuracy:.1f}" for accuracy in accuracies))
+    return table

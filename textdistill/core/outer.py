@@ -20,7 +20,12 @@ SCHEDULES = ("constant", "cosine", "step")
 
 @dataclass(frozen=True)
 class Outer:
-    """Settings of the outer loop."""
+    """Settings of the outer loop.
+
+    Algorithm 1 of SLDD writes plain gradient steps; its authors' code takes Adam with these betas and clips nothing.
+    `clip: null` is that, here the gradient's norm is at most 1 unless told. `stop_below` is the ε at which the report
+    of Sonthalia et al. (II.A, step 8) stops: it is held against the loss of one step, on that step's real rows.
+    """
 
     steps: Annotated[Count, Doc("outer steps")] = 500
     optimizer: Annotated[str, OneOf(OUTER_OPTIMIZERS), Doc("the outer update rule")] = "adam"

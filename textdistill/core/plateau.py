@@ -29,6 +29,9 @@ class Plateau(Passing):
     are recorded. T_i, the number of steps that a network should train on the finished labels, is the mean of the last
     three records. The base batches take turns: a start's age counts the steps since the network began, and picks its
     batch.
+
+    Where it departs: the paper draws its base batches at random, and its T_i is the last record (line 16). Its text
+    (section 3) averages the target accuracy, its algorithm (line 13) looks at the loss: here it is the loss.
     """
 
     name: ClassVar[str] = "plateau"

@@ -30,8 +30,9 @@ class CAFE:
     The first term, feature alignment, goes over every layer l but the logits; its mean is over the classes c and all
     numbers of a layer's output, so that layers weigh alike whatever their size (the paper sums over each layer). The
     second, discrimination, takes the inner products of a real row's features h with the synthetic class means for its
-    logits: −log softmax_c ⟨h, μ_c⟩, averaged over the real rows, with the weight `discrimination` (β). The paper's
-    networks learn on the synthetic set between two matches (`starts: chain`).
+    logits: −log softmax_c ⟨h, μ_c⟩, averaged over the real rows (summed in Eq. 6 of the report by Sonthalia et al.),
+    with the weight `discrimination` (β). The paper's networks learn on the synthetic set between two matches
+    (`starts: chain`); how long they do, which the paper decides by accuracies as it goes, is a setting here.
     """
 
     batch: Annotated[Count, Doc("real rows of each class that a step sees")] = 256

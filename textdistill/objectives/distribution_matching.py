@@ -37,11 +37,12 @@ from textdistill.objectives.passes import Forward, sample_activations
 class DistributionMatching:
     """Σ_c ‖μ_c(real) − μ_c(synthetic)‖² of the features under the start's network (Zhao & Bilen 2023, Eq. 5).
 
-    The paper's networks are random (`starts: fresh`). Real rows are drawn without replacement. `covariance` weighs
-    Σ_c ‖C_c(real) − C_c(synthetic)‖²_F, which the paper does not have; one sample in a class has none, and learns
-    nothing from it. `normalise` divides by the number of features f, and the covariances' distance by f². Of `augment`
-    (DSA's transformations, as in the paper's code) one for each class is drawn anew at every step, the same for both
-    sides.
+    The paper's networks are random (`starts: fresh`); the report of Sonthalia et al. (Eq. 4) has the same sum, names
+    covariances beside the means, and trains its networks (its steps 4 and 5: `starts: chain`, on the set alone). Real
+    rows are drawn without replacement. `covariance` weighs Σ_c ‖C_c(real) − C_c(synthetic)‖²_F, which the paper does
+    not have; one sample in a class has none, and learns nothing from it. `normalise` divides by the number of features
+    f, and the covariances' distance by f². Of `augment` (DSA's transformations, as in the paper's code) one for each
+    class is drawn anew at every step, the same for both sides.
     """
 
     batch: Annotated[Count, Doc("real rows of each class that a step sees")] = 256

@@ -34,9 +34,10 @@ class GradientMatching:
     DC (Zhao et al. 2021, Eq. 9 and Algorithm 1); with `augment` it is DSA (Zhao & Bilen 2021, Eq. 7): one random
     transformation, the same for both sides, drawn anew for every class. `distance` is `layerwise` (DC), `cosine` of
     each parameter, `whole` (the cosine of all at once: DiLM, Maekawa et al. 2024, Eq. 3) or `euclidean`. DiLM takes the
-    mean over the classes, which is the same to Adam but for `outer.clip`. A synthetic row belongs to the class of its
-    largest label; its soft label and its weight, normalised within the class, enter the loss. Real rows are drawn
-    without replacement (a larger batch is the average over several), unless the data choose themselves
+    mean over the classes, which is the same to Adam but for `outer.clip`. The report of Sonthalia et al. (II.A, step
+    5e) prints the similarity itself and minimises it; its distance, 1 less that, is meant. A synthetic row belongs to
+    the class of its largest label; its soft label and its weight, normalised within the class, enter the loss. Real
+    rows are drawn without replacement (a larger batch is the average over several), unless the data choose themselves
     (`RepresentativeRows`). Where `layers` are the last one and that is linear, its gradient is taken in closed form,
     the network runs forward alone, and it is in no graph but that of inputs that are learned. What is a constant here
     is multiplied in `precision`: the real side, and samples' features where their inputs are not learned.

@@ -38,7 +38,9 @@ class KIP:
 
     s are all samples of the synthetic set, t are `batch` real rows (every row, and nothing random, when that is all of
     them). Real labels are one-hot minus 1/C; the set's labels count as 1/C more than the ỹ_s of the formula, so that
-    one-hot ones begin as centred as the real. All is computed in float64, by all processes of a group together.
+    one-hot ones begin as centred as the real. The authors' code takes the mean over classes, too, which is nothing to
+    Adam, and draws as many target rows of each class; here they are drawn from all rows alike. All is computed in
+    float64, by all processes of a group together.
     """
 
     kernel: Annotated[Kernel, Doc("the similarity of two rows")] = field(default_factory=NTK)

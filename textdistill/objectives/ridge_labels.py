@@ -67,7 +67,9 @@ class RidgeLearner(Learner):
 class RidgeInner(Inner):
     """Training of such a network: W moves by `rate` towards the batch's own, then θ and s descend on the batch's loss.
 
-    Bohdal et al. 2020, Algorithm 1, lines 9, 10 and 12.
+    Bohdal et al. 2020, Algorithm 1, lines 9, 10 and 12. There W moves before the labels do (line 11), and once; here
+    the loss that the labels learn by sees W moved by the labels as they were, and the W that is kept is moved by the
+    labels as line 11 leaves them, those that the network then trains on.
     """
 
     rate: float = 0.01

@@ -21,7 +21,13 @@ from textdistill.core.unroll import Graph, Inner, MetaGradient
 
 @dataclass(frozen=True)
 class Unrolled:
-    """ℓ(x, y; θ_T) with θ_T from T inner steps on the distilled set (Sucholutsky & Schonlau, Eqs. 3, 6 and 7)."""
+    """ℓ(x, y; θ_T) with θ_T from T inner steps on the distilled set (Sucholutsky & Schonlau, Eqs. 3, 6 and 7).
+
+    Where it departs: of several starts the gradient is the mean, and the sum in the paper's Algorithm 1; real rows are
+    drawn with replacement, and dealt out in passes there; a task of two classes has two outputs and labels of two
+    numbers, and one of each there (its Table VI); dropout is off in both loops unless asked for, and was on in the
+    authors' inner one.
+    """
 
     optimizer: Annotated[InnerOptimizer, Doc("how inner steps are taken")] = field(default_factory=SGD)
     gradient: Annotated[MetaGradient, Doc("how they are differentiated through")] = field(default_factory=Graph)

@@ -27,7 +27,10 @@ JUDGES = ("frozen", "finetuned", "text_conv", "bi_lstm", "tfidf")
 
 @dataclass(frozen=True)
 class Teacher:
-    """The representative real rows that gradients are matched with."""
+    """The representative real rows that gradients are matched with.
+
+    The paper clusters all rows of a class (Maekawa et al. 2024, 3.3); here each set's K-means is of a draw of them.
+    """
 
     sets: Annotated[Natural, Doc("sets of them; none draws rows uniformly")] = 10
     rows: Annotated[Count, Doc("rows of each class in a set")] = 200

@@ -18,6 +18,7 @@ from jaxtyping import Float, Int
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
+from matplotlib.path import Path as Outline
 from sklearn.datasets import load_iris
 from sklearn.model_selection import StratifiedKFold
 from torch import Tensor
@@ -38,14 +39,22 @@ _MARKERS = ("o", "s", "^")
 
 @dataclass(frozen=True)
 class Prototypes:
-    """Two points (2, 2), in cm, and their labels (2, 3), which sum to one."""
+    """A few points (m, 2), in cm, and their labels (m, 3), which sum to one."""
 
     points: Tensor
     labels: Tensor
 
     def predict(self, flowers: Float[Tensor, "n 2"]) -> Int[Tensor, " n"]:
-        """The class of each flower; both points vote. Between two hard labels this is the nearest point's."""
-        return knn_predict(self.points, self.labels, flowers, k=2)
+        """The class of each flower; all points vote. With one hard label a class this is the nearest point's."""
+        return knn_predict(self.points, self.labels, flowers, k=len(self.points))
+
+    def as_list(self) -> list[dict[str, Any]]:
+        """As JSON can hold it."""
+        rows = zip(self.points.tolist(), self.labels.tolist(), strict=True)
+        return [
+            {"petal_length": x, "petal_width": y, "label": dict(zip(NAMES, label, strict=True))}
+            for (x, y), label in rows
+        ]
 
     def accuracy(self, flowers: Float[Tensor, "n 2"], classes: Int[Tensor, " n"]) -> float:
         """In percent."""
@@ -64,18 +73,11 @@ class Demonstration:
     def as_dict(self) -> dict[str, Any]:
         """As JSON can hold it; accuracies in percent."""
 
-        def points(of: Prototypes) -> list[dict[str, Any]]:
-            rows = zip(of.points.tolist(), of.labels.tolist(), strict=True)
-            return [
-                {"petal_length": x, "petal_width": y, "label": dict(zip(NAMES, label, strict=True))}
-                for (x, y), label in rows
-            ]
-
         def held(values: list[float]) -> dict[str, Any]:
             return {"mean": statistics.fmean(values), "sd": statistics.stdev(values), "n": len(values)}
 
         return {
-            name: {"all": self.accuracy[name], "held_out": held(self.held_out[name]), "points": points(of)}
+            name: {"all": self.accuracy[name], "held_out": held(self.held_out[name]), "points": of.as_list()}
             for name, of in (("soft", self.soft), ("hard", self.hard))
         }
 
@@ -153,7 +155,7 @@ def write_regions(path: Path, shown: Demonstration) -> None:
         for axes, of, name in zip(
             figure.subplots(1, 2, sharey=True), (shown.hard, shown.soft), ("hard", "soft"), strict=True
         ):
-            _regions(axes, of, everything)
+            regions(axes, of, everything)
             axes.set_title(f"two {name} labels: {shown.accuracy[name]:.1f} % of 150 flowers", loc="left")
         figure.axes[0].set_ylabel(f"{AXES[1]} (cm)")
         figure.axes[1].legend(loc="lower right", framealpha=0.9)
@@ -161,7 +163,8 @@ def write_regions(path: Path, shown: Demonstration) -> None:
     write_atomic(path, png(draw, (10.5, 4.6), 120, {"font.size": 9.0}))
 
 
-def _regions(axes: Axes, of: Prototypes, everything: Tensor) -> None:
+def regions(axes: Axes, of: Prototypes, everything: Tensor, small: bool = False) -> None:
+    """How the points divide the plane as far as `everything` lies in it; `small`: labels as pies, no words."""
     x, y = flowers()
     low, high = (everything.min(0).values - 0.4).tolist(), (everything.max(0).values + 0.4).tolist()
     across, up = np.linspace(low[0], high[0], 400), np.linspace(low[1], high[1], 300)
@@ -180,9 +183,12 @@ def _regions(axes: Axes, of: Prototypes, everything: Tensor) -> None:
     )
     for label, name in enumerate(NAMES):
         rows = x[y == label].numpy()
-        look: dict[str, Any] = {"s": 18, "color": _COLOURS[label], "marker": _MARKERS[label]}
+        look: dict[str, Any] = {"s": 6 if small else 18, "color": _COLOURS[label], "marker": _MARKERS[label]}
         axes.scatter(rows[:, 0], rows[:, 1], label=name, linewidths=0.4, edgecolors="white", **look)
     for (left, top), label in zip(of.points.tolist(), of.labels.tolist(), strict=True):
+        if small:
+            _pie(axes, left, top, label)
+            continue
         axes.scatter([left], [top], s=230, marker="*", color="black", edgecolors="white", linewidths=1.0, zorder=4)
         shares = "\n".join(f"{name} {value:.2f}" for name, value in zip(NAMES, label, strict=True) if value >= 0.005)
         right = left > (low[0] + high[0]) / 2
@@ -197,4 +203,19 @@ def _regions(axes: Axes, of: Prototypes, everything: Tensor) -> None:
             bbox={"boxstyle": "round,pad=0.3", "facecolor": "white", "edgecolor": "none", "alpha": 0.85},
             zorder=5,
         )
-    axes.set_xlabel(f"{AXES[0]} (cm)")
+    if not small:
+        axes.set_xlabel(f"{AXES[0]} (cm)")
+
+
+def _pie(axes: Axes, left: float, top: float, label: list[float]) -> None:
+    """A label as the paper draws it: slices of a disc, in the classes' colours."""
+    axes.scatter([left], [top], s=260, color="black", zorder=4)
+    begin = 0.0
+    for share, colour in zip(label, _COLOURS, strict=True):
+        turn = 2 * np.pi * np.linspace(begin, begin + share, 40)
+        slice_of = np.column_stack([np.append(0.0, np.cos(turn)), np.append(0.0, np.sin(turn))])
+        if share > 0:
+            # a marker is drawn as large as it reaches: to its radius everywhere, whatever slice it is
+            size = 220 * float(np.abs(slice_of).max()) ** 2
+            axes.scatter([left], [top], marker=Outline(slice_of), s=size, color=colour, linewidths=0, zorder=5)
+        begin += share

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -59,3 +60,23 @@ def pixel_statistics(table: ImageTable, covariance: bool = False) -> PixelStatis
         products.div_(len(table)).addr_(means, means, alpha=-1).div_(top**2)
     deviation = torch.where(deviation < _FLAT, 1.0, deviation)
     return PixelStatistics((mean + middle) / top, deviation, (means + middle) / top, products)
+
+
+def normalised(images: Float[Tensor, "n d"]) -> tuple[Float[Tensor, "n d"], Float[Tensor, " n"]]:
+    """Each image less its own mean, over the norm of what is left, and those norms; one of a single grey is zero."""
+    centred = images - images.mean(1, keepdim=True)
+    norms = torch.linalg.vector_norm(centred, dim=1)
+    return centred / norms[:, None].clamp_min(torch.finfo(images.dtype).tiny), norms
+
+
+def second_moment(table: ImageTable, scaled: Callable[[Tensor], Tensor]) -> tuple[Float[Tensor, "d d"], float]:
+    """(1/n) Σ x xᵀ over the normalised images x of `scaled` pixels, and the average of the norms before; in float64."""
+    size = math.prod(table.shape)
+    products, total = torch.zeros(size, size, dtype=torch.float64), 0.0
+    for start in range(0, len(table), ROWS_AT_ONCE):
+        pixels = torch.from_numpy(table.pixels[start : start + ROWS_AT_ONCE])
+        values = pixels.double() / 255 if pixels.dtype == torch.uint8 else pixels.double()
+        images, norms = normalised(scaled(values).flatten(1))
+        products.addmm_(images.T, images)
+        total += float(norms.sum())
+    return products / len(table), total / len(table)

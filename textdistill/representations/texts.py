@@ -12,10 +12,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from textdistill.core.batch import RealData
-from textdistill.core.bounds import Doc
+from textdistill.core.bounds import Doc, OneOf
 from textdistill.core.errors import DataError, RecipeError
 from textdistill.core.learner import Learner
 from textdistill.data import DataSettings, Splits, TextTable, load
+from textdistill.learners.pooling import POOLS
 from textdistill.learners.pretrained.encoder_files import PACKAGED
 from textdistill.learners.pretrained.frozen_encoder import Encoder
 from textdistill.learners.pretrained.network import NOTHING, Reader, reader_of
@@ -26,12 +27,26 @@ from textdistill.representations.words import shown_rows
 
 @dataclass(frozen=True)
 class Texts:
-    """Sentences as they are."""
+    """Sentences as they are.
+
+    Where rows or samples are selected in the space of features, `encoder` makes a text's, with its tokens' states
+    pooled by `pool`. DiLM's are those of BERT's first token (`cls`; Maekawa et al. 2024, appendix C.1); here they are
+    of unit length, too.
+    """
 
     encoder: Annotated[str, Doc("by whose frozen features rows are selected: a hub id, a folder, minilm")] = PACKAGED
+    pool: Annotated[str, OneOf(tuple(POOLS)), Doc("how its tokens' states are pooled; DiLM's with BERT: cls")] = "mean"
 
     name: ClassVar[str] = "texts"
     kind: ClassVar[str] = "texts"
+
+    def reader(self) -> Encoder:
+        """The encoder."""
+        return Encoder(self.encoder, pool=self.pool)
+
+    def facts(self) -> dict[str, str]:
+        """What features depend on, beside the text; a pool that nobody chose is left out, as before there was one."""
+        return {"encoder": self.encoder} | ({} if self.pool == "mean" else {"pool": self.pool})
 
 
 @dataclass
@@ -55,7 +70,7 @@ class TextTask(Task):
 
     def encoded(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> Tensor:
         """Texts as points of the space of `features`."""
-        return Encoder(self.settings.encoder).features(texts, pairs)
+        return self.settings.reader().features(texts, pairs)
 
     def read_by(self, learner: Learner) -> TextTask:
         """The same texts with the inputs that this learner makes of them.
@@ -122,7 +137,7 @@ def prepare_texts(data: DataSettings, representation: Texts, seed: int = 0) -> T
     """Load and split; nothing is read or encoded yet."""
     splits = load(data)
     train, validation, test = rows_of(splits)
-    encoder = Encoder(representation.encoder)
+    encoder = representation.reader()
     return TextTask(
         train=train,
         validation=validation,

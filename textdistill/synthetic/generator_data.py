@@ -31,7 +31,11 @@ class GeneratorData:
 
     `read` is the learner's own. `features` and `clusters` (such as `selection.clusters`) make batches diverse, and are
     needed where `settings.diverse`; `real`, the real rows in the generator's vocabulary, where there is a `penalty`.
-    The generator is taken as it is: what it drops out would differ between the two passes, so it stays in `eval`.
+    The generator is taken as it is: what it drops out would differ between the two passes, so it stays in `eval` (the
+    paper's Table 6 has dropout of 0.1). A pool is written like the finished samples, by `sampling` (top-p), and what is
+    no text of the task is drawn again; the paper samples x̃ ~ p_φ. With `weighting` `mean` and temperature 1, c_i is
+    the reward of the paper's Appendix A, a_i {g(x̃_i) − g(X̃)}ᵀ(−∂L/∂g(X̃)), exactly; Eq. 5 as printed (`sequence`) has
+    a factor |x̃_i| beside it.
 
     Errors: `RecipeError` for settings out of range and for what is needed and missing.
     """

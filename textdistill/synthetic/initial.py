@@ -60,14 +60,20 @@ def make_tensors(
                     inputs[step, at] = value + shaken[step, at] if moved else value
                     if taken is not None and numbers is not None:
                         taken[step, at] = numbers[rows[k % len(rows)]]
-    targets = initial_labels(settings, plan, classes)
+    targets = initial_labels(settings, plan, classes, rng)
     rates = torch.full((settings.epochs, steps), settings.lr)
     return TensorData(inputs, targets, rates, learned=frozenset(settings.learn), labels=settings.labels, rows=taken)
 
 
-def initial_labels(settings: SyntheticSettings, plan: Tensor, classes: int) -> Tensor:
-    """The labels' own numbers, (steps, samples per step, classes)."""
+def initial_labels(settings: SyntheticSettings, plan: Tensor, classes: int, rng: torch.Generator) -> Tensor:
+    """The labels' own numbers, (steps, samples per step, classes).
+
+    Sucholutsky & Schonlau 2021, section III.C, find one-hot ones better than random ones, of which they do not say how
+    they are drawn: here from a standard normal distribution.
+    """
     hard = torch.nn.functional.one_hot(plan, classes).float()
+    if settings.label_init == "random":
+        return torch.randn(hard.shape, generator=rng) * settings.label_scale
     values = {
         "one_hot": hard,
         "uniform": torch.full_like(hard, 1.0 / classes),

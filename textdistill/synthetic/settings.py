@@ -11,7 +11,7 @@ from textdistill.synthetic.tensors import LABEL_KINDS
 
 INITS = ("noise", "real", "k_centers", "kmeans", "class_average")
 REAL_INITS = ("real", "k_centers")  # samples that are rows of the data
-LABEL_INITS = ("one_hot", "uniform", "smoothed")
+LABEL_INITS = ("one_hot", "uniform", "smoothed", "random")
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,9 @@ class SyntheticSettings:
     ] = None
     noise: Annotated[NotNegative, Doc("standard deviation of noise")] = 1.0
     labels: Annotated[str, OneOf(LABEL_KINDS), Doc("what labels may be")] = "unrestricted"
-    label_init: Annotated[str, OneOf(LABEL_INITS), Doc("how they begin; smoothed: 0.9 for the class")] = "one_hot"
+    label_init: Annotated[
+        str, OneOf(LABEL_INITS), Doc("how they begin; smoothed: 0.9 for the class; random: standard normal numbers")
+    ] = "one_hot"
     label_scale: Annotated[float, Doc("times which they begin")] = 1.0
     lr: Annotated[Positive, Doc("inner learning rate at first")] = 0.02
     learn: Annotated[tuple[Annotated[str, OneOf(TENSOR_FIELDS)], ...], Doc("what is learned")] = TENSOR_FIELDS

@@ -29,7 +29,8 @@ class ConvNTK(Analytic):
 
     Behind them comes a linear layer. With G_pq = ⟨x_p, y_q⟩/channels a convolution is
     K_pq = σ_w²/9 Σ_o (·)_{p+o, q+o} + σ_b², zeros around the image (Arora et al. 2019, section 4); ReLU and tangent are
-    as in `NTK`, pixel by pixel; pooling averages over p and q.
+    as in `NTK`, pixel by pixel; pooling averages over p and q. KIP's ConvNet is `prepend: true, head: flatten`, by its
+    authors' code.
     """
 
     depth: Annotated[Natural, Doc("blocks")] = 3

@@ -66,6 +66,8 @@ def write_pool(
 ) -> dict[str, Any]:
     """Sample `per_class` texts of each class into `file` (JSON lines), without copies and without repetitions.
 
+    The paper leaves nothing out, and says that real samples may be among its own (Maekawa et al. 2024, Limitations).
+
     What is dropped is told and not replaced: `redrawn` (by reason), `exact_copies` and `near_copies` of training rows,
     `repeated` (texts that the pool has already), and the number of samples that are left of each class.
     """

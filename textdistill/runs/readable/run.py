@@ -167,7 +167,7 @@ class _Run:
         """Gradient matching moves the generator (Algorithm 1)."""
         recipe, settings = self.recipe, self.settings
         parts = [[part.type.__qualname__, part.settings] for part in (recipe.learner, recipe.objective, recipe.starts)]
-        read = recipe.representation  # by whose encoder the teacher's sets are drawn
+        read = recipe.representation.facts()  # by whose encoder the teacher's sets are drawn
         facts = (vanilla.identity, settings.sampling, settings.pool, settings.teacher, parts, read, recipe.outer)
         stage = Stage.named(self.out, "matching", *facts)
         record = stage.found()
@@ -233,11 +233,12 @@ class _Run:
         return _Done(stage.identity, record, file)
 
     def _features(self, texts: TextSet) -> list[torch.Tensor]:
-        return [_encode(name, texts.texts, texts.pairs) for name in self.settings.choose.views]
+        return [self._encode(name, texts.texts, texts.pairs) for name in self.settings.choose.views]
 
     def _chosen(self, pools: dict[str, _Done]) -> tuple[Sets, float]:
         """Sets of every size by every method, and the seconds that it took to choose them."""
-        choose = self.settings.choose
+        choose, seen = self.settings.choose, self.recipe.representation.facts()
+        pooled = [seen["pool"]] if "pool" in seen and seen["encoder"] in choose.views else []
         sets: Sets = {}
         seconds = 0.0
         chooser = None
@@ -248,7 +249,7 @@ class _Run:
                 for size in choose.sizes:
                     folder = self.out / SETS / name / str(size)
                     facts = (method, choose.sets, choose.views, name, size, self.data_print, self.seed)
-                    stage = Stage.named(folder, "choice", *facts, *source)
+                    stage = Stage.named(folder, "choice", *facts, *source, *pooled)
                     record = stage.found()
                     if record is None:
                         began = time.perf_counter()
@@ -265,7 +266,13 @@ class _Run:
 
     def _chooser(self, pools: dict[str, _Done], tick: Tick) -> Chooser:
         read = {name: read_text_set(done.place, self.train.classes) for name, done in pools.items()}
-        return Chooser(self.train, read, self.settings.choose, _encode, self.streams.child("choose"), tick)
+        return Chooser(self.train, read, self.settings.choose, self._encode, self.streams.child("choose"), tick)
+
+    def _encode(self, name: str, texts: list[str], pairs: list[str] | None) -> torch.Tensor:
+        """Features of texts by the encoder of this name; the representation's own are pooled as it says."""
+        if name == self.recipe.representation.encoder:
+            return self.task.encoded(texts, pairs)
+        return Encoder(name).features(texts, pairs)
 
     def _judged(
         self, sets: Sets, generators: dict[str, _Done], pools: dict[str, _Done], choosing: float
@@ -328,10 +335,6 @@ class _Done:
     identity: str
     record: dict[str, Any]
     place: Path
-
-
-def _encode(name: str, texts: list[str], pairs: list[str] | None) -> torch.Tensor:
-    return Encoder(name).features(texts, pairs)
 
 
 def _note(record: dict[str, float]) -> str:

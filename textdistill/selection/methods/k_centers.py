@@ -21,7 +21,10 @@ KMEANS = KMeansSettings(restarts=3, most_values=2_000_000)
 
 @dataclass(frozen=True)
 class KCenters:
-    """The rows nearest to the K-means centroids of each class (DiLM, 3.4); K-means is begun anew for each set."""
+    """The rows nearest to the K-means centroids of each class (DiLM, C.1); K-means is begun anew for each set.
+
+    The paper clusters all rows of a class; here at most as many as `KMEANS` says, drawn for each set.
+    """
 
     title: ClassVar[str] = "K-centres"
     source: ClassVar[Source] = "real"

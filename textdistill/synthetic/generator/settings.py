@@ -45,9 +45,10 @@ class GeneratorSettings:
 class LanguageModelStage:
     """How the generator first learns to write like the training rows (the paper's 3.2 and Appendix).
 
-    AdamW, with a warm-up and a cosine to zero. Every `validate_every` steps the perplexity of validation rows is taken;
-    the best weights are kept. `balance` is for classes of unlike sizes: rows of a class with n rows, where the largest
-    has m, come (m/n)^balance times in an epoch.
+    AdamW, with a warm-up and a cosine to zero; norms and biases do not decay. Every `validate_every` steps the
+    perplexity of validation rows is taken; the best weights are kept, and `patience` looks without a better one end it
+    (the paper trains for 80,000 steps, and says nothing of validation rows). `balance` is for classes of unlike sizes:
+    rows of a class with n rows, where the largest has m, come (m/n)^balance times in an epoch.
     """
 
     epochs: Annotated[Count, Doc("passes over the training rows")] = 5
