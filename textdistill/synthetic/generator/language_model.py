@@ -41,7 +41,7 @@ class _Memory:
     tokens: int = 0
     seconds: float = 0.0
     finished: bool = False
-    history: list[dict[str, float]] = field(default_factory=list)
+    history: list[dict[str, float | int]] = field(default_factory=list)
 
 
 @stopping.between_steps()
