@@ -3,8 +3,10 @@
 python -m tests.benchmarks.processes            a table of seconds, and whether both found the same
 python -m tests.benchmarks.processes --rounds 9 --only KIP search
 
-For machines with two free cores. The two ways take turns, each `--rounds` times in processes that stay, so that what
-else the machine does slows both alike; medians are compared. The start of a process is not counted.
+For machines with two free cores. The ways take turns, each `--rounds` times in processes that stay, so that what else
+the machine does slows all alike; medians are compared. The start of a process is not counted. `allowed` is what the
+cores allow: how much more gets done where two processes do the whole work at once, each for itself. It is below 2 where
+they share caches, memory and heat.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ import torch
 ROOT = Path(__file__).resolve().parents[2]
 WORKS = ("KIP", "DM step", "encoder", "search", "evaluation")
 ROUNDS, SETS, TEXTS = 5, 4, 192
+OTHERS = 1000  # texts of other rounds than these were seen before
 Work = Callable[[int], float]  # of the number of the round: texts of another round are other texts
 
 
@@ -43,11 +46,11 @@ def works(cache: Path) -> dict[str, Callable[[], Work]]:
     from textdistill.selection import SearchSettings, View, search_set
 
     def kip() -> Work:
-        problem = Kip(500, 5000)
+        problem = Kip(500, 20_000)
         return lambda _: problem.ours()[0]
 
     def dm() -> Work:
-        work = matching("dm", 10, 48)
+        work = matching("dm", 10, 128)
         return lambda _: work.ours()
 
     def encoder() -> Work:
@@ -82,7 +85,6 @@ def serve(cache: Path) -> None:
         name, _, turn = asked.rpartition(" ")
         if name not in made:
             made[name] = makers[name]()
-            made[name](-1)  # what is made at the first call is not counted
         meet()
         began = time.perf_counter()
         value = made[name](int(turn))
@@ -97,18 +99,21 @@ class Group:
 
     def __init__(self, processes: int, place: Path):
         launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
-        module = ["-m", "tests.benchmarks.processes", "--serve", str(place / str(processes))]
+        module = ["-m", "tests.benchmarks.processes", "--serve", str(place)]
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
         command = [sys.executable, *(launcher if processes > 1 else []), *module]
         self.process = subprocess.Popen(
             command, cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
 
-    def ask(self, name: str, turn: int) -> tuple[float, float]:
-        """Seconds, and what was found."""
+    def ask(self, name: str, turn: int) -> None:
+        """Begin with a work."""
         assert self.process.stdin is not None
-        assert self.process.stdout is not None
         print(name, turn, file=self.process.stdin, flush=True)
+
+    def answer(self, name: str) -> tuple[float, float]:
+        """Seconds, and what was found."""
+        assert self.process.stdout is not None
         line = self.process.stdout.readline()
         if not line:
             sys.exit(f"{name}: the processes ended with exit code {self.process.wait()}")
@@ -131,20 +136,34 @@ def main() -> None:
         serve(asked.serve)
         return
     with tempfile.TemporaryDirectory(prefix="textdistill-bench-") as place:
-        groups = [Group(processes, Path(place)) for processes in (1, 2)]
-        print(f"{'work':12} {'one, s':>8} {'two, s':>8} {'times as fast':>14}  {'difference':>10}")
+        one, two, beside = (Group(count, Path(place) / name) for name, count in (("a", 1), ("b", 2), ("c", 1)))
+        ways = [(one,), (two,), (one, beside)]
+        print(f"{'work':12} {'one, s':>8} {'two, s':>8} {'times as fast':>14} {'allowed':>8}  {'difference':>10}")
         for name in asked.only:
-            taken: list[list[float]] = [[], []]
+            taken: list[list[float]] = [[] for _ in ways]
             apart = 0.0
-            for turn in range(asked.rounds):
-                (one, first), (two, second) = (group.ask(name, turn) for group in groups)
-                taken[0].append(one)
-                taken[1].append(two)
-                apart = max(apart, abs(first - second) / max(abs(first), math.ulp(1.0)))
-            one, two = map(statistics.median, taken)
-            print(f"{name:12} {one:8.2f} {two:8.2f} {one / two:14.2f}  {apart:10.1e}", flush=True)
-        for group in groups:
+            for turn in range(-1, asked.rounds):  # the first is for what is made at the first call
+                found = [_together(groups, name, turn + OTHERS * (len(groups) > 1)) for groups in ways]
+                if turn >= 0:
+                    for seconds, (now, _) in zip(taken, found, strict=True):
+                        seconds.append(now)
+                    (_, first), (_, second), _ = found
+                    apart = max(apart, abs(first - second) / max(abs(first), math.ulp(1.0)))
+            alone, shared, both = map(statistics.median, taken)
+            print(
+                f"{name:12} {alone:8.2f} {shared:8.2f} {alone / shared:14.2f} {2 * alone / both:8.2f}  {apart:10.1e}",
+                flush=True,
+            )
+        for group in (one, two, beside):
             group.end()
+
+
+def _together(groups: tuple[Group, ...], name: str, turn: int) -> tuple[float, float]:
+    """The seconds of the slowest of groups that work at once, and what the first found."""
+    for group in groups:
+        group.ask(name, turn)
+    answers = [group.answer(name) for group in groups]
+    return max(seconds for seconds, _ in answers), answers[0][1]
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from textdistill.core.errors import RecipeError
 from textdistill.core.inner import SGD, InnerOptimizer
 from textdistill.core.learner import Learner, Params
 from textdistill.core.precision import Precision
+from textdistill.core.processes import count
 from textdistill.core.schedule import Outcome, Synthetic
 from textdistill.core.starts import Start
 from textdistill.core.streams import Streams
@@ -100,6 +101,12 @@ class DistributionMatching:
 
     def distance(self, batch: Batch, real: dict[int, Batch], learner: Learner, params: Params) -> Tensor:
         """The distance, over the classes of `real`."""
+        if count() > 1:  # samples of other classes are other processes' matter
+            if not real:  # more processes than classes
+                return batch.inputs.new_zeros(())
+            members = batch.targets.argmax(1)
+            own = torch.isin(members, torch.tensor(list(real), device=members.device))
+            batch = part_of(batch, torch.nonzero(own)[:, 0])
         features = sample_activations(learner, params, batch)[-2].flatten(1)
         share = shares(batch)
         means = class_means(features, share)
