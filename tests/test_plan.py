@@ -19,7 +19,7 @@ from textdistill.recipe.read import Recipe, resolve
 from textdistill.runs import pipeline
 from textdistill.runs.plan import tensors
 from textdistill.runs.plan.accelerators import ACCELERATORS, SHARE, seconds_on
-from textdistill.runs.plan.forecast import fitting, forecast
+from textdistill.runs.plan.forecast import FEWER_ROWS, LAST_STEPS, ROUNDING, fitting, forecast
 from textdistill.runs.plan.probe import Measured
 from textdistill.runs.plan.units import Meter, Operations, Unit
 from textdistill.runs.progress import Reporter
@@ -105,15 +105,32 @@ def test_the_first_of_the_exact_ways_that_fits_is_chosen_and_a_window_only_after
         name = "window" if gradient.window else gradient.name
         return replace(measured(outer_step=1.0), peak_mib=peaks[name])
 
-    def way(mib: float) -> tuple[list[str], bool]:
+    def way(mib: float) -> tuple[list[str], str]:
         found, _ = fitting(lambda more: recipe_of(*more), mib, measure_of)
-        return found.overrides, found.exact
+        return found.overrides, found.changes
 
-    assert way(1000) == ([], True)
-    assert way(700) == (["evaluate.batch=64", "objective.gradient.name=sweep"], True)
-    assert way(500) == (["evaluate.batch=64", "objective.gradient.name=sweep", "objective.gradient.window=1"], False)
+    assert way(1000) == ([], ROUNDING)
+    assert way(700) == (["evaluate.batch=64", "objective.gradient.name=sweep"], ROUNDING)
+    assert way(500) == (
+        ["evaluate.batch=64", "objective.gradient.name=sweep", "objective.gradient.window=1"],
+        LAST_STEPS,
+    )
     with pytest.raises(UserError, match="--memory: 400 MiB; the least that was found is 450 MiB, with evaluate.batch"):
         way(400)
+
+
+def test_a_kernels_full_data_score_takes_fewer_rows_where_no_block_is_small_enough() -> None:
+    settings = {**tiny.settings(), "objective": {"name": "kip"}, "synthetic": {"per_class": 2, "learn": ["inputs"]}}
+
+    def fits_with(overrides: Sequence[str]) -> Recipe:
+        return resolve({**settings, "starts": {"name": "fresh"}, "variants": {}}, overrides)
+
+    def measure_of(recipe: Recipe) -> Measured:
+        return replace(measured(outer_step=1.0), peak_mib=900.0 if recipe.evaluate.full.rows is None else 300.0)
+
+    found, _ = fitting(fits_with, 400, measure_of)
+    assert found.overrides == ["evaluate.batch=64", "objective.memory_mib=16", "evaluate.full.rows=4000"]
+    assert found.changes == FEWER_ROWS
 
 
 @pytest.mark.parametrize(

@@ -150,9 +150,7 @@ def _show(found: Forecast, fit: Fit | None, precision: str) -> None:
         console.print(f"shortest way to shorten it: {setting}={value} saves {time_of(saved)}", soft_wrap=True)
     if fit is not None and fit.overrides:
         console.print(f"to fit: {' '.join(fit.overrides)}", markup=False, soft_wrap=True)
-        console.print(
-            "the result is the same but for rounding" if fit.exact else "the gradient is that of the last steps"
-        )
+        console.print(fit.changes, soft_wrap=True)
 
 
 def register(app: typer.Typer) -> None:

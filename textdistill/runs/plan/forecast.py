@@ -28,10 +28,15 @@ HALVED = {
     "language_model.steps": ("text", "language_model", "steps"),
     "pool.factor": ("text", "pool", "factor"),
 }
-# Ways to need less memory that change nothing but rounding, in the order in which they cost time.
+# Ways to need less memory, in the order in which they are tried.
 BLOCKS = (256, 64, 16)
-ROWS_AT_ONCE = 64
+FULL_ROWS = (4000, 1000)  # of a full-data score by a kernel
+ROWS_AT_ONCE = 64  # of the evaluation
 WINDOWS = (0.5, 0.25)  # shares of the inner steps; this one is another gradient, and is tried last
+# What an override changes of the result.
+ROUNDING = "the result is the same but for rounding"
+FEWER_ROWS = "what is distilled is the same but for rounding; the full-data score comes from fewer rows"
+LAST_STEPS = "the gradient is that of the last steps"
 
 
 @dataclass(frozen=True)
@@ -134,11 +139,11 @@ def _with(settings: Any, path: Sequence[str], value: Any) -> Any:
 
 @dataclass(frozen=True)
 class Fit:
-    """Overrides with which a recipe fits into so much memory, and the most that it then takes; `exact`: same result."""
+    """Overrides with which a recipe fits into so much memory, the most that it then takes, and what they change."""
 
     overrides: list[str]
     peak_mib: float
-    exact: bool = True
+    changes: str = ROUNDING
 
 
 def fitting(
@@ -152,13 +157,13 @@ def fitting(
     `recipe_of` gives the recipe with some overrides. Errors: `UserError` with the least that any of them took.
     """
     least: Fit | None = None
-    for overrides, exact in _ladder(recipe_of([])):
+    for overrides, changes in _ladder(recipe_of([])):
         try:
             recipe = recipe_of(overrides)
         except RecipeError:
             continue
         measured = measure_of(recipe)
-        found = Fit(overrides, peak_of(measured), exact)
+        found = Fit(overrides, peak_of(measured), changes)
         told(f"{found.peak_mib:,.0f} MiB {'with ' + ' '.join(overrides) if overrides else 'as it is'}")
         if found.peak_mib <= mib:
             return found, measured
@@ -171,22 +176,25 @@ def fitting(
     )
 
 
-def _ladder(recipe: Recipe) -> list[tuple[list[str], bool]]:
-    """Overrides from none to the most sparing, and whether the result stays the same but for rounding."""
-    steps: list[tuple[list[str], bool]] = [([], True)]
+def _ladder(recipe: Recipe) -> list[tuple[list[str], str]]:
+    """Overrides from none to the most sparing, and what they change of the result."""
+    steps: list[tuple[list[str], str]] = [([], ROUNDING)]
     if recipe.text is not None:
         micro = recipe.text.pool.micro_batch
         return steps + [
-            ([f"pool.micro_batch={size}"], True) for size in (8, 4) if recipe.text.generator and size < micro
+            ([f"pool.micro_batch={size}"], ROUNDING) for size in (8, 4) if recipe.text.generator and size < micro
         ]
     rows = [f"evaluate.batch={ROWS_AT_ONCE}"] if recipe.evaluate.batch > ROWS_AT_ONCE else []
     blocks = getattr(recipe.objective.type, "__dataclass_fields__", {})
-    steps += [(rows, True)] if rows else []
+    steps += [(rows, ROUNDING)] if rows else []
     if "memory_mib" in blocks:
-        steps += [([*rows, f"objective.memory_mib={size}"], True) for size in BLOCKS]
+        steps += [([*rows, f"objective.memory_mib={size}"], ROUNDING) for size in BLOCKS]
+        # the square kernel of all rows that a full-data score takes is larger than any block
+        least = [*rows, f"objective.memory_mib={BLOCKS[-1]}"]
+        steps += [([*least, f"evaluate.full.rows={few}"], FEWER_ROWS) for few in FULL_ROWS]
     if "gradient" in blocks:
         sweep = [*rows, "objective.gradient.name=sweep"]
-        steps.append((sweep, True))
+        steps.append((sweep, ROUNDING))
         length = recipe.synthetic.steps * recipe.synthetic.epochs
-        steps += [([*sweep, f"objective.gradient.window={max(1, int(length * part))}"], False) for part in WINDOWS]
+        steps += [([*sweep, f"objective.gradient.window={max(1, int(length * part))}"], LAST_STEPS) for part in WINDOWS]
     return steps
