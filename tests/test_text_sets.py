@@ -188,6 +188,7 @@ SOFT_ROW = {"text": "fine", "labels": {"negative": 0.25, "positive": 0.75}}
         ([GOOD, "{"], r"line 2: not a JSON object"),
         ([GOOD, "[1]"], r"line 2: a list, not an object"),
         ([{"body": "fine", "label": 1}], r"no column of texts; columns: body, label; known: text, text_pair"),
+        ([{"a\n\n b": "x", "label": 1}], r"no column of texts; columns: a b, label; known"),
         ([{"text": "fine"}], r"no labels; columns: text; needed: label, labels"),
         ([GOOD, {"text": 5, "label": "positive"}], r"'text' holds 5 \(int\) at line 2"),
         ([GOOD, {"text": " ", "label": "positive"}], r"empty text in column 'text' at line 2"),

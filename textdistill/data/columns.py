@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,11 @@ from textdistill.data.table import TextTable
 _SHOWN = 5  # rows or values that a message lists
 _MANY_CLASSES = 1000  # more than this, and more than half as many as rows, are texts or ids
 _REGRESSION_VALUES = 20  # more different fractions than this are a quantity, not star ratings
+
+
+def in_a_line(names: Iterable[str]) -> str:
+    """Names of columns as a message shows them: a name may hold breaks of lines."""
+    return ", ".join(" ".join(name.split()) for name in names)
 
 
 @dataclass(frozen=True)
@@ -52,8 +57,13 @@ class Records:
                 hint = "; is it separated by another sign than , ; | or a tab? write it again with one of these"
             elif not hint and self.unit == "line":
                 hint = " (the first line is taken for the header; --text, --text-pair and --label name its columns)"
-            raise DataError(f"{self.source}: no column {name!r}; columns: {', '.join(self.names)}{hint}")
+            raise DataError(f"{self.source}: no column {name!r}; columns: {self.told}{hint}")
         return self.read(name)
+
+    @property
+    def told(self) -> str:
+        """The names of all columns, as a message shows them."""
+        return in_a_line(self.names)
 
     def values(self, name: str) -> Iterator[Any]:
         """The values of a column that is there, one after another."""

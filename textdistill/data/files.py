@@ -121,8 +121,7 @@ def read_parts(parts: Sequence[Path], source: str) -> Records:
     for part, table in zip(parts, tables, strict=True):
         if set(table.names) != set(first.names):
             raise DataError(
-                f"{part}: columns {', '.join(table.names)}; {parts[0].name} has {', '.join(first.names)}; parts of "
-                "one table have the same"
+                f"{part}: columns {table.told}; {parts[0].name} has {first.told}; parts of one table have the same"
             )
         if table.class_names != first.class_names:
             raise DataError(f"{part}: names its classes otherwise than {parts[0].name}; write the parts alike")

@@ -91,8 +91,7 @@ def _column(rows: Records, usual: tuple[str, ...], what: str) -> str:
     if column is None:
         remedy = "; name it (data: {label: COLUMN})" if what == "labels" else ""
         raise DataError(
-            f"{rows.source}: no column of {what} ({', '.join(dict.fromkeys(usual))}); "
-            f"columns: {', '.join(rows.names)}{remedy}"
+            f"{rows.source}: no column of {what} ({', '.join(dict.fromkeys(usual))}); columns: {rows.told}{remedy}"
         )
     return column
 

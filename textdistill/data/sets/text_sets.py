@@ -14,7 +14,7 @@ import numpy as np
 from textdistill.core.checkpoint import write_atomic
 from textdistill.core.errors import DataError, did_you_mean
 from textdistill.core.file_names import SAMPLES
-from textdistill.data.columns import Columns, Records, to_table
+from textdistill.data.columns import Columns, Records, in_a_line, to_table
 from textdistill.data.files import format_of
 from textdistill.data.label_names import whole_names
 from textdistill.data.sets.set_files import set_files
@@ -138,7 +138,7 @@ def _read(path: Path, classes: Sequence[str] | None) -> TextSet:
         label = next((name for name in ("label", "labels") if name in rows.names), None)
         if label is None:
             raise DataError(
-                f"{rows.source}: no labels; columns: {', '.join(rows.names)}; needed: label, labels (a mapping or a "
+                f"{rows.source}: no labels; columns: {rows.told}; needed: label, labels (a mapping or a "
                 f"list of values), or {SHARE}CLASS for every class"
             )
         table = _table(rows, Columns(text, pair, label), order)
@@ -162,7 +162,7 @@ def _text_columns(rows: Records) -> tuple[str, str | None]:
         if {text, pair} - {None} <= set(rows.names):
             return text, pair
     known = "; ".join(text if pair is None else f"{text}, {pair}" for text, pair in TEXTS)
-    raise DataError(f"{rows.source}: no column of texts; columns: {', '.join(rows.names)}; known: {known}")
+    raise DataError(f"{rows.source}: no column of texts; columns: {rows.told}; known: {known}")
 
 
 def _soft(rows: Records, classes: tuple[str, ...] | None) -> tuple[np.ndarray, tuple[str, ...]] | None:
@@ -174,7 +174,7 @@ def _soft(rows: Records, classes: tuple[str, ...] | None) -> tuple[np.ndarray, t
             {name.removeprefix(SHARE): value for name, value in zip(shares, line, strict=True)}
             for line in zip(*columns, strict=True)
         ]
-        return _values(rows, labels, classes, "the columns " + ", ".join(shares[:5]))
+        return _values(rows, labels, classes, "the columns " + in_a_line(shares[:5]))
     column = next((name for name in SOFT_COLUMNS if name in rows.names), None)
     if column is None:
         return None
