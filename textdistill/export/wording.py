@@ -29,6 +29,7 @@ FAULTS = (
     AttributeError,
     RecursionError,
     NameError,  # of 1e999, which is written into code as inf
+    SyntaxError,  # of signs by the hundred, each of which becomes a bracket in code
 )
 
 
