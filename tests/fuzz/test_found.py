@@ -24,7 +24,7 @@ CLASSES = ("negative", "positive")
     ("template", "told"),
     [
         ("{{ text[:" + "9" * 5000 + "] }} {{ label }}", "template: cannot be read (Exceeds the limit"),
-        ("{{ " + "- " * 300 + "text }} {{ label }}", "template: cannot be read (too many nested parentheses"),
+        ("{{ " + "- " * 300 + "text }} {{ label }}", "template: cannot be read (nested more than 50 deep)"),
         ("{% if text|length > 1e309 %}{{ text }}{% endif %} {{ label }}", "template: cannot be filled in (name 'inf'"),
         ("{{ 'a' * 10 ** 9 }} {{ label }}", "template: cannot be filled in (more than 100,000 characters"),
         ("{{ [text] * 10000000 }} {{ label }}", "template: cannot be filled in (more than 100,000 characters"),

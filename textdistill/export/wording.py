@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError, UndefinedError
+from jinja2.nodes import Node
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from textdistill.core.errors import UserError, did_you_mean
@@ -17,6 +18,7 @@ from textdistill.data.sets.worded import PAIR, SINGLE
 INSTRUCTION = "Classify the {{ 'pair of texts' if paired else 'text' }} as one of: {{ labels | join(', ') }}."
 SEPARATOR = "\n\n"
 MOST_MADE = 100_000  # characters or items that an expression may repeat a value to
+MOST_DEPTH = 50  # of expressions within expressions
 # What a template may do wrong as it is filled in.
 FAULTS = (
     TemplateError,
@@ -188,11 +190,21 @@ class _Sandbox(ImmutableSandboxedEnvironment):
 def _compiled(source: str, what: str) -> Template:
     environment = _Sandbox(autoescape=False, undefined=StrictUndefined, keep_trailing_newline=True)
     try:
+        _check_depth(environment.parse(source))
         return environment.from_string(source)
     except TemplateSyntaxError as error:
         raise UserError(f"{what}, line {error.lineno}: {error.message}; mend the Jinja syntax") from None
     except FAULTS as error:  # a number of thousands of digits, brackets by the thousand
         raise UserError(f"{what}: cannot be read ({error}); mend the Jinja syntax") from None
+
+
+def _check_depth(template: Node) -> None:
+    """`ValueError` for what is nested too deep: the time to compile it grows with the third power of the depth."""
+    level, depth = [template], 0
+    while level:
+        if depth > MOST_DEPTH:
+            raise ValueError(f"nested more than {MOST_DEPTH} deep")
+        level, depth = [child for node in level for child in node.iter_child_nodes()], depth + 1
 
 
 def _split(text: str, marks: tuple[str, str | None]) -> list[str]:

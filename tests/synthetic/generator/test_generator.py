@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, GraniteConfig, GraniteForCausalLM
 
 from tests.synthetic.generator.small import STREAMS, fresh, pretrained_folder, table
 from textdistill.core.errors import ArtifactError
 from textdistill.synthetic.generator import Generator, GeneratorSettings, Sentences, build_generator
+from textdistill.synthetic.generator import generator as generator_file
 
 
 def double(pairs: bool = False) -> Generator:
@@ -125,6 +127,28 @@ def test_a_folder_that_is_missing_damaged_or_half_replaced_is_refused(tmp_path: 
     weights.write_bytes(weights.read_bytes()[:-9])
     with pytest.raises(ArtifactError, match="not a readable generator"):
         Generator.load(tmp_path / "other")
+
+
+def sealed(folder: Path) -> None:
+    """Files that agree with one another, whoever changed them."""
+    names = ("config.json", "tokenizer.json", "generator.json")
+    digest = generator_file._digest({name: (folder / name).read_text(encoding="utf-8") for name in names})
+    weights = load_file(folder / "model.safetensors")
+    save_file(weights, folder / "model.safetensors", {"format": "pt", "beside": digest})
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [("null", "different generators"), ("[1]", "different generators"), ('{"format": FORMAT}', "no generator of ours"),
+     ('{"format": FORMAT, "name": "x", "base": "y"}', "no generator of ours")],
+)  # fmt: skip
+def test_what_another_hand_has_put_into_its_files_is_refused_in_a_line(changed: str, told: str, tmp_path: Path) -> None:
+    fresh().save(tmp_path)
+    text = changed.replace("FORMAT", str(generator_file.FORMAT))
+    (tmp_path / "generator.json").write_text(text, encoding="utf-8")
+    sealed(tmp_path)
+    with pytest.raises(ArtifactError, match=told):
+        Generator.load(tmp_path)
 
 
 def test_at_random_every_token_is_about_as_probable() -> None:

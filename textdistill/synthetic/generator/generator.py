@@ -114,11 +114,15 @@ class Generator:
                 weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         except (SafetensorError, OSError, ValueError, RecursionError) as error:
             raise ArtifactError(f"{folder}: not a readable generator ({error}); train it again") from None
-        if about.pop("format", None) != FORMAT or beside != _digest(contents):
+        known = isinstance(about, dict) and isinstance(settings, dict)
+        if not known or about.pop("format", None) != FORMAT or beside != _digest(contents):
             raise ArtifactError(f"{folder}: files of different generators or of another version; train it again")
-        name = about.pop("name")
-        vocabulary = Vocabulary(plain_tokenizer(contents[TOKENIZER]), **about)
-        model = model_of(settings)
+        try:
+            name = str(about.pop("name"))
+            vocabulary = Vocabulary(plain_tokenizer(contents[TOKENIZER]), **about)
+            model = model_of(settings)
+        except Exception as error:  # of whatever another hand has put into three files that agree
+            raise ArtifactError(f"{folder}: no generator of ours ({error!s:.200}); train it again") from None
         parameters = dict(model.named_parameters())
         shapes = {key: value.shape for key, value in weights.items()}
         if shapes != {key: value.shape for key, value in parameters.items()}:
