@@ -68,7 +68,7 @@ class HeadCriterion:
                 own = sight.squares[part] * sight.scale - (near * carried).sum(1)  # κ(x, x)
                 duals = newcomer_duals(near @ rest.duals, label, own)
                 beyond = sight.kernel(part, judges) - carried @ rest.judges[: len(wanted)].T  # κ(x, t): (b, r)
-                losses = _losses(rest.scores[: len(wanted)], duals, beyond, wanted, self.settings.sharpness)
+                losses = _losses(rest.scores[: len(wanted)], duals, beyond, wanted, self.settings.steepness)
                 total[at : at + width] += weight * losses.double()
         return total
 
@@ -88,7 +88,7 @@ class HeadCriterion:
         return loss
 
     def _loss(self, scores: Sequence[Float[Tensor, "r c"]]) -> float:
-        losses = [float(F.cross_entropy(self.settings.sharpness * z, self.wanted)) for z in scores]
+        losses = [float(F.cross_entropy(self.settings.steepness * z, self.wanted)) for z in scores]
         return sum(weight * loss for weight, loss in zip(self.weights, losses, strict=True))
 
     def _rests_of(self, place: int) -> list[_Rest]:

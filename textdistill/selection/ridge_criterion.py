@@ -75,8 +75,8 @@ class RidgeCriterion:
             dual = ((self.targets[swaps] - products.T @ duals) / beyond[:, None]).float()  # (b, c)
             both = torch.cat([duals, carried], 1).float().T @ seen[rest]  # the one large product: (c + b, r)
             base, known_by_rest = both.split([self.targets.shape[1], len(swaps)])
-            left = self.settings.sharpness * (seen[swaps] - known_by_rest)  # (b, r)
-            base = self.settings.sharpness * base
+            left = self.settings.steepness * (seen[swaps] - known_by_rest)  # (b, r)
+            base = self.settings.steepness * base
             scores = base[:, None] + dual.T[:, :, None] * left  # (c, b, r)
             right = base[wanted, torch.arange(len(wanted))] + dual[:, wanted] * left
             total += weight * (torch.logsumexp(scores, 0) - right).mean(1).double()

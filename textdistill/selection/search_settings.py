@@ -10,6 +10,8 @@ from torch import Tensor
 
 from textdistill.core.bounds import Count, Doc, Natural, Positive
 
+USUAL = 2.0
+
 
 @dataclass(frozen=True)
 class SearchSettings:
@@ -34,7 +36,14 @@ class SearchSettings:
     again: Annotated[Count, Doc("candidates that a place looks at again, from the second sweep on")] = 200
     penalty: Annotated[Positive, Doc("λ of the head")] = 3e-3
     ridge: Annotated[Positive, Doc("λ of the ridge classifier")] = 2.0
-    sharpness: Annotated[Positive, Doc("by which scores are multiplied")] = 2.0
+    sharpness: Annotated[
+        Positive | None, Doc("by which scores are multiplied; none: 1, 2 or 4, by what a few sets teach training rows")
+    ] = None
+
+    @property
+    def steepness(self) -> float:
+        """`sharpness`, and a middling one where a search must begin without its having been tried."""
+        return USUAL if self.sharpness is None else self.sharpness
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,7 @@ from textdistill.runs.stages import Stage, fingerprint
 from textdistill.selection.candidates import Candidates
 from textdistill.selection.methods import METHODS, configured
 from textdistill.selection.methods.ours import Ours
+from textdistill.selection.sharpness import TRIALS, VALUES, undecided
 from textdistill.synthetic.generator import Sentences, build_generator, train_language_model
 from textdistill.synthetic.generator.language_model import perplexity
 from textdistill.synthetic.generator.sampling import BATCH, write
@@ -326,6 +327,10 @@ def counts(recipe: Recipe, facts: dict[str, Any]) -> dict[str, float]:
     least, sets = min(choose.sizes), choose.sets
     streams = {configured(METHODS[name], choose).stream for name in choose.made}
     out |= {f"set by {stream}": sets * sum(choose.sizes) / least for stream in streams}
+    for name in choose.made:
+        method = configured(METHODS[name], choose)
+        if undecided(method):  # once for a stream and a size
+            out[f"set by {method.stream}"] = (sets + len(VALUES) * TRIALS) * sum(choose.sizes) / least
     if grows:
         out["set by grown"] += grows * choose.size / least
     soft = sum(METHODS[name].soft for name in choose.made)

@@ -18,6 +18,7 @@ from textdistill.recipe.text_settings import Choose
 from textdistill.runs.readable.soft import FeatureRows, distilled_labels
 from textdistill.selection.candidates import Candidates
 from textdistill.selection.methods import METHODS, configured
+from textdistill.selection.sharpness import sharpened
 
 Encode = Callable[[str, list[str], list[str] | None], Float[Tensor, "n f"]]  # by the encoder of that name
 Tick = Callable[[str], None]
@@ -36,6 +37,8 @@ class Chooser:
     encode: Encode
     streams: Streams
     tick: Tick = field(default=lambda what: None)
+    # of searches for which it was tried, by stream and size
+    sharpness: dict[tuple[str, int], float] = field(default_factory=dict)
 
     def sets(self, name: str, per_class: int) -> list[TextSet]:
         """`settings.sets` sets of `per_class` samples of each class by the method `name`; `tick` is told of each."""
@@ -45,10 +48,13 @@ class Chooser:
             counts, streams = [per_class] * len(self.train.classes), self.streams.child(method.stream, per_class)
             for seen in (candidates.real, candidates):
                 _ = seen.views  # encoded here, by all cores
+            decided, sharpness = sharpened(method, candidates, counts, streams)
+            if sharpness is not None:
+                self.sharpness[method.stream, per_class] = sharpness
 
             def chosen(number: int) -> TextSet:
                 self.tick(f"{method.stream} {per_class}")
-                return texts.take(method.choose(candidates, counts, streams, number))
+                return texts.take(decided.choose(candidates, counts, streams, number))
 
             self._chosen[method.stream, per_class] = over_cores(chosen, range(self.settings.sets), alone=True)
         sets = self._chosen[method.stream, per_class]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -21,7 +21,8 @@ from textdistill.evaluation.copies import CopyIndex
 from textdistill.recipe.text_settings import Choose
 from textdistill.runs.readable.pools import Drawn, Sieve
 from textdistill.selection.candidates import Candidates
-from textdistill.selection.methods import METHODS, configured
+from textdistill.selection.methods import METHODS, Method, configured
+from textdistill.selection.sharpness import sharpened
 from textdistill.synthetic.generator import Generator, Sampling
 from textdistill.synthetic.generator.sampling import BATCH, flaws, write
 from textdistill.synthetic.generator.sentences import Sentences
@@ -54,9 +55,13 @@ class Growing:
         sieve = Sieve(self.train, CopyIndex(self.train), self.choose.near_copies)
         begun = len(pool)
         told: list[dict[str, Any]] = []
+        method: Method = configured(METHODS["grown"], self.choose)
+        wanted = [self.choose.size] * len(pool.classes)
         for number in range(self.choose.grow.rounds):
             streams = self.streams.child("grow", number)
-            members = self.liked(Candidates(pool.labels, pool.classes, partial(self.features, pool), real), streams)
+            candidates = Candidates(pool.labels, pool.classes, partial(self.features, pool), real)
+            method, _ = sharpened(method, candidates, wanted, streams)
+            members = self.liked(method, candidates, wanted, streams)
             drawn, redrawn = self.written_on(pool.take(members), streams)
             new, counts = sieve.sifted(drawn, pool)
             told.append(
@@ -72,10 +77,10 @@ class Growing:
         near = {"near_copies_dropped": self.choose.near_copies}
         return pool, {**total, "redrawn": dict(reasons), **near, "kept": kept, "rounds": told}
 
-    def liked(self, candidates: Candidates, streams: Streams) -> Int[np.ndarray, " m"]:
+    def liked(
+        self, method: Method, candidates: Candidates, counts: Sequence[int], streams: Streams
+    ) -> Int[np.ndarray, " m"]:
         """The rows of the pool that any of the round's searches chose."""
-        method = configured(METHODS["grown"], self.choose)
-        counts = [self.choose.size] * len(candidates.classes)
         for seen in (candidates.real, candidates):
             _ = seen.views  # encoded here, by all cores
 

@@ -256,7 +256,13 @@ class _Run:
                         chooser = chooser or self._chooser(pools, bar.advance)
                         for number, chosen in enumerate(chooser.sets(name, size)):
                             write_text_set(folder / f"{number:02d}.jsonl", chosen)
-                        record = stage.finish({"sets": choose.sets, "seconds": time.perf_counter() - began})
+                        tried = chooser.sharpness.get((method.stream, size))
+                        record = stage.finish(
+                            {
+                                **{"sets": choose.sets, "seconds": time.perf_counter() - began},
+                                **({} if tried is None else {"sharpness": tried}),
+                            }
+                        )
                     seconds += record["seconds"]
                     sets[name, size] = [
                         read_text_set(folder / f"{number:02d}.jsonl", self.train.classes)
