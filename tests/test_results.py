@@ -61,12 +61,17 @@ def test_a_row_says_against_what_its_ratio_is_taken_and_above_100_why_that_is_no
 
 
 def test_a_row_whose_settings_test_rows_chose_is_marked_and_no_other() -> None:
-    lines = {line.split("`")[1]: line for line in results_markdown().splitlines() if line.startswith("| `")}
+    cells = [line.split(" | ") for line in results_markdown().splitlines() if line.startswith("| `")]
+    marked = {(name.split("`")[1], variant): name.endswith(ON_TEST) for name, variant, *_ in cells}
     for name, path in list_recipes().items():
-        line = lines.get(name.split("/")[-1])
-        if line is not None:
-            assert (f"` {ON_TEST} |" in line) == (read_yaml(path).get("tuned_on") == "test"), name
-    assert f"` {ON_TEST} |" in lines["zhao2023_dm_mnist_10"]
+        values = read_yaml(path)
+        variants = values.get("variants") or {}
+        for variant in (values.get("results") or {}).get("ours") or {}:
+            chosen = (variants.get(variant) or {}).get("tuned_on", values.get("tuned_on"))
+            assert marked[name.split("/")[-1], variant] == (chosen == "test"), (name, variant)
+    assert marked["zhao2023_dm_mnist_10", "fresh"]
+    assert marked["nguyen2021_kip_mnist_10", "kernel"]
+    assert not marked["nguyen2021_kip_mnist_10", "kernel-60000"]
     assert TUNED in results_markdown()
 
 
