@@ -55,7 +55,7 @@ class Problem:
         x, judges = (self.pool[torch.from_numpy(chosen)] - mean).double(), (self.real - mean).double()
         y = F.one_hot(self.labels[torch.from_numpy(chosen)], CLASSES).double() - 1 / CLASSES
         gram = x @ x.T + self.settings.ridge * torch.eye(len(x), dtype=torch.float64)
-        scores = self.settings.sharpness * judges @ (x.T @ torch.linalg.solve(gram, y))
+        scores = self.settings.steepness * judges @ (x.T @ torch.linalg.solve(gram, y))
         return float(F.cross_entropy(scores, self.wanted))
 
     @cached_property

@@ -178,6 +178,8 @@ def test_the_command_shows_a_table_for_each_judge_and_records_every_variant(tmp_
     result = tiny.call("run", recipe, "--out", tmp_path / "out", "--record")
     assert result.exit_code == 0, result.output
     assert "Frozen encoder, linear head: test accuracy in percent, by samples a class" in result.stdout
+    assert "written, not taken: 0.0 % of the samples are copies of training rows, 0.0 % near" in result.stdout
+    assert "to be shared without the data: samples.jsonl alone" in result.stdout
     ours = yaml.safe_load(recipe.read_text())["results"]["ours"]
     assert ours.keys() == {"frozen@1", "frozen@2", "finetuned@2"}
     assert ours["frozen@2"]["accuracy"]["n"] == 2

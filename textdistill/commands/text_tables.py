@@ -101,13 +101,12 @@ def _doubts(run: TextRun) -> list[str]:
 
 def _origin(run: TextRun) -> list[str]:
     """Of written sets: how many of their samples are copies of training rows all the same, and what shows such rows."""
-    from textdistill.core.file_names import LOOK, POOLS
+    from textdistill.core.file_names import LOOK
     from textdistill.core.json_files import facts_in
     from textdistill.core.manifest import manifest_in
-    from textdistill.selection.methods import METHODS
 
     method = manifest_in(run.folder)["headline"]["method"]
-    if method not in METHODS or METHODS[method].source not in POOLS:
+    if not run.written:
         return []
     lines = []
     if method in run.metrics["texts"]:

@@ -51,6 +51,7 @@ class TextRun:
     metrics: dict[str, Any]
     headline: TextSet
     commit: str | None = None
+    written: bool = False  # by a generator, not taken among the training rows
 
 
 def run_texts(
@@ -129,7 +130,8 @@ class _Run:
         write_atomic(self.out / REFERENCES, references(self.recipe))
         finish(self.out, metrics, lambda: look_at(sets, self.task.splits, self.settings, self.reporter))
         headline = replace(own[0], scores=scores_of(metrics, choose))
-        return TextRun(self.out, metrics, headline, commit())
+        written = METHODS[choose.headline].source in choose.pools
+        return TextRun(self.out, metrics, headline, commit(), written)
 
     def _language_model(self) -> _Done:
         """The generator learns to write like the training rows."""
