@@ -129,5 +129,5 @@ def test_every_record_names_what_it_was_made_with() -> None:
                 continue
             evaluate = recipe.evaluate
             # A fixed start, and kernel regression, have one result a distillation; else each network has one.
-            nets = 1 if variant == "fixed" or evaluate.by == "objective" else evaluate.nets
+            nets = 1 if recipe.starts.name == "fixed" or evaluate.by == "objective" else evaluate.nets
             assert ours["accuracy"]["n"] == evaluate.repeats * nets, where

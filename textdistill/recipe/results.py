@@ -87,7 +87,7 @@ def _otherwise(recipe: Recipe, variant: str, ours: Mapping[str, Any]) -> str:
     n = int((ours.get("accuracy") or {}).get("n", 1))
     seeds = len(ours.get("seeds") or [0])
     own = {"outer_steps": recipe.outer.steps, "real_batch": _batch(recipe), "sets": n, "distillations": seeds}
-    if recipe.text is None and variant != "fixed":
+    if recipe.text is None and recipe.starts.name != "fixed":
         own["networks"] = n
     told = [
         f"{called} {own[key]:,} ({published[key]:,})"
