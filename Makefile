@@ -51,7 +51,7 @@ demo: how-long $(STAMP) ## the 20 film reviews that teach the most (runs/readabl
 	$(BIN)/textdistill run quickstart --out runs/quickstart --force $(DEMO_ARGS)
 
 how-long:
-	@if [ -e $(STAMP) ]; then echo "The demo takes three to four minutes on two cores."; \
+	@if [ -e $(STAMP) ]; then echo "The demo takes about three minutes on two cores."; \
 	else echo "The first demo takes about six minutes in all on two cores: two and a half to install, the rest to distil and judge."; fi
 
 test: $(STAMP) ## all tests; TEST_ARGS="-k decode"
