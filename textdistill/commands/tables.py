@@ -64,6 +64,7 @@ def accuracies(metrics: Mapping[str, Any]) -> Table:
 
 def show_evaluation(metrics: Mapping[str, Any]) -> None:
     """The judgement of anybody's set: a table for each learner and recipe of labels, tests, and what the texts are."""
+    from textdistill.commands.text_tables import membership_told
     from textdistill.evaluation.reference import ratio_told
     from textdistill.reports.names import method_name
     from textdistill.reports.templates import factor
@@ -109,11 +110,7 @@ def show_evaluation(metrics: Mapping[str, Any]) -> None:
     figures = [f"{key.replace('_', ' ')} {fact['mean']:.1f}" for key, fact in texts.items() if "mean" in _mapping(fact)]
     console.print(f"the texts: {', '.join(figures)}")
     if "membership" in texts:
-        near = texts["membership"]
-        console.print(
-            f"nearer to training than to held-out rows: {near['nearer_train']:.1f} % "
-            f"(by chance {near['expected']:.1f} %, p = {near['p']:.2g})"
-        )
+        console.print(membership_told(texts["membership"]))
     cost = metrics["cost"]
     console.print(
         f"judged in {cost['evaluation_seconds']:.0f} s, {cost['evaluation_peak_mib']:.0f} MiB at most"

@@ -114,12 +114,17 @@ def _origin(run: TextRun) -> list[str]:
         lines.append(f"written, not taken: {exact:.1f} % of the samples are copies of training rows, {near:.1f} % near")
     membership = facts_in(run.folder, LOOK).get("texts", {}).get("membership")
     if membership is not None:
-        lines.append(
-            f"nearer to a training row than to a held-out one: {membership['nearer_train']:.1f} % of them "
-            f"(by chance {membership['expected']:.1f} %, p = {membership['p']:.2g})"
-        )
+        lines.append(membership_told(membership))
     lines.append(f"to be shared without the data: {SAMPLES} alone; sets/, {REPORT} and {LOOK} show training rows")
     return lines
+
+
+def membership_told(near: Mapping[str, float]) -> str:
+    """Whether samples lie where training rows do (`evaluation.copies.membership`), in a line."""
+    return (
+        f"nearer to training than to held-out rows: {near['nearer_train']:.1f} % "
+        f"(by chance {near['expected']:.1f} %, p = {near['p']:.2g})"
+    )
 
 
 def _show_set(console: Console, kept: TextSet) -> None:

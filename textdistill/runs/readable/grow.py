@@ -13,13 +13,13 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from textdistill.core.spread import over_cores, over_processes
+from textdistill.core.spread import over_cores
 from textdistill.core.streams import Streams
 from textdistill.data import TextTable
 from textdistill.data.sets.text_set import TextSet
 from textdistill.evaluation.copies import CopyIndex
 from textdistill.recipe.text_settings import Choose
-from textdistill.runs.readable.pools import Drawn, Sieve
+from textdistill.runs.readable.pools import Drawn, Sieve, drawn_by
 from textdistill.selection.candidates import Candidates
 from textdistill.selection.methods import METHODS, Method, configured
 from textdistill.selection.sharpness import sharpened
@@ -96,22 +96,12 @@ class Growing:
         """`choose.grow.each` samples for each member, cut at a random token and written on; and what was no text."""
         rows = self.generator.vocabulary.encode(members.texts, members.pairs, members.labels)
 
-        def of_class(label: int) -> tuple[list[str], list[str], dict[str, int]]:
+        def of_class(label: int) -> tuple[list[str], list[str] | None, dict[str, int]]:
             own = rows.take(torch.nonzero(rows.labels == label)[:, 0])
             self.tick(members.classes[label])
             return continued(self.generator, own, label, self.choose.grow.each, streams.torch(label), self.sampling)
 
-        texts: list[str] = []
-        pairs: list[str] = []
-        labels: list[int] = []
-        redrawn: Counter[str] = Counter()
-        present = np.unique(members.labels).tolist()
-        for label, (first, second, reasons) in zip(present, over_processes(of_class, present), strict=True):
-            texts += first
-            pairs += second
-            labels += [label] * len(first)
-            redrawn.update(reasons)
-        return (texts, pairs, labels), dict(redrawn)
+        return drawn_by(of_class, np.unique(members.labels).tolist())
 
 
 @torch.no_grad()

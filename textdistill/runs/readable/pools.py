@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,24 @@ from textdistill.synthetic.generator import Generator, Sampling, sample
 
 # Texts, second texts, labels: what was drawn, before anything is left out.
 Drawn = tuple[list[str], list[str], list[int]]
+
+
+# The same for one class, and how many were thrown away, by reason.
+OfClass = Callable[[int], tuple[list[str], list[str] | None, dict[str, int]]]
+
+
+def drawn_by(of_class: OfClass, labels: Sequence[int]) -> tuple[Drawn, dict[str, int]]:
+    """What `of_class` draws for each of the labels, spread over the processes."""
+    texts: list[str] = []
+    pairs: list[str] = []
+    own: list[int] = []
+    redrawn: Counter[str] = Counter()
+    for label, (first, second, reasons) in zip(labels, over_processes(of_class, labels), strict=True):
+        texts += first
+        pairs += second or []
+        own += [label] * len(first)
+        redrawn.update(reasons)
+    return (texts, pairs, own), dict(redrawn)
 
 
 @dataclass(frozen=True)
@@ -71,10 +91,6 @@ def write_pool(
     What is dropped is told and not replaced: `redrawn` (by reason), `exact_copies` and `near_copies` of training rows,
     `repeated` (texts that the pool has already), and the number of samples that are left of each class.
     """
-    texts: list[str] = []
-    pairs: list[str] = []
-    labels: list[int] = []
-    redrawn: dict[str, int] = {}
 
     def of_class(label: int) -> tuple[list[str], list[str] | None, dict[str, int]]:
         drawn = sample(generator, label, per_class, streams.torch("pool", label), sampling)
@@ -83,16 +99,11 @@ def write_pool(
             bar.advance(train.classes[label])
         return first, second, drawn.redrawn
 
-    for label, (first, second, reasons) in enumerate(over_processes(of_class, range(len(train.classes)))):
-        texts += first
-        pairs += second or []
-        labels += [label] * len(first)
-        for reason, count in reasons.items():
-            redrawn[reason] = redrawn.get(reason, 0) + count
-    pool, counts = Sieve(train, CopyIndex(train), near).sifted((texts, pairs, labels))
+    written, redrawn = drawn_by(of_class, range(len(train.classes)))
+    pool, counts = Sieve(train, CopyIndex(train), near).sifted(written)
     write_text_set(file, pool)
     return {
-        "sampled": len(texts),
+        "sampled": len(written[0]),
         "redrawn": redrawn,
         **{name: counts[name] for name in ("exact_copies", "near_copies")},
         "near_copies_dropped": near,
