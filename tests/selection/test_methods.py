@@ -37,7 +37,7 @@ def texts(source: str, rows: int) -> TextSet:
 
 
 REAL = texts("real", 60)
-POOLS = {source: texts(source, 45) for source in ("vanilla", "matched", "grown")}
+POOLS = {source: texts(source, 45) for source in ("vanilla", "matched", "grown", "prompted")}
 
 
 def encode(view: str, told: Sequence[str], pairs: Sequence[str] | None) -> Tensor:

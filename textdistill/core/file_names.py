@@ -28,7 +28,9 @@ STAGE = "stage-{name}.json"
 # of a search for the distillation size
 LEDGER = "size.json"
 
-POOLS = ("vanilla", "matched", "grown")
+# What a trained generator writes, and what a language model does that is only shown texts.
+GENERATED = ("vanilla", "matched", "grown")
+POOLS = (*GENERATED, "prompted")
 # Every name that a run may write: nothing else in a folder is ever removed.
 OWN = frozenset(
     {

@@ -17,11 +17,9 @@ from textdistill.data.table import TextTable
 from textdistill.data.words import tokenise
 from textdistill.evaluation.copies import CopyIndex, membership
 from textdistill.evaluation.statistics import summarise
+from textdistill.learners.pretrained.language_models import start_of
 
 LONGEST = 256  # tokens of a text that perplexity looks at
-# What stood between the documents that GPT-2, Pythia, Qwen and SmolLM learned; a chat model's token of beginning is
-# another one, behind which SmolLM2 finds plain sentences far less likely.
-BETWEEN_DOCUMENTS = "<|endoftext|>"
 TOKENS_AT_ONCE = 2048  # what a pass holds: times the vocabulary this is 400 MB of logits for 50,000 tokens
 
 
@@ -117,7 +115,7 @@ def log_losses(texts: Sequence[str], model: Causal) -> tuple[np.ndarray, np.ndar
     of beginning (of end, where it has no other). Only real tokens count, of a text the first 256.
     """
     tokenizer, network = model.tokenizer, model.model
-    start = _start(tokenizer)
+    start = start_of(tokenizer)
     tokenized = tokenizer(list(texts), add_special_tokens=False)["input_ids"] if texts else []
     ids = [row[:LONGEST] for row in tokenized]
     losses, counts = np.zeros(len(ids)), np.array([len(row) for row in ids], dtype=np.int64)
@@ -132,12 +130,6 @@ def log_losses(texts: Sequence[str], model: Causal) -> tuple[np.ndarray, np.ndar
         each = F.cross_entropy(logits.transpose(1, 2), padded[:, 1:], reduction="none")
         losses[rows] = (each * inside[:, 1:]).sum(1).double().cpu().numpy()
     return losses, counts
-
-
-def _start(tokenizer: Any) -> int:
-    """The token that a text is read behind."""
-    candidates = (tokenizer.get_vocab().get(BETWEEN_DOCUMENTS), tokenizer.bos_token_id, tokenizer.eos_token_id)
-    return int(next(token for token in candidates if token is not None))
 
 
 def _batches(counts: np.ndarray) -> Iterator[np.ndarray]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from textdistill.core.errors import UserError, did_you_mean
-from textdistill.core.file_names import POOLS
+from textdistill.core.file_names import GENERATED
 from textdistill.selection.methods import METHODS
 
 KINDS = ("readable", "vectors")
@@ -66,17 +66,17 @@ def table_recipe(
     for method in chosen:
         if method not in METHODS:
             raise UserError(f"--methods: {method!r}; allowed: {', '.join(METHODS)}{did_you_mean(method, METHODS)}")
-    written = any(METHODS[method].source in POOLS for method in chosen)
+    trained = any(METHODS[method].source in GENERATED for method in chosen)
     return {
         "title": title,
         "paper": "maekawa2024",
         "data": {**data, "most_rows": MOST_ROWS},
         "representation": {"name": "texts"},
-        **(WRITTEN if written else {}),
+        **(WRITTEN if trained else {}),
         "choose": {
             **{"sizes": [PER_CLASS], "size": PER_CLASS, "sets": SETS, "keep": "best"},
             **{"methods": list(dict.fromkeys([*BESIDE, *chosen])), "headline": chosen[-1]},
-            **({"pool": 2000} if written else {}),
+            **({"pool": 2000} if trained else {}),
         },
         "judge": {"by": [{"kind": "frozen"}, {"kind": "tfidf"}]},
     }

@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
+from annotated_types import Ge, Le
+
 from textdistill.core.bounds import Count, Doc, Natural, OneOf, Positive, faults_of
-from textdistill.core.file_names import POOLS
+from textdistill.core.file_names import GENERATED, POOLS
 from textdistill.core.precision import Precision
 from textdistill.learners.pooling import POOLS as TOKEN_POOLS
 from textdistill.learners.pretrained.encoder_files import PACKAGED
@@ -51,6 +53,33 @@ class Growth:
 
 
 @dataclass(frozen=True)
+class Prompting:
+    """How a language model that learns nothing writes the pool of `prompted`.
+
+    In each round the members of so many searched sets, among real rows and what was written before, are shown to it, a
+    few of one class in a prompt, and it writes more of the kind.
+    """
+
+    model: Annotated[str, Doc("smollm2, a folder, a .gguf file, gpt2 or another hub id")] = "smollm2"
+    rounds: Annotated[Count, Doc("times that it is asked")] = 3
+    sets: Annotated[Count, Doc("searches of a round, whose members it is shown")] = 4
+    shown: Annotated[Count, Doc("members in a prompt")] = 8
+    each: Annotated[Count, Doc("samples of each class that it writes in a round")] = 384
+    top_p: Annotated[Positive, Le(1), Doc("the chance that the tokens have together that are drawn from")] = 0.9
+    temperature: Annotated[Positive, Doc("of the drawing")] = 1.0
+    length: Annotated[
+        Annotated[int, Ge(2)] | None,
+        Doc("the most tokens of a sample, its end too; none: what 99 % of the training rows do not exceed"),
+    ] = None
+    precision: Annotated[Precision, Doc("of its weights")] = "auto"
+
+    @property
+    def sampling(self) -> Sampling:
+        """How tokens are drawn; what is no text is not drawn again."""
+        return Sampling(top_p=self.top_p, temperature=self.temperature, length=self.length, retries=0)
+
+
+@dataclass(frozen=True)
 class Choose:
     """Which sets are chosen, and from what.
 
@@ -72,6 +101,9 @@ class Choose:
         *("vanilla_lm", "dilm", "ours", "k_centers_soft", "ours_soft"),
     )
     grow: Annotated[Growth, Doc("how the pool of the method grown grows")] = field(default_factory=Growth)
+    prompted: Annotated[Prompting, Doc("how the pool of the method prompted is written")] = field(
+        default_factory=Prompting
+    )
     headline: Annotated[Method, Doc("the method that the run is remembered by")] = "ours"
     size: Annotated[Count, Doc("the size that the run is remembered by")] = 10
     keep: Annotated[
@@ -85,11 +117,16 @@ class Choose:
 
     @property
     def pools(self) -> tuple[str, ...]:
-        """What generators must write for the methods to choose from, in order: `grown` grows from `matched`."""
+        """What must be written for the methods to choose from, in order: `grown` grows from `matched`."""
         sources = {METHODS[name].source for name in self.made}
         if "grown" in sources:
             sources.add("matched")
         return tuple(name for name in POOLS if name in sources)
+
+    @property
+    def generated(self) -> tuple[str, ...]:
+        """Those of the pools that a trained generator writes."""
+        return tuple(name for name in self.pools if name in GENERATED)
 
     def between(self) -> list[str]:
         """What is empty, and what is remembered but not made."""
@@ -109,7 +146,7 @@ class Choose:
             f"methods: {name!r} chooses among what a generator writes; add a section generator, or choose among real "
             f"rows: {', '.join(AMONG_REAL_ROWS)}"
             for name in self.made
-            if METHODS[name].source in POOLS
+            if METHODS[name].source in GENERATED
         ]
 
 

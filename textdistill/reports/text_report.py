@@ -149,6 +149,7 @@ def _map(run: TextFolder) -> dict[str, Any] | None:
 def _dropped(generation: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
     """What generating left out, by whose samples they are."""
     names = {"vanilla": "Language model", "matched": "Matched generator", "grown": "Matched generator, grown"}
+    names["prompted"] = "Language model, prompted"
     out = []
     for name, counts in generation.items():
         kept, redrawn = counts.get("kept", []), counts.get("redrawn", {})

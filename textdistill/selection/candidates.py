@@ -39,6 +39,11 @@ class Candidates:
         """The samples under every encoder; methods that need one alone take the first."""
         return list(self.encode())
 
+    def see(self) -> None:
+        """Look at the training rows and at these now, before several methods do side by side."""
+        for seen in (self.real, self):
+            _ = seen.views
+
     @property
     def real(self) -> Candidates:
         """The training rows, under the same encoders."""

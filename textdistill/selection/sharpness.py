@@ -49,8 +49,7 @@ def sharpened(method: M, candidates: Candidates, counts: Sequence[int], streams:
     if not undecided(method):
         return method, None
     trials = [(value, number) for value in VALUES for number in range(TRIALS)]
-    for seen in (candidates.real, candidates):
-        _ = seen.views  # encoded here, by all cores
+    candidates.see()  # encoded here, by all cores
 
     def right(trial: tuple[float, int]) -> float:
         value, number = trial

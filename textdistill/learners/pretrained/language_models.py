@@ -24,6 +24,9 @@ SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 LANGUAGE_MODEL = Kind("language model", PACKAGED)
 FORMAT = 1  # of what the cache keeps of a GGUF file
 _MANIFEST = "converted.json"
+# What stood between the documents that GPT-2, Pythia, Qwen and SmolLM learned; a chat model's token of beginning is
+# another one, behind which SmolLM2 finds plain sentences far less likely.
+BETWEEN_DOCUMENTS = "<|endoftext|>"
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,12 @@ def load_causal(
             return _ready(model.to(dtype), tokenizer, name, digest, device)
     model, tokenizer = _read(name, entry, dtype)
     return _ready(model, tokenizer, name, digest, device)
+
+
+def start_of(tokenizer: Any) -> int:
+    """The token that a text is read behind."""
+    candidates = (tokenizer.get_vocab().get(BETWEEN_DOCUMENTS), tokenizer.bos_token_id, tokenizer.eos_token_id)
+    return int(next(token for token in candidates if token is not None))
 
 
 def _ready(model: Any, tokenizer: Any, name: str, digest: str, device: torch.device | str) -> LanguageModel:

@@ -17,6 +17,7 @@ from torch import Tensor
 
 import embeddings
 from textdistill.core.distill import Checkpoint
+from textdistill.core.precision import weights_in
 from textdistill.core.streams import Streams
 from textdistill.data import TextTable
 from textdistill.data.sets.text_set import TextSet
@@ -45,11 +46,14 @@ from textdistill.synthetic.generator.language_model import perplexity
 from textdistill.synthetic.generator.sampling import BATCH, write
 from textdistill.synthetic.generator_data import GeneratorData
 from textdistill.synthetic.generator_pool import Pool
+from textdistill.synthetic.prompted import BATCH as BEHIND_ONE_PROMPT
+from textdistill.synthetic.prompted import Prompted
 
 DATA, WRITE, CHOOSE, JUDGE, END = "data", "language model and matching", "choosing", "judging", "report"
 SAMPLE = 160  # texts that are encoded to know how fast that goes, and stand for all others
 NOISE = 0.3  # of the vectors that stand for the texts that were not encoded
 FEW_TESTS, MANY_TESTS = 64, 192
+FEW_TOKENS = 4
 REPORT_SECONDS = 6.0  # nearest rows, map, page
 
 
@@ -61,8 +65,10 @@ def probe(recipe: Recipe, folder: Path, device: torch.device, meter: Meter) -> d
     train = task.splits.train
     facts: dict[str, Any] = {"train": len(train), "classes": len(train.classes), "threads": torch.get_num_threads()}
     features = _encoding(task, settings, meter, facts)
-    if settings.choose.pools:
+    if settings.choose.generated:
         _writing(recipe, settings, task, features, folder, device, meter, facts)
+    if "prompted" in settings.choose.pools:
+        _prompting(settings, task, device, meter)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # sets are chosen and judged side by side, each by one thread
     try:
@@ -165,6 +171,22 @@ def _writing(
     meter.put(WRITE, "sample written", (seconds / BATCH, operations / BATCH))
     if "matched" in settings.choose.pools:
         _matching(recipe, settings, task, features, generator, folder, meter)
+
+
+def _prompting(settings: TextLevel, task: TextTask, device: torch.device, meter: Meter) -> None:
+    """Samples behind one prompt: it is read, and a few tokens of each are written, for as many as a row has."""
+    asked, train = settings.choose.prompted, task.splits.train
+    precision = weights_in(asked.precision, device)
+    causal = meter.once(
+        WRITE, f"loading {asked.model}", lambda: load_causal(asked.model, device=device, dtype=precision)
+    )
+    some = train.take(np.arange(min(len(train), SAMPLE)))
+    model = Prompted.of(causal, some.texts, some.pairs, asked.sampling)
+    shown = some.take(np.arange(min(len(some), asked.shown)))
+    numbers = torch.rand(BEHIND_ONE_PROMPT, min(FEW_TOKENS, model.length), dtype=torch.float64)
+    seconds, operations = meter.of(lambda: model.like(shown.texts, shown.pairs, numbers))
+    tokens = model.usual(some.texts, some.pairs) / numbers.shape[1]
+    meter.put(WRITE, "samples behind a prompt", (seconds * tokens, operations * tokens))
 
 
 class _FromRows(GeneratorData):
@@ -309,7 +331,7 @@ def counts(recipe: Recipe, facts: dict[str, Any]) -> dict[str, float]:
     """How many of each unit the recipe's run has."""
     settings = recipe.text
     assert settings is not None
-    choose, classes, pools = settings.choose, facts["classes"], settings.choose.pools
+    choose, classes, pools = settings.choose, facts["classes"], settings.choose.generated
     out: dict[str, float] = {
         "reading data": 1,
         "nearest rows, map, report": 1,
@@ -318,9 +340,11 @@ def counts(recipe: Recipe, facts: dict[str, Any]) -> dict[str, float]:
     }
     grows = choose.grow.rounds * choose.grow.sets if "grown" in pools else 0  # searches whose members are written on
     written = (len(pools) - bool(grows)) * choose.pool * classes + grows * choose.size * classes * choose.grow.each
+    asked = choose.prompted if "prompted" in choose.pools else None
+    behind = 0 if asked is None else asked.rounds * classes * asked.each
     for name, letters in facts["unknown"].items():
         out[f"loading {name}"] = 1
-        fresh = written * facts["letters"] if name in (*choose.views, settings.judge.encoder) else 0
+        fresh = (written + behind) * facts["letters"] if name in (*choose.views, settings.judge.encoder) else 0
         out[f"letter encoded ({name})"] = letters + fresh
     if pools:
         out |= _written(recipe, settings, facts, written)
@@ -333,6 +357,10 @@ def counts(recipe: Recipe, facts: dict[str, Any]) -> dict[str, float]:
             out[f"set by {method.stream}"] = (sets + len(VALUES) * TRIALS) * sum(choose.sizes) / least
     if grows:
         out["set by grown"] += grows * choose.size / least
+    if asked is not None:
+        out[f"loading {asked.model}"] = 1
+        out["samples behind a prompt"] = asked.rounds * classes * math.ceil(asked.each / BEHIND_ONE_PROMPT)
+        out["set by prompted"] += asked.rounds * asked.sets * choose.size / least
     soft = sum(METHODS[name].soft for name in choose.made)
     out["soft labels of a set"] = soft * sets * len(choose.sizes)
     for judgement in settings.judge.by:

@@ -46,8 +46,7 @@ class Chooser:
         texts, candidates = self._sources[method.source]
         if (method.stream, per_class) not in self._chosen:
             counts, streams = [per_class] * len(self.train.classes), self.streams.child(method.stream, per_class)
-            for seen in (candidates.real, candidates):
-                _ = seen.views  # encoded here, by all cores
+            candidates.see()  # encoded here, by all cores
             decided, sharpness = sharpened(method, candidates, counts, streams)
             if sharpness is not None:
                 self.sharpness[method.stream, per_class] = sharpness

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -26,25 +26,93 @@ from textdistill.selection.sharpness import sharpened
 from textdistill.synthetic.generator import Generator, Sampling
 from textdistill.synthetic.generator.sampling import BATCH, flaws, write
 from textdistill.synthetic.generator.sentences import Sentences
+from textdistill.synthetic.prompted import BATCH as BEHIND_ONE_PROMPT
+from textdistill.synthetic.prompted import Prompted
 
 Features = Callable[[TextSet], list[Float[Tensor, "n f"]]]  # of texts, by each encoder of `choose.views`
 Tick = Callable[[str], None]
 
 
-@dataclass
-class Growing:
-    """What a pool grows from: the generator, the training rows, and how the encoders see texts."""
+class Writer(Protocol):
+    """What writes more texts of the kind that searches chose."""
+
+    def written_on(self, members: TextSet, streams: Streams, tick: Tick) -> tuple[Drawn, dict[str, int]]:
+        """Samples of the members' classes, and what was no text of the task, by reason."""
+
+
+@dataclass(frozen=True)
+class Continuing:
+    """Cuts members at a random token and writes them on, by the generator: `each` samples for a member."""
 
     generator: Generator
+    each: int
+    sampling: Sampling
+
+    def written_on(self, members: TextSet, streams: Streams, tick: Tick) -> tuple[Drawn, dict[str, int]]:
+        """Rewrites of members' ends, other continuations of their first words, and new samples of their classes."""
+        rows = self.generator.vocabulary.encode(members.texts, members.pairs, members.labels)
+
+        def of_class(label: int) -> tuple[list[str], list[str] | None, dict[str, int]]:
+            own = rows.take(torch.nonzero(rows.labels == label)[:, 0])
+            tick(members.classes[label])
+            return continued(self.generator, own, label, self.each, streams.torch(label), self.sampling)
+
+        return drawn_by(of_class, np.unique(members.labels).tolist())
+
+
+@dataclass(frozen=True)
+class Showing:
+    """Shows members to a language model that learned nothing: `each` samples of a class, behind prompts of `shown`."""
+
+    model: Prompted
+    each: int
+    shown: int
+
+    def written_on(self, members: TextSet, streams: Streams, tick: Tick) -> tuple[Drawn, dict[str, int]]:
+        """New samples of the members' classes; no two prompts show the same members in the same order."""
+
+        def of_class(label: int) -> tuple[list[str], list[str] | None, dict[str, int]]:
+            own, rng, numbers = members.take(np.flatnonzero(members.labels == label)), *_of(streams, label)
+            texts: list[str] = []
+            pairs: list[str] = []
+            reasons: Counter[str] = Counter()
+            for start in range(0, self.each, BEHIND_ONE_PROMPT):
+                some = own.take(rng.permutation(len(own))[: self.shown])
+                rows = min(BEHIND_ONE_PROMPT, self.each - start)
+                each = torch.rand(rows, self.model.length, dtype=torch.float64, generator=numbers)
+                first, second, redrawn = self.model.like(some.texts, some.pairs, each)
+                texts += first
+                pairs += second
+                reasons.update(redrawn)
+            tick(members.classes[label])
+            return texts, pairs, dict(reasons)
+
+        return drawn_by(of_class, np.unique(members.labels).tolist())
+
+
+def _of(streams: Streams, label: int) -> tuple[np.random.Generator, torch.Generator]:
+    return streams.numpy("shown", label), streams.torch("written", label)
+
+
+@dataclass
+class Growing:
+    """What a pool grows by: what writes, the method whose searches say around what, how often, and how texts are seen.
+
+    `rounds` and `sets` (searches of a round) are those of `choose.grow` or of `choose.prompted`.
+    """
+
+    writer: Writer
+    method: str
+    rounds: int
+    sets: int
     train: TextTable
     features: Features
     choose: Choose
-    sampling: Sampling
     streams: Streams
     tick: Tick = lambda what: None
 
     def grown(self, pool: TextSet) -> tuple[TextSet, dict[str, Any]]:
-        """The pool with all that was written in `choose.grow.rounds` rounds, and what became of it.
+        """The pool with all that was written in so many rounds, and what became of it.
 
         A sample is added if it is a text of the task, no copy of a training row (near ones as `choose.near_copies`
         says) and not in the pool yet. `rounds` tells of each round how many were `sampled`, how many left out and why,
@@ -55,14 +123,14 @@ class Growing:
         sieve = Sieve(self.train, CopyIndex(self.train), self.choose.near_copies)
         begun = len(pool)
         told: list[dict[str, Any]] = []
-        method: Method = configured(METHODS["grown"], self.choose)
+        method: Method = configured(METHODS[self.method], self.choose)
         wanted = [self.choose.size] * len(pool.classes)
-        for number in range(self.choose.grow.rounds):
+        for number in range(self.rounds):
             streams = self.streams.child("grow", number)
             candidates = Candidates(pool.labels, pool.classes, partial(self.features, pool), real)
             method, _ = sharpened(method, candidates, wanted, streams)
             members = self.liked(method, candidates, wanted, streams)
-            drawn, redrawn = self.written_on(pool.take(members), streams)
+            drawn, redrawn = self.writer.written_on(pool.take(members), streams, self.tick)
             new, counts = sieve.sifted(drawn, pool)
             told.append(
                 {
@@ -71,37 +139,24 @@ class Growing:
                 }
             )
             pool = _joined(pool, new)
-        kept = np.bincount(pool.labels, minlength=len(pool.classes)).tolist()
         total = {key: sum(one[key] for one in told) for key in ("sampled", "exact_copies", "near_copies", "repeated")}
         reasons = sum((Counter(one["redrawn"]) for one in told), Counter[str]())
         near = {"near_copies_dropped": self.choose.near_copies}
-        return pool, {**total, "redrawn": dict(reasons), **near, "kept": kept, "rounds": told}
+        return pool, {**total, "redrawn": dict(reasons), **near, "rounds": told}
 
     def liked(
         self, method: Method, candidates: Candidates, counts: Sequence[int], streams: Streams
     ) -> Int[np.ndarray, " m"]:
         """The rows of the pool that any of the round's searches chose."""
-        for seen in (candidates.real, candidates):
-            _ = seen.views  # encoded here, by all cores
+        candidates.see()
 
         def chosen(number: int) -> np.ndarray:
             self.tick("search")
             return method.choose(candidates, counts, streams, number)
 
-        found = over_cores(chosen, range(self.choose.grow.sets), alone=True)
+        found = over_cores(chosen, range(self.sets), alone=True)
         members: np.ndarray = np.unique(np.concatenate(found))
         return members
-
-    def written_on(self, members: TextSet, streams: Streams) -> tuple[Drawn, dict[str, int]]:
-        """`choose.grow.each` samples for each member, cut at a random token and written on; and what was no text."""
-        rows = self.generator.vocabulary.encode(members.texts, members.pairs, members.labels)
-
-        def of_class(label: int) -> tuple[list[str], list[str] | None, dict[str, int]]:
-            own = rows.take(torch.nonzero(rows.labels == label)[:, 0])
-            self.tick(members.classes[label])
-            return continued(self.generator, own, label, self.choose.grow.each, streams.torch(label), self.sampling)
-
-        return drawn_by(of_class, np.unique(members.labels).tolist())
 
 
 @torch.no_grad()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 import embeddings
@@ -16,21 +18,23 @@ from textdistill.core.distill import Checkpoint, peak_rss_mib
 from textdistill.core.errors import ArtifactError, RecipeError
 from textdistill.core.file_names import CHECKPOINT, POOL, REFERENCES
 from textdistill.core.manifest import Headline, Manifest, manifest_in, write_manifest
+from textdistill.core.precision import weights_in
 from textdistill.core.streams import Streams
 from textdistill.data.sets.text_set import TextSet
 from textdistill.data.sets.text_sets import read_text_set, write_text_set
 from textdistill.learners.pretrained.frozen_encoder import Encoder
+from textdistill.learners.pretrained.language_models import load_causal
 from textdistill.recipe.read import Recipe, precisions
 from textdistill.recipe.references import references
 from textdistill.recipe.show import settings_of
-from textdistill.recipe.text_settings import TextLevel
+from textdistill.recipe.text_settings import Growth, Prompting, TextLevel
 from textdistill.representations.texts import prepare_texts
 from textdistill.runs.artifact import commit, learner_of, versions
 from textdistill.runs.lock import held
 from textdistill.runs.progress import Reporter
 from textdistill.runs.readable.choose import Chooser, Tick
 from textdistill.runs.readable.finish import finish, judge_sets
-from textdistill.runs.readable.grow import Growing
+from textdistill.runs.readable.grow import Continuing, Growing, Showing, Writer
 from textdistill.runs.readable.judge import Sets, best_first, scores_of, with_kept, with_variants
 from textdistill.runs.readable.matching import Matching
 from textdistill.runs.readable.pools import write_pool
@@ -39,6 +43,7 @@ from textdistill.runs.stages import Stage, fingerprint
 from textdistill.runs.table_told import tell_table
 from textdistill.selection.methods import METHODS, configured
 from textdistill.synthetic.generator import Generator, build_generator, train_language_model
+from textdistill.synthetic.prompted import Prompted
 
 GENERATOR, SETS = "generator", "sets"
 
@@ -108,15 +113,18 @@ class _Run:
         self._write_manifest(precisions(self.recipe, self.where))  # from now on the folder is known for a run's
         choose = self.settings.choose
         generators: dict[str, _Done] = {}  # by the pools that they write
-        if choose.pools:
+        if choose.generated:
             generators["vanilla"] = self._language_model()
         if "matched" in choose.pools:
             generators["matched"] = self._matched(generators["vanilla"])
         pools: dict[str, _Done] = {}
         for name in choose.pools:
-            grows = name == "grown"
-            source = generators["matched" if grows else name]
-            pools[name] = self._grown(source, pools["matched"]) if grows else self._pool(name, source)
+            if name == "prompted":
+                pools[name] = self._prompted()
+            elif name == "grown":
+                pools[name] = self._grown(generators["matched"], pools["matched"])
+            else:
+                pools[name] = self._pool(name, generators[name])
         sets, seconds = self._chosen(pools)
         metrics = self._judged(sets, generators, pools, seconds)
         with self.reporter.stage("keeping one", None) as bar:
@@ -211,25 +219,60 @@ class _Run:
 
     def _grown(self, source: _Done, matched: _Done) -> _Done:
         """The matched generator's samples, and more of them around those that searches like."""
-        choose, file = self.settings.choose, self.out / POOL.format(name="grown")
-        facts = (choose.grow, choose.search, choose.over, choose.consistent, choose.views, choose.size, self.seed)
-        stage = Stage.named(self.out, "pool-grown", source.identity, matched.identity, self.settings.sampling, *facts)
+        grow = self.settings.choose.grow
+
+        def writer() -> Writer:
+            generator = Generator.load(source.place).to(self.where)
+            return Continuing(generator, grow.each, self.settings.sampling)
+
+        def begun() -> TextSet:
+            return read_text_set(matched.place, self.train.classes)
+
+        return self._more(
+            "grown", (source.identity, matched.identity, self.settings.sampling, grow), grow, writer, begun
+        )
+
+    def _prompted(self) -> _Done:
+        """What a language model writes that is shown what searches like, among the training rows and its own texts."""
+        prompting, train = self.settings.choose.prompted, self.train
+
+        def writer() -> Writer:
+            precision = weights_in(prompting.precision, self.where)
+            causal = load_causal(prompting.model, device=self.where, dtype=precision)
+            model = Prompted.of(causal, train.texts, train.pairs, prompting.sampling)
+            return Showing(model, prompting.each, prompting.shown)
+
+        def begun() -> TextSet:
+            return TextSet(train.texts, train.labels, train.classes, train.pairs)
+
+        return self._more("prompted", (self.data_print, prompting), prompting, writer, begun, written_alone=True)
+
+    def _more(
+        self,
+        name: str,
+        source: tuple[Any, ...],
+        settings: Growth | Prompting,
+        writer: Callable[[], Writer],
+        begun: Callable[[], TextSet],
+        written_alone: bool = False,
+    ) -> _Done:
+        """The pool `name`: what has begun and what `writer` adds around what searches like, or that alone."""
+        choose, file = self.settings.choose, self.out / POOL.format(name=name)
+        facts = (choose.search, choose.over, choose.consistent, choose.views, choose.size, choose.near_copies)
+        stage = Stage.named(self.out, f"pool-{name}", *source, *facts, self.seed)
         record = stage.found()
         if record is None or not file.is_file():
-            grow = choose.grow
-            generator = Generator.load(source.place).to(self.where)
-            total = grow.rounds * (grow.sets + len(self.train.classes))
-            with self.reporter.stage("growing the pool", total) as bar:
+            total = settings.rounds * (settings.sets + len(self.train.classes))
+            with self.reporter.stage("growing the pool" if name == "grown" else f"writing ({name})", total) as bar:
                 growing = Growing(
-                    generator,
-                    self.train,
-                    self._features,
-                    choose,
-                    self.settings.sampling,
-                    self.streams.child("pool"),
-                    bar.advance,
+                    *(writer(), name, settings.rounds, settings.sets, self.train, self._features, choose),
+                    *(self.streams.child("pool"), bar.advance),
                 )
-                pool, record = growing.grown(read_text_set(matched.place, self.train.classes))
+                first = begun()
+                pool, record = growing.grown(first)
+            if written_alone:
+                pool = pool.take(np.arange(len(first), len(pool)))
+            record["kept"] = np.bincount(pool.labels, minlength=len(pool.classes)).tolist()
             write_text_set(file, pool)
             stage.finish(record)
         return _Done(stage.identity, record, file)
@@ -304,6 +347,7 @@ class _Run:
         }
         if model is not None:
             metrics["language_model"] = {key: value for key, value in model.items() if key != "history"}
+        if pools:
             metrics["generation"] = {name: done.record for name, done in pools.items()}
         if matching is not None:
             metrics["matching"] = matching

@@ -13,6 +13,7 @@ from textdistill.selection.methods.method import Method, configured
 from textdistill.selection.methods.ours import Ours
 from textdistill.selection.methods.pool_centers import PoolCenters
 from textdistill.selection.methods.pool_random import PoolRandom
+from textdistill.selection.methods.prompted import Prompted
 from textdistill.selection.methods.random_real import RandomReal
 from textdistill.selection.methods.released import Released
 from textdistill.selection.methods.search_real import SearchReal
@@ -30,6 +31,7 @@ METHODS: dict[str, Method] = {
     "dilm_random": PoolRandom("dilm_random", "matched", "DiLM, as drawn"),
     "ours": Ours(),
     "grown": Grown(),
+    "prompted": Prompted(),
     "k_centers_soft": SoftLabels(KCenters()),
     "dilm_soft": SoftLabels(PoolCenters("dilm", "matched", "DiLM")),
     "ours_soft": SoftLabels(Ours()),

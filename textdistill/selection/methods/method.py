@@ -13,8 +13,8 @@ from textdistill.core.streams import Streams
 from textdistill.selection.candidates import Candidates
 
 # Training rows; what the language model wrote, or the generator that was matched, or wrote on where a search asked for
-# more; sets that other authors published.
-Source = Literal["real", "vanilla", "matched", "grown", "released"]
+# more; what a language model wrote that was shown rows; sets that other authors published.
+Source = Literal["real", "vanilla", "matched", "grown", "prompted", "released"]
 
 
 @runtime_checkable
