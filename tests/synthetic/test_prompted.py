@@ -62,6 +62,14 @@ def test_a_sample_depends_on_its_own_numbers_alone() -> None:
     assert together == alone
 
 
+def test_samples_are_the_same_where_memory_holds_few_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    writer, rows = prompted(), numbers(12)
+    together = writer.like(SHOWN, None, rows)
+    monkeypatch.setattr("textdistill.synthetic.prompted.KEYS_AT_ONCE", 50_000)
+    assert 1 <= writer._at_once(writer.causal.model(torch.tensor([[1, 2]])).past_key_values, 2) < 12
+    assert writer.like(SHOWN, None, rows) == together
+
+
 def test_every_sample_is_kept_or_counted() -> None:
     texts, pairs, redrawn = prompted(paired=True).like(SHOWN, SHOWN, numbers(20))
     assert len(texts) == len(pairs)

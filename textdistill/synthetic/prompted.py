@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,7 @@ from textdistill.synthetic.generator.settings import Sampling
 
 BETWEEN = "\t"  # the texts of a pair: no text shown has one
 BATCH = 64  # samples that are written behind one prompt
+KEYS_AT_ONCE = 2**29  # bytes of keys and values that the samples of a prompt may hold
 USUAL = 99.0  # percent of the training rows that a sample's length does not exceed
 
 
@@ -98,17 +100,19 @@ class Prompted:
         Texts that the model has no room for are left out, from the last. What is no text of the task is left out and
         counted: `unfinished`, `empty`, `separator` (not two texts in one of pairs), `broken`.
         """
-        ends, lines = self._written(self._prompt(texts, pairs), numbers)
+        prompt = self._prompt(texts, pairs)
+        out = self.causal.model(input_ids=torch.tensor([prompt], device=self._device), use_cache=True)
         first: list[str] = []
         second: list[str] = []
         redrawn: Counter[str] = Counter()
-        for ended, written in zip(ends, lines, strict=True):
-            said = self.line.read(written) if ended else "unfinished"
-            if isinstance(said, str):
-                redrawn[said] += 1
-                continue
-            first.append(said[0])
-            second += [] if said[1] is None else [said[1]]
+        for part in numbers.split(self._at_once(out.past_key_values, len(prompt))):
+            for ended, written in self._written(copy.deepcopy(out.past_key_values), out.logits[:, -1], part):
+                said = self.line.read(written) if ended else "unfinished"
+                if isinstance(said, str):
+                    redrawn[said] += 1
+                    continue
+                first.append(said[0])
+                second += [] if said[1] is None else [said[1]]
         return first, second, dict(redrawn)
 
     def _prompt(self, texts: Sequence[str], pairs: Sequence[str] | None) -> list[int]:
@@ -122,12 +126,17 @@ class Prompted:
             ids += own[: self.room]
         return ids
 
-    def _written(self, prompt: list[int], numbers: Float[Tensor, "n length"]) -> tuple[list[bool], list[str]]:
-        """Whether each line came to its end, and what it says; rows that are finished leave the batch."""
-        n = len(numbers)
-        model: Any = self.causal.model
-        out = model(input_ids=torch.tensor([prompt], device=self._device), use_cache=True)
-        cache, logits = out.past_key_values, out.logits[:, -1].expand(n, -1)
+    def _at_once(self, cache: Any, read: int) -> int:
+        """How many samples are written side by side: as many as have room for their keys and values."""
+        each = sum(layer.keys.nbytes + layer.values.nbytes for layer in cache.layers) / read
+        return max(1, int(KEYS_AT_ONCE / (each * (read + self.length))))
+
+    def _written(
+        self, cache: Any, logits: Float[Tensor, "1 v"], numbers: Float[Tensor, "n length"]
+    ) -> Iterator[tuple[bool, str]]:
+        """Whether each line behind a prompt came to its end, and what it says; rows that are finished leave the batch."""
+        n, model = len(numbers), self.causal.model
+        logits = logits.expand(n, -1)
         cache.batch_repeat_interleave(n)
         alive = torch.arange(n)
         tokens: list[list[int]] = [[] for _ in range(n)]
@@ -147,7 +156,7 @@ class Prompted:
                 alive, chosen = alive[going], chosen[going]
             seen = model(input_ids=chosen[:, None].to(self._device), past_key_values=cache, use_cache=True)
             cache, logits = seen.past_key_values, seen.logits[:, -1]
-        return ends, self.causal.tokenizer.batch_decode(tokens, skip_special_tokens=True)
+        yield from zip(ends, self.causal.tokenizer.batch_decode(tokens, skip_special_tokens=True), strict=True)
 
 
 def _counted(causal: LanguageModel, texts: Sequence[str], pairs: Sequence[str] | None) -> list[int]:
