@@ -134,7 +134,7 @@ class Prompted:
     def _written(
         self, cache: Any, logits: Float[Tensor, "1 v"], numbers: Float[Tensor, "n length"]
     ) -> Iterator[tuple[bool, str]]:
-        """Whether each line behind a prompt came to its end, and what it says; rows that are finished leave the batch."""
+        """Whether each line behind a prompt came to its end, and what it says; what is finished leaves the batch."""
         n, model = len(numbers), self.causal.model
         logits = logits.expand(n, -1)
         cache.batch_repeat_interleave(n)
