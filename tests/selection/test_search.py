@@ -7,10 +7,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from textdistill.core.logistic_duals import fitted_duals, newcomer_duals
 from textdistill.learners.linear_head import fit_head
 from textdistill.selection import SearchSettings, View, random_rows, search_set
 from textdistill.selection.head_criterion import HeadCriterion
-from textdistill.selection.logistic_duals import fitted_duals, newcomer_duals
 from textdistill.selection.ridge_criterion import RidgeCriterion
 from textdistill.selection.search import CRITERIA
 

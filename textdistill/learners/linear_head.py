@@ -9,6 +9,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 PENALTY = 1e-3
+# What the bias has of the ridge: without a hair of it no label for a class would drive it to minus infinity.
+BIAS = 1e-3
 STEPS = 300
 
 
@@ -55,8 +57,7 @@ def fit_head(
     def loss() -> Tensor:
         optimizer.zero_grad()
         rows = -(y * torch.log_softmax(x @ weight.T + bias, dim=1)).sum(1)
-        # the bias has a hair of the ridge, without which no label for a class would drive it to minus infinity
-        value = (share * rows).sum() + 0.5 * penalty * ((weight**2).sum() + 1e-3 * (bias**2).sum())
+        value = (share * rows).sum() + 0.5 * penalty * ((weight**2).sum() + BIAS * (bias**2).sum())
         value.backward()
         return value
 

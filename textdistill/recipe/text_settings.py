@@ -17,6 +17,7 @@ from textdistill.selection import SearchSettings
 from textdistill.selection.methods import AMONG_REAL_ROWS, METHODS
 from textdistill.selection.methods.ours import Ours
 from textdistill.selection.methods.search_real import SearchReal
+from textdistill.selection.methods.soft_labels import SoftLabels
 from textdistill.synthetic.generator.settings import GeneratorSettings, LanguageModelStage, Sampling
 from textdistill.synthetic.generator_pool import PoolSettings
 
@@ -104,6 +105,9 @@ class Choose:
     prompted: Annotated[Prompting, Doc("how the pool of the method prompted is written")] = field(
         default_factory=Prompting
     )
+    labels: Annotated[
+        Literal["head", "ridge"], Doc("the classifier by which soft labels are distilled: logistic, or in closed form")
+    ] = SoftLabels.labels
     headline: Annotated[Method, Doc("the method that the run is remembered by")] = "ours"
     size: Annotated[Count, Doc("the size that the run is remembered by")] = 10
     keep: Annotated[

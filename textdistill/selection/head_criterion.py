@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from textdistill.selection.logistic_duals import curvatures, fitted_duals, newcomer_duals
+from textdistill.core.logistic_duals import curvatures, fitted_duals, newcomer_duals
 from textdistill.selection.search_settings import SearchSettings, View
 
 CELLS = 4_000_000  # scores that are held at once while swaps are compared: 16 MB

@@ -8,7 +8,7 @@ from typing import Any
 
 from textdistill.core.errors import RecipeError, UserError
 from textdistill.recipe.read import Recipe
-from textdistill.runs.plan import readable, tensors
+from textdistill.runs.plan import readable_counts, tensors
 from textdistill.runs.plan.accelerators import ACCELERATORS, seconds_on
 from textdistill.runs.plan.probe import Measured, measure
 
@@ -24,6 +24,7 @@ HALVED = {
     "evaluate.label_steps": ("evaluate", "label_steps"),
     "choose.sets": ("text", "choose", "sets"),
     "choose.pool": ("text", "choose", "pool"),
+    "choose.prompted.each": ("text", "choose", "prompted", "each"),
     "language_model.epochs": ("text", "language_model", "epochs"),
     "language_model.steps": ("text", "language_model", "steps"),
     "pool.factor": ("text", "pool", "factor"),
@@ -96,7 +97,11 @@ def forecast(recipe: Recipe, measured: Measured) -> Forecast:
     """What the recipe will take, by units that were measured of it."""
     lines = _lines(recipe, measured)
     seconds = measured.ready_seconds + sum(line.seconds for line in lines)
-    kept = readable.sizes(recipe, measured.facts) if recipe.text is not None else measured.facts.get("stored_mib", 0.0)
+    kept = (
+        readable_counts.sizes(recipe, measured.facts)
+        if recipe.text is not None
+        else measured.facts.get("stored_mib", 0.0)
+    )
     disk = measured.disk_mib + PAGES_MIB + recipe.evaluate.repeats * kept
     operations = sum(line.operations for line in lines)
     return Forecast(lines, seconds, operations, peak_of(measured), disk, _shorter(recipe, measured))
@@ -108,7 +113,7 @@ def peak_of(measured: Measured) -> float:
 
 
 def _lines(recipe: Recipe, measured: Measured) -> list[Line]:
-    counts = (tensors if recipe.text is None else readable).counts(recipe, measured.facts)
+    counts = (tensors if recipe.text is None else readable_counts).counts(recipe, measured.facts)
     return [
         Line(unit.stage, name, counts[name], unit.seconds * counts[name], unit.operations * counts[name])
         for name, unit in measured.units.items()

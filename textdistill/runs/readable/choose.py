@@ -85,5 +85,5 @@ class Chooser:
         real = self._sources["real"][1]
         rows = FeatureRows(real.views[0], torch.from_numpy(real.labels), real.classes)
         seed = self.streams.integer("soft", per_class, number)
-        soft = distilled_labels(features, torch.from_numpy(hard.labels), rows, seed).numpy()
+        soft = distilled_labels(features, torch.from_numpy(hard.labels), rows, seed, self.settings.labels).numpy()
         return TextSet(hard.texts, soft.argmax(1), hard.classes, hard.pairs, soft, hard.meta)

@@ -27,8 +27,8 @@ class Labeller:
 
     - `hard`: the class alone.
     - `teacher`: softmax of the scores of a linear head on all training rows (ridge `penalty`).
-    - `distilled`: the set's own soft labels; where it has none (real rows), soft labels distilled for it by ridge
-      regression on the frozen features (`soft.distilled_labels`).
+    - `distilled`: the set's own soft labels; where it has none (real rows), soft labels distilled for it on
+      the frozen features (`soft.distilled_labels`).
     """
 
     train: TextTable

@@ -33,6 +33,8 @@ METHODS: dict[str, Method] = {
     "grown": Grown(),
     "prompted": Prompted(),
     "k_centers_soft": SoftLabels(KCenters()),
+    "search_real_soft": SoftLabels(SearchReal()),
+    "prompted_soft": SoftLabels(Prompted()),
     "dilm_soft": SoftLabels(PoolCenters("dilm", "matched", "DiLM")),
     "ours_soft": SoftLabels(Ours()),
     "released": Released(),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -12,12 +12,15 @@ from textdistill.core.streams import Streams
 from textdistill.selection.candidates import Candidates
 from textdistill.selection.methods.method import Method, Source
 
+Criterion = Literal["head", "ridge"]  # the classifier by which labels are distilled
+
 
 @dataclass(frozen=True)
 class SoftLabels:
     """The samples of `of`; a run distils soft labels for whatever a method that is `soft` chooses."""
 
     of: Method
+    labels: Criterion = "head"
 
     soft: ClassVar[bool] = True
 

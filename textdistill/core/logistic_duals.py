@@ -13,6 +13,7 @@ from torch import Tensor
 STEPS = 30  # of Newton, at most
 CLOSE = 1e-4  # a dual's error, where duals are at most 1
 CURVED = 1e-12  # below which a probability curves nothing
+SOLVED = 1e-8  # the share of a right side that may be left over
 NEWCOMER_STEPS = 10
 REACH = 4.0  # how far a newcomer's own scores move in one step
 
@@ -28,9 +29,12 @@ def curvatures(kernel: Float[Tensor, "m m"], likely: Float[Tensor, "m c"]) -> Fl
 
 
 def fitted_duals(
-    kernel: Float[Tensor, "m m"], targets: Float[Tensor, "m c"], start: Float[Tensor, "m c"] | None = None
+    kernel: Float[Tensor, "m m"],
+    targets: Float[Tensor, "m c"],
+    start: Float[Tensor, "m c"] | None = None,
+    close: float = CLOSE,
 ) -> Float[Tensor, "m c"]:
-    """The duals at the minimum, from zero or from `start`.
+    """The duals at the minimum, from zero or from `start`, to within `close`; each row of `targets` sums to one.
 
     Newton's step as in Rasmussen and Williams 2006, Algorithm 3.3: c + 1 factorisations of m × m instead of one of
     cm × cm; halved until the loss falls.
@@ -42,7 +46,7 @@ def fitted_duals(
     for _ in range(STEPS):
         likely = torch.softmax(scores, 1)
         slope = targets - likely
-        if not len(kernel) or float((duals - slope).abs().max()) < CLOSE:
+        if not len(kernel) or float((duals - slope).abs().max()) < close:
             break
         roots = likely.T.clamp_min(CURVED).sqrt()  # (c, m)
         inverse = torch.cholesky_inverse(torch.linalg.cholesky(identity + roots[:, :, None] * kernel * roots[:, None]))
@@ -61,6 +65,38 @@ def fitted_duals(
             break  # as near as rounding lets it come
         duals, scores, loss = trial, trial_scores, trial_loss
     return duals
+
+
+def slope_of_targets(
+    kernel: Float[Tensor, "m m"], likely: Float[Tensor, "m c"], slope: Float[Tensor, "m c"]
+) -> Float[Tensor, "m c"]:
+    """∂L/∂Y of a loss L of the duals at the minimum, where `slope` is ∂L/∂a and `likely` softmax(K a).
+
+    The minimum moves by (I + J K) da = dY, where J is block diagonal, diag(p) − ppᵀ for each sample: λ + K J λ = ∂L/∂a
+    gives λ = ∂L/∂Y. With J = R Rᵀ that is λ = ∂L/∂a − K R u and (I + Rᵀ K R) u = Rᵀ ∂L/∂a, by conjugate gradients.
+    """
+    roots = likely.clamp_min(CURVED).sqrt()
+
+    def outward(u: Tensor) -> Tensor:  # R u
+        return roots * (u - roots * (roots * u).sum(1, keepdim=True))
+
+    def inward(v: Tensor) -> Tensor:  # Rᵀ v
+        pushed = roots * v
+        return pushed - roots * (roots * pushed).sum(1, keepdim=True)
+
+    wanted = inward(slope)
+    found = torch.zeros_like(wanted)
+    residual = wanted.clone()
+    way, size = residual.clone(), (residual**2).sum()
+    for _ in range(wanted.numel()):
+        if float(size) <= SOLVED**2 * float((wanted**2).sum()):
+            break
+        image = way + inward(kernel @ outward(way))
+        pace = size / (way * image).sum()
+        found, residual = found + pace * way, residual - pace * image
+        size, before = (residual**2).sum(), size
+        way = residual + (size / before) * way
+    return slope - kernel @ outward(found)
 
 
 def newcomer_duals(scores: Float[Tensor, "b c"], label: int, own: Float[Tensor, " b"]) -> Float[Tensor, "b c"]:
