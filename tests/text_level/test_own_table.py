@@ -125,7 +125,7 @@ def test_a_language_model_is_trained_where_a_method_writes_and_nowhere_else() ->
         (("--as", "vectors", "--methods", "ours"), "--methods: these choose readable sets; leave out --as vectors"),
         (
             ("--written", "--methods", "ours"),
-            "--written is --methods search_real,ours,grown; give one of --written, --me",
+            "--written is --methods search_real,prompted; give one of --written, --me",
         ),
         (("--written", "--no-training-rows"), "give one of --written, --no-training-rows"),
         (("--samples", "20"), "--samples: readable sets have as many of each class; give --per-class"),

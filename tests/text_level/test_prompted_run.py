@@ -34,7 +34,7 @@ def recipe(**prompted: Any) -> Any:
     folder = tiny.home()
     models.furnish(folder / "prompted")
     given = {key: value for key, value in settings().items() if key not in GENERATORS}
-    asked = {"model": str(folder / "prompted" / "model"), "rounds": 2, "sets": 2, "shown": 3, "each": 60}
+    asked = {"model": str(folder / "prompted" / "model"), "rounds": 2, "sets": 2, "shown": 3, "samples": 120}
     asked |= {"length": 20, "temperature": 30.0, **prompted}
     given["choose"] = {**given["choose"], "methods": ["search_real", "prompted"], "headline": "prompted", "sizes": [2]}
     given["choose"]["prompted"] = asked

@@ -92,7 +92,7 @@ class Kind(OptionGroup):
     @property
     def chosen_by(self) -> list[str] | None:
         """The methods that were asked for."""
-        same = {"--written": ("search_real", "ours", "grown"), "--no-training-rows": ("grown",)}
+        same = {"--written": ("search_real", "prompted"), "--no-training-rows": ("prompted",)}
         given = [option for option in same if option in self.asked]
         if given and (self.methods is not None or len(given) > 1):
             others = given[1:] or ["--methods"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
@@ -65,7 +66,7 @@ class Prompting:
     rounds: Annotated[Count, Doc("times that it is asked")] = 3
     sets: Annotated[Count, Doc("searches of a round, whose members it is shown")] = 4
     shown: Annotated[Count, Doc("members in a prompt")] = 8
-    each: Annotated[Count, Doc("samples of each class that it writes in a round")] = 384
+    samples: Annotated[Count, Doc("samples that it writes in a round, of all classes as many")] = 2304
     top_p: Annotated[Positive, Le(1), Doc("the chance that the tokens have together that are drawn from")] = 0.9
     temperature: Annotated[Positive, Doc("of the drawing")] = 1.0
     length: Annotated[
@@ -73,6 +74,10 @@ class Prompting:
         Doc("the most tokens of a sample, its end too; none: what 99 % of the training rows do not exceed"),
     ] = None
     precision: Annotated[Precision, Doc("of its weights")] = "auto"
+
+    def of_each(self, classes: int) -> int:
+        """Samples of each class that it writes in a round."""
+        return math.ceil(self.samples / classes)
 
     @property
     def sampling(self) -> Sampling:

@@ -24,7 +24,7 @@ HALVED = {
     "evaluate.label_steps": ("evaluate", "label_steps"),
     "choose.sets": ("text", "choose", "sets"),
     "choose.pool": ("text", "choose", "pool"),
-    "choose.prompted.each": ("text", "choose", "prompted", "each"),
+    "choose.prompted.samples": ("text", "choose", "prompted", "samples"),
     "language_model.epochs": ("text", "language_model", "epochs"),
     "language_model.steps": ("text", "language_model", "steps"),
     "pool.factor": ("text", "pool", "factor"),

@@ -26,7 +26,7 @@ def counts(recipe: Recipe, facts: dict[str, Any]) -> dict[str, float]:
     grows = choose.grow.rounds * choose.grow.sets if "grown" in pools else 0  # searches whose members are written on
     written = (len(pools) - bool(grows)) * choose.pool * classes + grows * choose.size * classes * choose.grow.each
     asked = choose.prompted if "prompted" in choose.pools else None
-    behind = 0 if asked is None else asked.rounds * classes * asked.each
+    behind = 0 if asked is None else asked.rounds * classes * asked.of_each(classes)
     for name, letters in facts["unknown"].items():
         out[f"loading {name}"] = 1
         fresh = (written + behind) * facts["letters"] if name in (*choose.views, settings.judge.encoder) else 0
@@ -44,7 +44,7 @@ def counts(recipe: Recipe, facts: dict[str, Any]) -> dict[str, float]:
         out["set by grown"] += grows * choose.size / least
     if asked is not None:
         out[f"loading {asked.model}"] = 1
-        out["samples behind a prompt"] = asked.rounds * classes * math.ceil(asked.each / BEHIND_ONE_PROMPT)
+        out["samples behind a prompt"] = asked.rounds * classes * math.ceil(asked.of_each(classes) / BEHIND_ONE_PROMPT)
         out["set by prompted"] += asked.rounds * asked.sets * choose.size / least
     soft = sum(METHODS[name].soft for name in choose.made)
     out["soft labels of a set"] = soft * sets * len(choose.sizes)

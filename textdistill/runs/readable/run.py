@@ -240,7 +240,7 @@ class _Run:
             precision = weights_in(prompting.precision, self.where)
             causal = load_causal(prompting.model, device=self.where, dtype=precision)
             model = Prompted.of(causal, train.texts, train.pairs, prompting.sampling)
-            return Showing(model, prompting.each, prompting.shown)
+            return Showing(model, prompting.of_each(len(train.classes)), prompting.shown)
 
         def begun() -> TextSet:
             return TextSet(train.texts, train.labels, train.classes, train.pairs)
