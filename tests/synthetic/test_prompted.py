@@ -10,7 +10,7 @@ from textdistill.core.errors import UserError
 from textdistill.learners.pretrained.language_models import LanguageModel, start_of
 from textdistill.synthetic.generator.sampling import nucleus
 from textdistill.synthetic.generator.settings import Sampling
-from textdistill.synthetic.prompted import Line, Prompted
+from textdistill.synthetic.prompted import LONGEST, Line, Prompted
 
 SHOWN = ["so dull a film", "a very good film", "so so"]
 LENGTH = 24
@@ -106,11 +106,27 @@ def test_texts_that_the_model_has_no_room_for_are_not_shown() -> None:
 
 
 def test_a_model_that_reads_too_little_is_refused() -> None:
-    with pytest.raises(UserError, match=r"reads 512 tokens, and a text has up to 6\d\d; give a model that reads more"):
-        Prompted.of(model(), ["x" * 600], None, Sampling())
+    with pytest.raises(UserError, match=r"reads 512 tokens, and a text has up to 600; give a model that reads more"):
+        Prompted.of(model(), ["so dull"], None, Sampling(length=600))
 
 
 def test_samples_are_no_longer_than_nearly_all_of_the_texts() -> None:
     texts = ["abcdefgh"] * 200 + ["abcdefgh" * 9]
     assert Prompted.of(model(), texts, None, Sampling()).length == 9
     assert Prompted.of(model(), texts, None, Sampling(length=5)).length == 5
+
+
+@pytest.mark.parametrize(
+    ("text", "begun"),
+    [
+        ("so dull a film", "so dull a film"),
+        ("so dull. a film. of the kind that", "so dull. a film."),
+        ("so dull a film of the kind that", "so dull a film of the"),
+    ],
+)
+def test_of_a_long_text_its_first_sentences_are_shown(text: str, begun: str) -> None:
+    assert prompted(length=24)._begun(text) == begun
+
+
+def test_samples_of_long_texts_are_as_long_as_a_few_sentences() -> None:
+    assert Prompted.of(model(), ["so dull " * 100] * 3, None, Sampling()).length == LONGEST

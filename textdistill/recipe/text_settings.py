@@ -71,7 +71,7 @@ class Prompting:
     temperature: Annotated[Positive, Doc("of the drawing")] = 1.0
     length: Annotated[
         Annotated[int, Ge(2)] | None,
-        Doc("the most tokens of a sample, its end too; none: what 99 % of the training rows do not exceed"),
+        Doc("the most tokens of a sample, its end too; none: what 99 % of the training rows do not exceed, 96 at most"),
     ] = None
     precision: Annotated[Precision, Doc("of its weights")] = "auto"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ BETWEEN = "\t"  # the texts of a pair: no text shown has one
 BATCH = 64  # samples that are written behind one prompt
 KEYS_AT_ONCE = 2**29  # bytes of keys and values that the samples of a prompt may hold
 USUAL = 99.0  # percent of the training rows that a sample's length does not exceed
+LONGEST = 96  # tokens of a sample all the same: of longer texts their first sentences are shown and written
+_ENDS = re.compile(r"[.!?。！？…]+[\"'”»)]*(?=\s|$)")
 
 
 @dataclass(frozen=True)
@@ -64,12 +67,12 @@ class Prompted:
     def of(
         cls, causal: LanguageModel, texts: Sequence[str], pairs: Sequence[str] | None, sampling: Sampling
     ) -> Prompted:
-        """One whose samples are no longer than `sampling.length`, or than nearly all of these texts.
+        """One whose samples are no longer than `sampling.length`, or than nearly all of these texts and `LONGEST`.
 
         Errors: `UserError` where texts are so long that the model could not read a prompt of two.
         """
         counted = _counted(causal, texts, pairs)
-        length = sampling.length or 1 + int(np.percentile(counted, USUAL, method="lower"))
+        length = sampling.length or min(1 + int(np.percentile(counted, USUAL, method="lower")), LONGEST)
         made = cls(causal, pairs is not None, sampling, length)
         if made.room < 1:
             raise UserError(
@@ -97,8 +100,9 @@ class Prompted:
     ) -> tuple[list[str], list[str], dict[str, int]]:
         """A sample for each row of uniform numbers, one for a token, behind a prompt of these texts.
 
-        Texts that the model has no room for are left out, from the last. What is no text of the task is left out and
-        counted: `unfinished`, `empty`, `separator` (not two texts in one of pairs), `broken`.
+        Of a text that is longer than samples may be, its first sentences are shown. Texts that the model has no room
+        for are left out, from the last. What is no text of the task is left out and counted: `unfinished`, `empty`,
+        `separator` (not two texts in one of pairs), `broken`.
         """
         prompt = self._prompt(texts, pairs)
         out = self.causal.model(input_ids=torch.tensor([prompt], device=self._device), use_cache=True)
@@ -119,12 +123,23 @@ class Prompted:
         seconds: Sequence[str | None] = pairs if pairs is not None else [None] * len(texts)
         ids = [start_of(self.causal.tokenizer)]
         for text, pair in zip(texts, seconds, strict=True):
-            line = self.line.shown(text, pair) + "\n"
+            line = self.line.shown(self._begun(text), None if pair is None else self._begun(pair)) + "\n"
             own = self.causal.tokenizer(line, add_special_tokens=False, verbose=False)["input_ids"]
             if len(ids) > 1 and len(ids) + len(own) > self.room:
                 break
             ids += own[: self.room]
         return ids
+
+    def _begun(self, text: str) -> str:
+        """The text, or the sentences (else words) that its share of a sample's tokens holds."""
+        most = max(1, (self.length - 1) // (1 + self.line.paired))
+        tokenizer = self.causal.tokenizer
+        ids = tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
+        if len(ids) <= most:
+            return text
+        said = str(tokenizer.decode(ids[:most])).rstrip(REPLACEMENT)
+        ends = [found.end() for found in _ENDS.finditer(said)]
+        return said[: ends[-1]] if ends else said.rsplit(maxsplit=1)[0]
 
     def _at_once(self, cache: Any, read: int) -> int:
         """How many samples are written side by side: as many as have room for their keys and values."""
