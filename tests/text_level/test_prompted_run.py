@@ -13,7 +13,10 @@ from tests.text_level.runs import settings
 from textdistill.core.errors import UserError
 from textdistill.data.sets.text_sets import read_text_set
 from textdistill.recipe.read import resolve
+from textdistill.runs.plan.forecast import forecast
+from textdistill.runs.plan.probe import measure
 from textdistill.runs.readable.run import TextRun, run_texts
+from textdistill.selection.sharpness import TRIALS, VALUES
 
 GENERATORS = (
     "generator",
@@ -76,3 +79,14 @@ def test_it_is_not_written_again_where_nothing_changed(run: TextRun) -> None:
 def test_a_model_that_is_none_is_told_in_a_line(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="language model"):
         run_texts(recipe(model=str(tmp_path / "none.gguf")), tmp_path / "run")
+
+
+def test_a_plan_counts_what_is_written_behind_prompts_and_the_searches_before(tmp_path: Path) -> None:
+    made = recipe(samples=300, rounds=2, sets=3)
+    measured = measure(made)
+    told = {line.name: line for line in forecast(made, measured).lines}
+    assert told["samples behind a prompt"].count == 2 * 2 * 3  # rounds, classes, prompts for 150 samples
+    assert told["samples behind a prompt"].seconds > 0
+    sets = made.text.choose.sets
+    tried = len(VALUES) * TRIALS  # for the sharpness
+    assert told["set by prompted"].count == sets + tried + 2 * 3
