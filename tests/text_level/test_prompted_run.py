@@ -65,6 +65,7 @@ def test_what_was_written_is_told(run: TextRun) -> None:
     assert sum(one["sampled"] + sum(one["redrawn"].values()) for one in told["rounds"]) == 2 * 2 * 60
     assert sum(told["kept"]) == sum(one["added"] for one in told["rounds"])
     assert "language_model" not in run.metrics  # nothing was trained
+    assert run.metrics["cost"]["distill_seconds"] >= told["seconds"] > 0
     assert "Language model, prompted" in (run.folder / "report.html").read_text(encoding="utf-8")
 
 

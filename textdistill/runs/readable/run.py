@@ -262,7 +262,7 @@ class _Run:
         stage = Stage.named(self.out, f"pool-{name}", *source, *facts, self.seed)
         record = stage.found()
         if record is None or not file.is_file():
-            total = settings.rounds * (settings.sets + len(self.train.classes))
+            began, total = time.perf_counter(), settings.rounds * (settings.sets + len(self.train.classes))
             with self.reporter.stage("growing the pool" if name == "grown" else f"writing ({name})", total) as bar:
                 growing = Growing(
                     *(writer(), name, settings.rounds, settings.sets, self.train, self._features, choose),
@@ -273,6 +273,7 @@ class _Run:
             if written_alone:
                 pool = pool.take(np.arange(len(first), len(pool)))
             record["kept"] = np.bincount(pool.labels, minlength=len(pool.classes)).tolist()
+            record["seconds"] = time.perf_counter() - began
             write_text_set(file, pool)
             stage.finish(record)
         return _Done(stage.identity, record, file)
@@ -333,10 +334,11 @@ class _Run:
         records = {name: done.record for name, done in generators.items()}
         model, matching = records.get("vanilla"), records.get("matched")
         training = sum(float(record["seconds"]) for record in records.values())
+        growing = sum(float(done.record.get("seconds", 0.0)) for done in pools.values())
         precision = precisions(self.recipe, self.where)
         metrics["cost"] = {
-            # where nothing is trained, distilling is choosing
-            "distill_seconds": round(training if records else choosing, 1),
+            # where nothing is trained, distilling is choosing, and writing what is chosen from
+            "distill_seconds": round(growing + (training if records else choosing), 1),
             **({} if model is None else {"language_model_seconds": round(float(model["seconds"]), 1)}),
             "judging_seconds": judging,
             **({} if matching is None else {"outer_steps": matching["outer_steps"]}),
