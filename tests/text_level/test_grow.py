@@ -52,6 +52,7 @@ def test_what_was_there_stays_and_what_is_added_is_new_and_no_copy(growing: Grow
     assert len(added) == sum(one["added"] for one in told["rounds"]) > 0
     assert len({*zip(grown.texts, grown.labels.tolist(), strict=True)}) == len(grown)
     assert not copies(added.texts, None, growing.train)[1].any()
+    assert told["kept"] == np.bincount(grown.labels).tolist()
     counted = told["exact_copies"], told["near_copies"], told["repeated"]
     assert told["sampled"] >= len(added)
     assert min(counted) >= 0

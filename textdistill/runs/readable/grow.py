@@ -110,9 +110,10 @@ class Growing:
     choose: Choose
     streams: Streams
     tick: Tick = lambda what: None
+    alone: bool = False  # whether what was there before is left out in the end
 
     def grown(self, pool: TextSet) -> tuple[TextSet, dict[str, Any]]:
-        """The pool with all that was written in so many rounds, and what became of it.
+        """The pool with all that was written in so many rounds (or that `alone`), and what became of it.
 
         A sample is added if it is a text of the task, no copy of a training row (near ones as `choose.near_copies`
         says) and not in the pool yet. `rounds` tells of each round how many were `sampled`, how many left out and why,
@@ -142,7 +143,10 @@ class Growing:
         total = {key: sum(one[key] for one in told) for key in ("sampled", "exact_copies", "near_copies", "repeated")}
         reasons = sum((Counter(one["redrawn"]) for one in told), Counter[str]())
         near = {"near_copies_dropped": self.choose.near_copies}
-        return pool, {**total, "redrawn": dict(reasons), **near, "rounds": told}
+        if self.alone:
+            pool = pool.take(np.arange(begun, len(pool)))
+        kept = np.bincount(pool.labels, minlength=len(pool.classes)).tolist()
+        return pool, {**total, "redrawn": dict(reasons), **near, "kept": kept, "rounds": told}
 
     def liked(
         self, method: Method, candidates: Candidates, counts: Sequence[int], streams: Streams

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 import embeddings
@@ -266,13 +265,9 @@ class _Run:
             with self.reporter.stage("growing the pool" if name == "grown" else f"writing ({name})", total) as bar:
                 growing = Growing(
                     *(writer(), name, settings.rounds, settings.sets, self.train, self._features, choose),
-                    *(self.streams.child("pool"), bar.advance),
+                    *(self.streams.child("pool"), bar.advance, written_alone),
                 )
-                first = begun()
-                pool, record = growing.grown(first)
-            if written_alone:
-                pool = pool.take(np.arange(len(first), len(pool)))
-            record["kept"] = np.bincount(pool.labels, minlength=len(pool.classes)).tolist()
+                pool, record = growing.grown(begun())
             record["seconds"] = time.perf_counter() - began
             write_text_set(file, pool)
             stage.finish(record)
