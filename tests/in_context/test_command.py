@@ -71,7 +71,7 @@ def test_another_model_is_asked_the_same_and_each_has_the_figures_it_has_alone(h
 
 
 def test_choices_are_made_by_training_rows_and_chosen_shots_stand_beside_the_others(home: Path) -> None:
-    choices = ("--order", "best", "--choose-shots", 3, "--calibrate", "--per-token", "--label-word", "bad=no")
+    choices = ("--order", "best", "--choose-shots", 3, "--calibrate", "rows", "--per-token", "--label-word", "bad=no")
     templates = ("--template", "{{ text }} is {{ label }}", "--template", "{{ text }}: {{ label }}")
     told = json.loads(ran(home, home / "sets", *FEW, *choices, *templates, "--json").stdout)
     assert list(told["methods"]) == ["zero_shot", "sets", "random", "chosen", "sets chosen", "random_best"]

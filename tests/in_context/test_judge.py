@@ -33,7 +33,7 @@ class Heard:
         self.shown: list[list[str]] = []
         self.worded: list[Wording] = []
 
-    def in_words(self, wording: Wording, shots: TextSet, rows: TextSet, *, calibrate: bool = False) -> np.ndarray:
+    def in_words(self, wording: Wording, shots: TextSet, rows: TextSet, *, calibration: Any = None) -> np.ndarray:
         self.shown.append(shots.texts)
         self.worded.append(wording)
         right = np.eye(2)[rows.labels]

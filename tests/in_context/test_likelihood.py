@@ -12,7 +12,7 @@ from tests.in_context.models import CLASSES, POSITIONS, Tiny, tiny, words
 from textdistill.core.errors import UserError
 from textdistill.data.sets.text_set import TextSet
 from textdistill.export import Wording
-from textdistill.in_context import Likelihood, calibrated, likelihood
+from textdistill.in_context import Likelihood, likelihood
 
 TWO = Wording(CLASSES)
 WORDINGS = {
@@ -133,20 +133,6 @@ def test_in_bfloat16_labels_are_told_apart_more_finely_than_by_its_own_logits() 
     hidden = causal.model.model(torch.tensor([[1, 2, 3]])).last_hidden_state
     assert causal.model(torch.tensor([[1, 2, 3]])).logits.dtype == hidden.dtype == torch.bfloat16  # as it was before
     assert torch.equal(causal.model.lm_head.weight, before)
-
-
-def test_calibration_divides_by_what_the_prompt_prefers_without_content() -> None:
-    scores, free = np.log([[0.6, 0.2], [0.3, 0.3]]), np.log([[0.8, 0.2], [0.3, 0.3]])
-    biased = (np.array([0.8, 0.2]) + np.array([0.5, 0.5])) / 2
-    wanted = np.array([[0.75, 0.25], [0.5, 0.5]]) / biased
-    np.testing.assert_allclose(np.exp(calibrated(scores, free)), wanted / wanted.sum(1, keepdims=True))
-    rows, shots, judge = words(4), words(2), Likelihood(tiny())
-    neutral = TextSet(list(likelihood.CONTENT_FREE), np.zeros(3, np.int64), CLASSES)
-    np.testing.assert_allclose(
-        judge.in_words(TWO, shots, rows, calibrate=True),
-        calibrated(judge.in_words(TWO, shots, rows), judge.in_words(TWO, shots, neutral)),
-        rtol=1e-9,
-    )
 
 
 def test_a_prompt_longer_than_the_model_reads_is_told() -> None:

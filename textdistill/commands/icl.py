@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from textdistill.commands.options import REAL_DATA, Columns, Json, Machine, OptionGroup, grouped, one_of
-from textdistill.commands.wording import PromptWords, Templates, template_of
+from textdistill.commands.wording import Calibrate, PromptWords, Templates, template_of
 from textdistill.core.errors import UserError
 from textdistill.core.file_names import MANIFEST
 
@@ -34,7 +34,7 @@ rows drawn at random, as K-centres, and as DSPy labels few shots. Choices (--ord
 
 [bold]textdistill icl runs/d/sets/ours-5 --data sst2 --k 6 --orders 5 --sets 20[/bold]
 
-[bold]textdistill icl a=one.jsonl b=two.jsonl --data reviews.csv --model gpt2 --calibrate --json[/bold]
+[bold]textdistill icl a=one.jsonl b=two.jsonl --data reviews.csv --model gpt2 --calibrate rows --json[/bold]
 
 [bold]textdistill icl runs/d/sets/ours-5 --data sst2 --also gpt2 --also gpt2-xl[/bold]   several models"""
 
@@ -58,7 +58,7 @@ class Judge(OptionGroup):
     model: Annotated[str, typer.Option("--model", help=MODEL_HELP)] = "smollm2"
     also: Annotated[list[str] | None, typer.Option("--also", help=ALSO_HELP, show_default=False)] = None
     precision: Annotated[str, typer.Option("--precision", help="auto, float32 or bfloat16.")] = "auto"
-    calibrate: Annotated[bool, typer.Option("--calibrate", help="Contextual calibration (Zhao et al. 2021).")] = False
+    calibrate: Calibrate = "none"
     per_token: Annotated[bool, typer.Option("--per-token", help="Divide by the tokens of a label word.")] = False
 
 
@@ -123,7 +123,8 @@ def icl(
     from textdistill.core.streams import Streams
     from textdistill.data import load
 
-    prompting = room.Prompting(prompts.k, prompts.orders, prompts.order, judge.calibrate)  # type: ignore[arg-type]
+    one_of("--calibrate", judge.calibrate, room.CALIBRATIONS)
+    prompting = room.Prompting(prompts.k, prompts.orders, prompts.order)  # type: ignore[arg-type]
     streams, settings = Streams(seed, ("icl",)), _settings(asked.data, given or [], columns)
     real = load(settings)
     ours = _named(given or [], real.train.classes, prompts.sets)
@@ -131,7 +132,9 @@ def icl(
     wordings = _wordings(template, words, rows)
     held, rest = room.held_out(real.train, choices.train_rows, choices.pool, streams.child("train"))
     methods = ours | _opponents(prompts, rest, streams, where)
-    asking = _Asking(methods, rows, held, rest, wordings, prompting, streams, prompts, choices.choose_shots or 0)
+    budget, calibrate = choices.choose_shots or 0, judge.calibrate
+    held_rows, counts = room.set_of(held), real.train.counts().tolist()
+    asking = _Asking(methods, rows, held_rows, counts, rest, wordings, prompting, calibrate, streams, prompts, budget)
     about = {**real.facts(settings.name), "split": asked.split, "asked": len(rows)}
     figures = [
         {**asking.of(model, judge, where, ours), "data": about, "prompting": asking.told}
@@ -155,10 +158,12 @@ class _Asking:
 
     methods: dict[str, list[TextSet]]
     rows: TextSet
-    held: TextTable
+    held: TextSet
+    counts: list[int]  # of each class among all training rows
     rest: TextTable
     wordings: list[Wording]
     prompting: Prompting
+    calibrate: str
     streams: Streams
     prompts: Prompts
     budget: int
@@ -166,7 +171,7 @@ class _Asking:
     @property
     def told(self) -> dict[str, Any]:
         """How prompts are made, for the figures."""
-        return {**asdict(self.prompting), "orders": self.prompting.each}
+        return {**asdict(self.prompting), "orders": self.prompting.each, "calibrate": self.calibrate}
 
     def of(self, model: str, judge: Judge, where: torch.device, ours: dict[str, list[TextSet]]) -> dict[str, Any]:
         """The figures of one model; what is chosen is chosen for it."""
@@ -184,12 +189,20 @@ class _Asking:
         number += budget * sum(map(len, (*pools.values(), *luck.values())))
         before = _cpu_seconds()
         with Reporter().stage(f"asking {model}"[:24], number) as bar:
-            held, tick = room.set_of(self.held), bar.advance
-            scorer = room.validation_scorer(likelihood, held, calibrate=judge.calibrate, tick=tick)
+            tick, calibration = bar.advance, room.calibration_of(self.calibrate, self.held, self.counts)
+            scorer = room.validation_scorer(likelihood, self.held, calibration=calibration, tick=tick)
             methods |= room.chosen_sets(pools, self.prompts.k, scorer, wordings[0], streams, budget)
             methods |= room.chosen_sets(luck, self.prompts.k, scorer, wordings[0], streams, budget, starts=budget)
             scores = room.judge_prompts(
-                methods, likelihood, wordings, self.rows, prompting, scorer=scorer, streams=streams, tick=tick
+                methods,
+                likelihood,
+                wordings,
+                self.rows,
+                prompting,
+                scorer=scorer,
+                calibration=calibration,
+                streams=streams,
+                tick=tick,
             )
         told = {
             name: {**block, "tried": block["tried"] + (budget if name in {**pools, **luck} else 0)}
@@ -318,7 +331,7 @@ def _show(figures: dict[str, Any]) -> None:
     if len(templates) > 1:
         for method, block in figures["methods"].items():
             console.print(f"{method}: template {block['template']!r}", markup=False)
-    calibrated = ", calibrated" if how["calibrate"] else ""
+    calibrated = "" if how["calibrate"] == "none" else f", calibrated ({how['calibrate']})"
     each = figures["cost"]["cpu_seconds"] / max(1, figures["cost"]["prompts"])
     console.print(f"{figures['cost']['prompts']} prompts, {each:.1f} CPU-seconds each{calibrated}")
 

@@ -14,7 +14,7 @@ import typer
 
 from textdistill.commands.export import name_for
 from textdistill.commands.options import Columns, Json, Machine, OptionGroup, grouped, one_of
-from textdistill.commands.wording import PromptWords, Templates, left_out, template_of
+from textdistill.commands.wording import Calibrate, PromptWords, Templates, left_out, template_of
 from textdistill.core.errors import UserError
 from textdistill.export import FORMATS
 
@@ -51,7 +51,7 @@ class Choice(OptionGroup):
     k: Annotated[int, typer.Option("--k", min=1, help="Shots in the prompt, balanced by class.")] = 6
     budget: Annotated[int, typer.Option("--budget", min=1, help="Prompts that choices are made by.")] = 60
     train_rows: Annotated[int, typer.Option("--train-rows", min=1, help="Training rows that judge each of them.")] = 64
-    calibrate: Annotated[bool, typer.Option("--calibrate", help="Contextual calibration (Zhao et al. 2021).")] = False
+    calibrate: Calibrate = "none"
     random_tries: Annotated[
         bool,
         typer.Option("--random-tries/--no-random-tries", help="Give random shots as many tries; about half the time."),
@@ -94,9 +94,12 @@ def prompt(
     from textdistill.in_context.find_prompt import find_prompt, reached, wordings_of
     from textdistill.runs.progress import Reporter
 
+    one_of("--calibrate", choice.calibrate, room.CALIBRATIONS)
     streams = Streams(seed, ("prompt",))
     real = load(replace(columns.of(data), most_rows=MOST_ROWS))
     held, rest = room.held_out(real.train, choice.train_rows, len(real.train), streams.child("train"))
+    held_rows = room.set_of(held)
+    calibration = room.calibration_of(choice.calibrate, held_rows, real.train.counts().tolist())
     rows = room.drawn(real.test, test.rows, streams.child("rows"))
     wordings = wordings_of(rows, [str(template_of(text)) for text in template or ()], _words(words, rows))
     reporter = Reporter()
@@ -104,16 +107,16 @@ def prompt(
         pools, beside = _candidates(rest, choice.k, test.sets, streams, bar.advance)
     causal = room.load_scorer(choice.model, precision="auto", device=where)
     likelihood = room.Likelihood(causal)
-    minutes = _expected(likelihood, wordings[0], beside["random"][0], room.set_of(held), choice, test)
+    minutes = _expected(likelihood, wordings[0], beside["random"][0], held_rows, choice, test)
     asked_for = (2 if choice.random_tries else 1) * choice.budget
     count = asked_for + 2 * test.sets + 2 + len(wordings)
     typer.echo(
-        f"{asked_for} prompts on {len(held)} training rows, then {2 * test.sets + 3} on {len(rows)} test rows: "
+        f"{asked_for} prompts on {len(held_rows)} training rows, then {2 * test.sets + 3} on {len(rows)} test rows: "
         f"about {minutes:.0f} minute{'s' if round(minutes) != 1 else ''}",
         err=True,
     )
     with reporter.stage(f"asking {choice.model}"[:24], count) as bar:
-        scorer = room.validation_scorer(likelihood, room.set_of(held), calibrate=choice.calibrate, tick=bar.advance)
+        scorer = room.validation_scorer(likelihood, held_rows, calibration=calibration, tick=bar.advance)
         found = find_prompt(pools, choice.k, scorer, wordings, streams.child("find"), choice.budget)
         empty = found.shots.take([])
         plain = room.best_wording(scorer, wordings, [empty])
@@ -129,7 +132,7 @@ def prompt(
         outcome: dict[str, Reached] = {}
         for name, (several, wording) in asked.items():
             bar.advance(name, len(several))
-            outcome[name] = reached(likelihood, several, wording, rows, streams.child(name), choice.calibrate)
+            outcome[name] = reached(likelihood, several, wording, rows, streams.child(name), calibration)
     figures = _figures(found, outcome, choice, streams, causal.fingerprint, real.facts(data), len(rows))
     figures["tried"] = {name: tried.get(name, 0) for name in outcome}
     if (line := left_out(found.shots, room.set_of(rest))) is not None:

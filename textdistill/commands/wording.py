@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from textdistill.data.sets.text_set import TextSet
     from textdistill.export import Scorer
 
+CALIBRATE_HELP = (
+    "Take off what a prompt prefers whatever the row says: content-free, as it shows without content (Zhao et al. "
+    "2021), or rows, as it shows on the training rows that choices are made by."
+)
 TEMPLATE_HELP = "Jinja of one sample, {{ text }} … {{ label }} at its end; \\n is a new line, @FILE reads a file."
 
 
@@ -45,6 +49,8 @@ class PromptWords(OptionGroup):
             words[name] = word
         return words or None
 
+
+Calibrate = Annotated[str, typer.Option("--calibrate", help=CALIBRATE_HELP)]
 
 Templates = Annotated[
     list[str] | None,

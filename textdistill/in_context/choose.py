@@ -11,13 +11,18 @@ from textdistill.core.streams import Streams
 from textdistill.data.sets.text_set import TextSet
 from textdistill.export import Scorer, Wording
 from textdistill.export.shots import balanced
+from textdistill.in_context.calibration import Calibration
 from textdistill.in_context.likelihood import Likelihood
 
 Tick = Callable[[str], None]
 
 
 def validation_scorer(
-    likelihood: Likelihood, rows: TextSet, *, calibrate: bool = False, tick: Tick = lambda what: None
+    likelihood: Likelihood,
+    rows: TextSet,
+    *,
+    calibration: Calibration | None = None,
+    tick: Tick = lambda what: None,
 ) -> Scorer:
     """How good a prompt is on held-out labelled rows: the mean of log p(right word), p among the label words.
 
@@ -31,7 +36,7 @@ def validation_scorer(
 
     def score(shots: TextSet, wording: Wording) -> float:
         tick("choosing")
-        shares = log_softmax(likelihood.in_words(wording, shots, rows, calibrate=calibrate), axis=1)
+        shares = log_softmax(likelihood.in_words(wording, shots, rows, calibration=calibration), axis=1)
         return float(shares[np.arange(len(rows)), rows.labels].mean())
 
     return score

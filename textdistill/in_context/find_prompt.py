@@ -13,6 +13,7 @@ from textdistill.core.streams import Streams
 from textdistill.data.sets.text_set import TextSet
 from textdistill.data.sets.worded import PAIR, SINGLE
 from textdistill.export import Scorer, Wording
+from textdistill.in_context.calibration import Calibration
 from textdistill.in_context.choose import best_wording, choose_shots, draw
 from textdistill.in_context.likelihood import Likelihood
 
@@ -104,11 +105,14 @@ def reached(
     wording: Wording,
     rows: TextSet,
     streams: Streams,
-    calibrate: bool = False,
+    calibration: Calibration | None = None,
 ) -> Reached:
     """How many test rows are classified rightly behind each of some sets of shots, shown as they stand."""
     right = np.array(
-        [likelihood.in_words(wording, shots, rows, calibrate=calibrate).argmax(1) == rows.labels for shots in several]
+        [
+            likelihood.in_words(wording, shots, rows, calibration=calibration).argmax(1) == rows.labels
+            for shots in several
+        ]
     )
     mean, low, high = _interval([right], streams)
     return Reached(mean, low, high, tuple((100 * right.mean(1)).round(4).tolist()), right)

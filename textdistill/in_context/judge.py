@@ -16,6 +16,7 @@ from textdistill.evaluation.scores import score
 from textdistill.evaluation.statistics import Difference, against, bootstrap_mean
 from textdistill.evaluation.text_scores import Cell
 from textdistill.export import Scorer, Wording
+from textdistill.in_context.calibration import Calibration
 from textdistill.in_context.choose import best_wording, interleaved
 from textdistill.in_context.likelihood import Likelihood
 from textdistill.in_context.opponents import ZERO_SHOT
@@ -33,13 +34,12 @@ class Prompting:
 
     `k` demonstrations of each set, balanced by class as far as it goes. `order`: `shuffled`, each set in `orders`
     random orders, the same ones for every method; `interleaved`, the classes in turn; `best`, of the interleaved and
-    `orders` shuffled ones that which does best on training rows. `calibrate`: contextual calibration.
+    `orders` shuffled ones that which does best on training rows.
     """
 
     k: int = 6
     orders: int = 5
     order: Order = "shuffled"
-    calibrate: bool = False
 
     def __post_init__(self) -> None:
         if self.order not in ORDERS:
@@ -112,6 +112,7 @@ def judge_prompts(
     prompting: Prompting,
     *,
     scorer: Scorer | None = None,
+    calibration: Calibration | None = None,
     zero_shot: bool = True,
     streams: Streams | None = None,
     tick: Tick = lambda what: None,
@@ -145,7 +146,7 @@ def judge_prompts(
             by_order = []
             for shown in _orders(samples, prompting, wording, scorer, luck):
                 tick(method)
-                likely = likelihood.in_words(wording, shown, rows, calibrate=prompting.calibrate)
+                likely = likelihood.in_words(wording, shown, rows, calibration=calibration)
                 by_order.append(score(SCORED, likely.argmax(1), rows.labels))
             scored.append(tuple(by_order))
         # Orders are drawn by the number of the set alone: set s of every method is shown in the same ones.

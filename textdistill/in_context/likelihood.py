@@ -20,10 +20,10 @@ from textdistill.core.errors import UserError
 from textdistill.data.sets.text_set import TextSet
 from textdistill.evaluation.fluency import Causal
 from textdistill.export import Wording
+from textdistill.in_context.calibration import Calibration
 
 TOKENS_AT_ONCE = 1024  # of questions: more at once is no faster on a CPU
 KEYS_AT_ONCE = 2**29  # bytes of keys and values that a batch may hold
-CONTENT_FREE = ("N/A", "", "[MASK]")  # Zhao et al. 2021, section 5
 
 
 @dataclass(frozen=True)
@@ -58,21 +58,25 @@ class Likelihood:
         self._head: tuple[Tensor, Tensor | None] | None = None
 
     def in_words(
-        self, wording: Wording, shots: TextSet, rows: TextSet, *, calibrate: bool = False
+        self, wording: Wording, shots: TextSet, rows: TextSet, *, calibration: Calibration | None = None
     ) -> Float[np.ndarray, "n c"]:
         """The scores of `rows` behind `shots` (of no sample: zero-shot), in the order of the wording's classes.
 
-        With `calibrate` they are log-probabilities among the label words, freed of what the prompt alone prefers (see
-        `calibrated`).
+        With a `calibration` they are log-probabilities among the label words, freed of what the prompt prefers whatever
+        the row says.
         """
         if rows.classes != wording.classes or shots.classes != wording.classes:
             raise UserError(f"classes: {rows.classes} asked by words for {wording.classes}; they must be the same")
-        neutral = [wording.question(text, text if wording.paired else None) for text in CONTENT_FREE if calibrate]
+        reference = [] if calibration is None else calibration.questions(wording)
+        # What is asked twice is read once: rows that choices are made by may be those of the calibration.
+        asked = list(dict.fromkeys([*reference, *wording.questions(rows)]))
+        place = {question: number for number, question in enumerate(asked)}
         answers = [wording.gap + word for word in wording.label_words]
-        scores = self.scores(wording.prefix(shots), [*neutral, *wording.questions(rows)], answers)
-        if not calibrate:
+        every = self.scores(wording.prefix(shots), asked, answers)
+        scores: np.ndarray = every[[place[question] for question in wording.questions(rows)]]
+        if calibration is None:
             return scores
-        return calibrated(scores[len(neutral) :], scores[: len(neutral)])
+        return calibration(scores, every[[place[question] for question in reference]])
 
     @torch.no_grad()
     def scores(self, prefix: str, questions: Sequence[str], answers: Sequence[str]) -> Float[np.ndarray, "n c"]:
@@ -257,18 +261,6 @@ class Likelihood:
             yield
         finally:
             hook.remove()
-
-
-def calibrated(scores: Float[np.ndarray, "n c"], content_free: Float[np.ndarray, "m c"]) -> Float[np.ndarray, "n c"]:
-    """Contextual calibration (Zhao et al. 2021, equation 1 with W = diag(p_cf)⁻¹, b = 0): log q, q ∝ p / p_cf.
-
-    p = softmax(scores) are probabilities among the label words, p_cf their mean over inputs without content.
-    """
-    from scipy.special import log_softmax, logsumexp
-
-    biased = logsumexp(log_softmax(content_free, axis=1), axis=0) - np.log(len(content_free))
-    shares: np.ndarray = log_softmax(log_softmax(scores, axis=1) - biased, axis=1)
-    return shares
 
 
 def _keeps_keys(model: Any, takes: set[str]) -> bool:
