@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -81,7 +83,8 @@ def test_a_member_is_cut_before_its_end_and_written_on(growing: Growing) -> None
 def test_a_language_model_is_shown_members_of_one_class_in_orders_of_their_own(growing: Growing) -> None:
     model = _Repeats()
     members = TextSet(["one", "two", "three", "four", "five"], np.array([0, 0, 0, 1, 1]), ("bad", "good"))
-    (texts, pairs, labels), redrawn = Showing(model, 70, 2).written_on(members, Streams(0), lambda what: None)  # type: ignore[arg-type]
+    both = replace(growing, writer=Showing(model, 70, 2))  # type: ignore[arg-type]
+    (texts, pairs, labels), redrawn = both.around(members, Streams(0))
     assert [len(one) for one in model.asked] == [2, 2, 2, 2]  # 64 and 6 samples behind a prompt, for each class
     assert {text for one in model.asked[:2] for text in one} <= {"one", "two", "three"}
     assert {text for one in model.asked[2:] for text in one} == {"four", "five"}

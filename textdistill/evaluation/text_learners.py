@@ -85,7 +85,7 @@ class Frozen:
 
     def prepare(self, sets: Iterable[TextSet]) -> None:
         """Encode the texts of all sets in one call."""
-        wanted = dict.fromkeys(key for one in sets for key in _samples(one) if key not in self._known)
+        wanted = dict.fromkeys(key for one in sets for key in one.parts if key not in self._known)
         for paired in (False, True):
             keys = [key for key in wanted if (key[1] is not None) == paired]
             if keys:
@@ -96,7 +96,7 @@ class Frozen:
     def features(self, distilled: TextSet) -> Tensor:
         """φ of every sample, (n, f)."""
         self.prepare([distilled])
-        return torch.stack([self._known[key] for key in _samples(distilled)])
+        return torch.stack([self._known[key] for key in distilled.parts])
 
     def score(self, distilled: TextSet, test: TextTable, seed: int, metrics: Sequence[str]) -> dict[str, float]:
         """The head's metrics on the test rows, in percent; `seed` changes nothing."""
@@ -331,12 +331,6 @@ class BagOfWords:
             seed=0,
             metrics=metrics,
         )
-
-
-def _samples(distilled: TextSet) -> list[tuple[str, str | None]]:
-    """What tells one text, or pair of texts, from another."""
-    seconds: Sequence[str | None] = distilled.pairs or [None] * len(distilled)
-    return list(zip(distilled.texts, seconds, strict=True))
 
 
 @cache

@@ -93,7 +93,7 @@ class Wording:
 
     def questions(self, samples: TextSet) -> list[str]:
         """The questions of a set."""
-        return [self.question(text, pair) for text, pair in _both(samples)]
+        return [self.question(text, pair) for text, pair in samples.parts]
 
     def answers(self, samples: TextSet) -> list[str]:
         """The label words of a set's samples."""
@@ -116,7 +116,7 @@ class Wording:
         marks = ("\ue000aText\ue001", "\ue000aPair\ue001" if self.paired else None)
         pieces = _split(self.question(*marks), marks)
         for samples in sets:
-            for (first, second), asked in zip(_both(samples), self.questions(samples), strict=True):
+            for (first, second), asked in zip(samples.parts, self.questions(samples), strict=True):
                 texts = {marks[0]: first, marks[1]: second}
                 if "".join(str(texts.get(piece, piece)) for piece in pieces) != asked:
                     raise UserError(
@@ -162,11 +162,6 @@ def label_words(classes: tuple[str, ...], chosen: Mapping[str, str]) -> tuple[st
                 f"label word for {name!r}: no such class; allowed: {', '.join(classes)}{did_you_mean(name, classes)}"
             )
     return tuple(chosen.get(name, name) for name in classes)
-
-
-def _both(samples: TextSet) -> list[tuple[str, str | None]]:
-    pairs = [None] * len(samples) if samples.pairs is None else samples.pairs
-    return list(zip(samples.texts, pairs, strict=True))
 
 
 class _Sandbox(ImmutableSandboxedEnvironment):

@@ -39,7 +39,7 @@ def joined(sets: Sequence[TextSet]) -> TextSet:
     first = sets[0]
     rows: dict[tuple[str, str | None, int], None] = {}
     for one in sets:
-        seconds: Sequence[str | None] = one.pairs or [None] * len(one)
-        rows |= dict.fromkeys(zip(one.texts, seconds, one.labels.tolist(), strict=True))
+        labelled = zip(one.parts, one.labels.tolist(), strict=True)
+        rows |= dict.fromkeys((*sample, label) for sample, label in labelled)
     texts, pairs, labels = (list(column) for column in zip(*rows, strict=True))
     return TextSet(texts, np.array(labels), first.classes, None if first.pairs is None else pairs)

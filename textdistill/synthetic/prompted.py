@@ -120,9 +120,8 @@ class Prompted:
         return first, second, dict(redrawn)
 
     def _prompt(self, texts: Sequence[str], pairs: Sequence[str] | None) -> list[int]:
-        seconds: Sequence[str | None] = pairs if pairs is not None else [None] * len(texts)
         ids = [start_of(self.causal.tokenizer)]
-        for text, pair in zip(texts, seconds, strict=True):
+        for text, pair in _both(texts, pairs):
             line = self.line.shown(self._begun(text), None if pair is None else self._begun(pair)) + "\n"
             own = self.causal.tokenizer(line, add_special_tokens=False, verbose=False)["input_ids"]
             if len(ids) > 1 and len(ids) + len(own) > self.room:
@@ -177,9 +176,13 @@ class Prompted:
 def _counted(causal: LanguageModel, texts: Sequence[str], pairs: Sequence[str] | None) -> list[int]:
     """Tokens of each text's line, without its end."""
     line = Line(pairs is not None)
-    seconds: Sequence[str | None] = pairs if pairs is not None else [None] * len(texts)
-    lines = [line.shown(text, pair) for text, pair in zip(texts, seconds, strict=True)]
+    lines = [line.shown(text, pair) for text, pair in _both(texts, pairs)]
     return [len(ids) for ids in causal.tokenizer(lines, add_special_tokens=False, verbose=False)["input_ids"]]
+
+
+def _both(texts: Sequence[str], pairs: Sequence[str] | None) -> Iterator[tuple[str, str | None]]:
+    """Each text with its second one, if the task is of pairs."""
+    return zip(texts, [None] * len(texts) if pairs is None else pairs, strict=True)
 
 
 def _endings(causal: LanguageModel) -> Tensor:

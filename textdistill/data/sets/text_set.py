@@ -53,6 +53,12 @@ class TextSet:
         return len(self.texts)
 
     @property
+    def parts(self) -> list[tuple[str, str | None]]:
+        """Each text with its second one, or with `None`: what tells one sample from another."""
+        seconds: Sequence[str | None] = [None] * len(self) if self.pairs is None else self.pairs
+        return list(zip(self.texts, seconds, strict=True))
+
+    @property
     def digest(self) -> str:
         """What its texts are told apart by, whatever their labels: 16 hexadecimal digits."""
         return hashlib.sha256(json.dumps([self.texts, self.pairs]).encode()).hexdigest()[:16]

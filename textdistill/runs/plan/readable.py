@@ -278,9 +278,7 @@ def _judging(settings: TextLevel, task: TextTask, features: Tensor, meter: Meter
     kinds = {judgement.kind for judgement in judge.by}
     if "frozen" in kinds or choose.keep == "best":
         stand_in = Frozen(judge.encoder, judge.penalty)
-        no_pairs: list[str | None] = [None] * len(own.texts)
-        stand_in._known.update({(text, pair): features[row] for row, (text, pair) in enumerate(
-            zip(own.texts, own.pairs or no_pairs, strict=True))})  # fmt: skip
+        stand_in._known.update({sample: features[row] for row, sample in enumerate(own.parts)})
         held = features[torch.arange(len(test)) % len(features)]
         stand_in._tests[test.fingerprint] = held
         meter.put(JUDGE, "set judged by frozen", meter.of(lambda: stand_in.score(own, test, 0, ["accuracy"])), share)

@@ -19,7 +19,7 @@ from textdistill.data import TextTable
 from textdistill.data.sets.text_set import TextSet
 from textdistill.evaluation.copies import CopyIndex
 from textdistill.recipe.text_settings import Choose
-from textdistill.runs.readable.pools import Drawn, Sieve, drawn_by
+from textdistill.runs.readable.pools import Drawn, OfClassDrawn, Sieve, drawn_by
 from textdistill.selection.candidates import Candidates
 from textdistill.selection.methods import METHODS, Method, configured
 from textdistill.selection.sharpness import sharpened
@@ -36,8 +36,8 @@ Tick = Callable[[str], None]
 class Writer(Protocol):
     """What writes more texts of the kind that searches chose."""
 
-    def written_on(self, members: TextSet, streams: Streams, tick: Tick) -> tuple[Drawn, dict[str, int]]:
-        """Samples of the members' classes, and what was no text of the task, by reason."""
+    def more(self, members: TextSet, label: int, streams: Streams) -> OfClassDrawn:
+        """Samples of a class, around its members, and what was no text of the task, by reason."""
 
 
 @dataclass(frozen=True)
@@ -48,16 +48,10 @@ class Continuing:
     each: int
     sampling: Sampling
 
-    def written_on(self, members: TextSet, streams: Streams, tick: Tick) -> tuple[Drawn, dict[str, int]]:
-        """Rewrites of members' ends, other continuations of their first words, and new samples of their classes."""
+    def more(self, members: TextSet, label: int, streams: Streams) -> OfClassDrawn:
+        """Rewrites of members' ends, other continuations of their first words, and new samples of their class."""
         rows = self.generator.vocabulary.encode(members.texts, members.pairs, members.labels)
-
-        def of_class(label: int) -> tuple[list[str], list[str] | None, dict[str, int]]:
-            own = rows.take(torch.nonzero(rows.labels == label)[:, 0])
-            tick(members.classes[label])
-            return continued(self.generator, own, label, self.each, streams.torch(label), self.sampling)
-
-        return drawn_by(of_class, np.unique(members.labels).tolist())
+        return continued(self.generator, rows, label, self.each, streams.torch(label), self.sampling)
 
 
 @dataclass(frozen=True)
@@ -68,30 +62,21 @@ class Showing:
     each: int
     shown: int
 
-    def written_on(self, members: TextSet, streams: Streams, tick: Tick) -> tuple[Drawn, dict[str, int]]:
-        """New samples of the members' classes; no two prompts show the same members in the same order."""
-
-        def of_class(label: int) -> tuple[list[str], list[str] | None, dict[str, int]]:
-            own, rng, numbers = members.take(np.flatnonzero(members.labels == label)), *_of(streams, label)
-            texts: list[str] = []
-            pairs: list[str] = []
-            reasons: Counter[str] = Counter()
-            for start in range(0, self.each, BEHIND_ONE_PROMPT):
-                some = own.take(rng.permutation(len(own))[: self.shown])
-                rows = min(BEHIND_ONE_PROMPT, self.each - start)
-                each = torch.rand(rows, self.model.length, dtype=torch.float64, generator=numbers)
-                first, second, redrawn = self.model.like(some.texts, some.pairs, each)
-                texts += first
-                pairs += second
-                reasons.update(redrawn)
-            tick(members.classes[label])
-            return texts, pairs, dict(reasons)
-
-        return drawn_by(of_class, np.unique(members.labels).tolist())
-
-
-def _of(streams: Streams, label: int) -> tuple[np.random.Generator, torch.Generator]:
-    return streams.numpy("shown", label), streams.torch("written", label)
+    def more(self, members: TextSet, label: int, streams: Streams) -> OfClassDrawn:
+        """New samples of the members' class; no two prompts show the same members in the same order."""
+        rng, numbers = streams.numpy("shown", label), streams.torch("written", label)
+        texts: list[str] = []
+        pairs: list[str] = []
+        reasons: Counter[str] = Counter()
+        for start in range(0, self.each, BEHIND_ONE_PROMPT):
+            some = members.take(rng.permutation(len(members))[: self.shown])
+            rows = min(BEHIND_ONE_PROMPT, self.each - start)
+            each = torch.rand(rows, self.model.length, dtype=torch.float64, generator=numbers)
+            first, second, redrawn = self.model.like(some.texts, some.pairs, each)
+            texts += first
+            pairs += second
+            reasons.update(redrawn)
+        return texts, pairs, dict(reasons)
 
 
 @dataclass
@@ -131,7 +116,7 @@ class Growing:
             candidates = Candidates(pool.labels, pool.classes, partial(self.features, pool), real)
             method, _ = sharpened(method, candidates, wanted, streams)
             members = self.liked(method, candidates, wanted, streams)
-            drawn, redrawn = self.writer.written_on(pool.take(members), streams, self.tick)
+            drawn, redrawn = self.around(pool.take(members), streams)
             new, counts = sieve.sifted(drawn, pool)
             told.append(
                 {
@@ -147,6 +132,16 @@ class Growing:
             pool = pool.take(np.arange(begun, len(pool)))
         kept = np.bincount(pool.labels, minlength=len(pool.classes)).tolist()
         return pool, {**total, "redrawn": dict(reasons), **near, "kept": kept, "rounds": told}
+
+    def around(self, members: TextSet, streams: Streams) -> tuple[Drawn, dict[str, int]]:
+        """What is written around members, class by class, and what was no text of the task."""
+
+        def of_class(label: int) -> OfClassDrawn:
+            drawn = self.writer.more(members.take(np.flatnonzero(members.labels == label)), label, streams)
+            self.tick(members.classes[label])
+            return drawn
+
+        return drawn_by(of_class, np.unique(members.labels).tolist())
 
     def liked(
         self, method: Method, candidates: Candidates, counts: Sequence[int], streams: Streams

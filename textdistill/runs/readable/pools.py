@@ -21,13 +21,11 @@ from textdistill.synthetic.generator import Generator, Sampling, sample
 
 # Texts, second texts, labels: what was drawn, before anything is left out.
 Drawn = tuple[list[str], list[str], list[int]]
+# Texts and second texts of one class, and how many were thrown away, by reason.
+OfClassDrawn = tuple[list[str], list[str] | None, dict[str, int]]
 
 
-# The same for one class, and how many were thrown away, by reason.
-OfClass = Callable[[int], tuple[list[str], list[str] | None, dict[str, int]]]
-
-
-def drawn_by(of_class: OfClass, labels: Sequence[int]) -> tuple[Drawn, dict[str, int]]:
+def drawn_by(of_class: Callable[[int], OfClassDrawn], labels: Sequence[int]) -> tuple[Drawn, dict[str, int]]:
     """What `of_class` draws for each of the labels, spread over the processes."""
     texts: list[str] = []
     pairs: list[str] = []
@@ -92,7 +90,7 @@ def write_pool(
     `repeated` (texts that the pool has already), and the number of samples that are left of each class.
     """
 
-    def of_class(label: int) -> tuple[list[str], list[str] | None, dict[str, int]]:
+    def of_class(label: int) -> OfClassDrawn:
         drawn = sample(generator, label, per_class, streams.torch("pool", label), sampling)
         first, second = generator.vocabulary.decode(drawn.sentences)
         if bar is not None:
