@@ -20,7 +20,7 @@ from textdistill.runs.artifact import commit
 from textdistill.runs.run import variants
 from textdistill.selection.methods import AMONG_REAL_ROWS
 
-METHODS = ["random_real", "k_centers", "search_real", "k_centers_soft"]
+METHODS = ["random_real", "k_centers", "search_real", "random_real_soft", "k_centers_soft"]
 
 
 def recipe(**choose: Any) -> dict[str, Any]:
@@ -66,6 +66,19 @@ def test_the_figures_are_those_of_any_readable_set_without_what_was_not_done(fin
     page = (finished.folder / "report.html").read_text(encoding="utf-8")
     assert "outer steps" not in page
     assert "Search among real rows" in page
+
+
+def test_soft_labels_teach_with_the_same_texts(finished: Any) -> None:
+    for method in ("random_real", "k_centers"):
+        sets, soft = (
+            read_text_sets(finished.folder / "sets" / name / "2", ("bad", "good"))
+            for name in (method, f"{method}_soft")
+        )
+        for one, other in zip(sets, soft, strict=True):
+            assert other.texts == one.texts
+            assert one.soft is None
+            assert other.soft is not None
+            assert not np.array_equal(other.soft, one.targets)
 
 
 def test_the_manifest_holds_the_recipe_without_what_says_nothing(finished: Any) -> None:

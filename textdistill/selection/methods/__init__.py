@@ -32,6 +32,7 @@ METHODS: dict[str, Method] = {
     "ours": Ours(),
     "grown": Grown(),
     "prompted": Prompted(),
+    "random_real_soft": SoftLabels(RandomReal()),
     "k_centers_soft": SoftLabels(KCenters()),
     "search_real_soft": SoftLabels(SearchReal()),
     "prompted_soft": SoftLabels(Prompted()),
