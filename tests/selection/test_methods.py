@@ -121,6 +121,22 @@ def test_a_class_smaller_than_asked_gives_what_it_has_of_real_rows(method: Metho
             method.choose(fewer, [3, 3, 3], Streams(0), 0)
 
 
+@pytest.mark.parametrize("name", AMONG_REAL_ROWS)
+def test_no_set_says_the_same_thing_twice_and_every_row_judges(name: str) -> None:
+    repeated = [*REAL.texts, *(text.upper() for text in REAL.texts[:30]), *REAL.texts[:30]]
+    labels = np.concatenate([REAL.labels, REAL.labels[:30], REAL.labels[:30]])
+    seen = lambda view, told, pairs: encode(view, [text.lower() for text in told], pairs)  # noqa: E731
+    of = Chooser(TextTable("own", CLASSES, repeated, None, labels), POOLS, SETTINGS, seen, Streams(0))
+    assert [len({text.lower() for text in one.texts}) for one in of.sets(name, 3)] == [9, 9]
+    every, candidates = of._sources["real"]
+    assert every.texts == REAL.texts
+    assert len(candidates.real) == 120
+    # A class that has fewer distinct texts than are asked gives those.
+    same = Chooser(TextTable("own", CLASSES, ["bad"] * 20 + REAL.texts[1::3] + REAL.texts[2::3], None,
+                             np.repeat([0, 1, 2], 20)), POOLS, SETTINGS, seen, Streams(0))  # fmt: skip
+    assert [np.bincount(one.labels).tolist() for one in same.sets(name, 3)] == [[1, 3, 3]] * 2
+
+
 def _hard(method: Method) -> Method:
     return method.of if isinstance(method, SoftLabels) else method
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from textdistill.core import logistic_duals
 from textdistill.core.logistic_duals import fitted_duals, newcomer_duals
 from textdistill.learners.linear_head import fit_head
 from textdistill.selection import SearchSettings, View, random_rows, search_set
@@ -179,7 +180,9 @@ def test_a_set_of_one_sample_has_a_head_too_and_can_be_swapped(points):
     assert of.losses(0, np.array([0, 3, 6])).tolist() == pytest.approx(expected, abs=1e-3)
 
 
-def test_the_duals_of_a_head_are_what_its_targets_leave_open_wherever_newton_begins():
+@pytest.mark.parametrize("many", [0, 10])  # classes above which conjugate gradients solve for Newton's step
+def test_the_duals_of_a_head_are_what_its_targets_leave_open_wherever_newton_begins(monkeypatch, many):
+    monkeypatch.setattr(logistic_duals, "MANY", many)
     rng = torch.Generator().manual_seed(0)
     points = torch.randn(12, 5, generator=rng, dtype=torch.float64)
     targets = torch.eye(3, dtype=torch.float64)[torch.arange(12) % 3]

@@ -68,6 +68,13 @@ class TextTable:
             return list(firsts)
         return [f"{first}\x1f{second}" for first, second in zip(firsts, map(normalise, self.pairs), strict=True)]
 
+    def distinct(self) -> np.ndarray:
+        """Of rows with equal keys and the same label the first, in order: int64 indices."""
+        first: dict[tuple[str, int], int] = {}
+        for row, labelled in enumerate(zip(self.keys(), self.labels.tolist(), strict=True)):
+            first.setdefault(labelled, row)
+        return np.fromiter(first.values(), np.int64, len(first))
+
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 in hex over classes, texts, pairs and labels in their order; the name does not count."""

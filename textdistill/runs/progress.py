@@ -92,7 +92,7 @@ class Reporter:
 
 
 class _Rate:
-    """Hears how many are done, and tells with it how many a second."""
+    """Hears how many are done, and tells with it how many a second, or how many seconds each takes."""
 
     def __init__(self, unit: str, tell: Callable[[int, int, str], None]):
         self._unit, self._tell = unit, tell
@@ -105,7 +105,8 @@ class _Rate:
             self._began, self._first = time.monotonic(), done
         spent = time.monotonic() - self._began
         rate = (done - self._first) / spent if spent > 0 else 0.0
-        self._tell(done, total, f"{rate:.{0 if rate >= 10 else 1}f} {self._unit}/s" if done > self._first else "")
+        speed = f"{rate:.{0 if rate >= 10 else 1}f} {self._unit}/s" if rate >= 1 else f"{1 / max(rate, 1e-9):.0f} s each"
+        self._tell(done, total, speed if done > self._first else "")
 
 
 class Stage:

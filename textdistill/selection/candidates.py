@@ -23,13 +23,14 @@ class Candidates:
     """Samples with `labels` (n,), which index `classes`, and every encoder's features of them, `encode()`.
 
     `training` are the training rows that stand behind them; `None` where the candidates are those rows themselves.
-    Features are asked for when a method first looks at them.
+    `written`: they are no training rows. Features are asked for when a method first looks at them.
     """
 
     labels: Int[np.ndarray, " n"]
     classes: tuple[str, ...]
     encode: Callable[[], Sequence[Float[Tensor, "n f"]]]
     training: Candidates | None = None
+    written: bool = True
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -43,6 +44,11 @@ class Candidates:
         """Look at the training rows and at these now, before several methods do side by side."""
         for seen in (self.real, self):
             _ = seen.views
+
+    def only(self, rows: Int[np.ndarray, " m"]) -> Candidates:
+        """Some of these training rows, with all of them behind."""
+        chosen = torch.from_numpy(rows)
+        return Candidates(self.labels[rows], self.classes, lambda: [view[chosen] for view in self.views], self, False)
 
     @property
     def real(self) -> Candidates:
@@ -78,7 +84,7 @@ class Candidates:
         for label, count in enumerate(counts):
             own = self.labels == label
             rows = np.flatnonzero(own if eligible is None else own & eligible)
-            if len(rows) < (1 if self.training is None else count):
+            if len(rows) < (count if self.training is not None and self.written else 1):
                 raise DataError(
                     f"class {self.classes[label]!r}: {len(rows)} samples to choose {count} from; "
                     "raise choose.pool, or set choose.consistent to false"

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import torch
 import torch.nn.functional as F
 
+from textdistill.core import watch
 from textdistill.core.spread import over_cores
 from textdistill.core.streams import Streams
 from textdistill.learners.linear_head import fit_head
@@ -53,13 +54,15 @@ def sharpened(method: M, candidates: Candidates, counts: Sequence[int], streams:
 
     def right(trial: tuple[float, int]) -> float:
         value, number = trial
+        told(trials.index(trial), len(trials))
         rows = torch.from_numpy(sharp(method, value).choose(candidates, counts, streams.child("sharpness"), number))
         labels = torch.from_numpy(candidates.labels)[rows]
         head = fit_head(candidates.views[0][rows], F.one_hot(labels, len(counts)).float())
         real = candidates.real
         return float((head.predict(real.views[0]) == torch.from_numpy(real.labels)).double().mean())
 
-    found = over_cores(right, trials, alone=True)
+    with watch.counting("trying how sharp a search should be:", "searches") as told:
+        found = over_cores(right, trials, alone=True)
     taught = {
         value: sum(share for (of, _), share in zip(trials, found, strict=True) if of == value) for value in VALUES
     }

@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from textdistill.core import watch
 from textdistill.core.spread import over_cores
 from textdistill.core.streams import Streams
 from textdistill.data import TextTable
@@ -52,10 +53,13 @@ class Chooser:
                 self.sharpness[method.stream, per_class] = sharpness
 
             def chosen(number: int) -> TextSet:
+                told(number, self.settings.sets)
+                made = texts.take(decided.choose(candidates, counts, streams, number))
                 self.tick(f"{method.stream} {per_class}")
-                return texts.take(decided.choose(candidates, counts, streams, number))
+                return made
 
-            self._chosen[method.stream, per_class] = over_cores(chosen, range(self.settings.sets), alone=True)
+            with watch.counting(f"{method.stream} {per_class}, set", "sets") as told:
+                self._chosen[method.stream, per_class] = over_cores(chosen, range(self.settings.sets), alone=True)
         sets = self._chosen[method.stream, per_class]
         return [self._softened(hard, number, per_class) for number, hard in enumerate(sets)] if method.soft else sets
 
@@ -70,11 +74,14 @@ class Chooser:
         train = self.train
         rows = TextSet(train.texts, train.labels, train.classes, train.pairs)
         real = Candidates(rows.labels, rows.classes, partial(self._views, rows))
+        once = train.distinct()
         written = {
             source: (pool, Candidates(pool.labels, pool.classes, partial(self._views, pool), real))
             for source, pool in self.pools.items()
         }
-        return {"real": (rows, real), **written}
+        # A set says nothing twice; what judges it are all rows, those that repeat too.
+        own = (rows, real) if len(once) == len(rows) else (rows.take(once), real.only(once))
+        return {"real": own, **written}
 
     def _views(self, texts: TextSet) -> Sequence[Float[Tensor, "n f"]]:
         return [self.encode(name, texts.texts, texts.pairs) for name in self.settings.views]
@@ -82,7 +89,7 @@ class Chooser:
     def _softened(self, hard: TextSet, number: int, per_class: int) -> TextSet:
         self.tick(f"soft labels {per_class}")
         features = self.encode(self.settings.views[0], hard.texts, hard.pairs)
-        real = self._sources["real"][1]
+        real = self._sources["real"][1].real
         rows = FeatureRows(real.views[0], torch.from_numpy(real.labels), real.classes)
         seed = self.streams.integer("soft", per_class, number)
         soft = distilled_labels(features, torch.from_numpy(hard.labels), rows, seed, self.settings.labels).numpy()
