@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -17,10 +18,13 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from textdistill.data.sets.text_set import TextSet
+    from textdistill.reports.text_folder import MostFrequent
     from textdistill.runs.readable.run import TextRun
 
 MOST_SAMPLES = 40  # of a set, shown in a terminal
+UNREAD = 5.0  # percent of texts that the encoder does not know, from which on it is told
 MANY_PIECES = 2.0  # tokens a word; English prose has 1.2 by an English tokenizer
+LITTLE = 1.0  # points above the most frequent class that may be chance
 MOST_LETTERS = 240  # of a text
 
 
@@ -77,6 +81,7 @@ def _shares(variants: Mapping[str, Mapping[str, Any]]) -> list[str]:
 def _doubts(run: TextRun) -> list[str]:
     """What is told of the data, and why the figures may say less than they seem to."""
     from textdistill.core.manifest import manifest_in
+    from textdistill.reports.names import judge_name
 
     manifest = manifest_in(run.folder)
     size, lines = manifest["headline"]["size"], [f"data: {manifest['data']['report']}"]
@@ -90,12 +95,48 @@ def _doubts(run: TextRun) -> list[str]:
     ]
     if short:
         lines.append(f"fewer than {size} rows: {', '.join(short)}")
+    unread = protocol.get("unread", 0.0)
+    if unread >= UNREAD:
+        lines.append(
+            f"{unread:.0f} % of the texts are signs that the encoder does not know: it sees hardly any difference "
+            'between them; another may: "choose.views=[ENCODER]" judge.encoder=ENCODER, a folder or a hub id'
+        )
     pieces = protocol.get("pieces_a_word", 1.0)
     if pieces > MANY_PIECES:
         lines.append(
             f"the encoder reads a word as {pieces:.1f} tokens: it hardly knows this language or these signs; another "
             'may do better: "choose.views=[ENCODER]" judge.encoder=ENCODER, a folder or a hub id'
         )
+    for name, variant in run.metrics["variants"].items():
+        judge, _, of_size = name.partition("@")
+        if of_size == str(size):
+            lines += verdicts(judge_name(judge), variant)
+    return lines
+
+
+def verdicts(judge: str, variant: Mapping[str, Any]) -> list[str]:
+    """Where a judge's figures say less than they seem to: no better than naming one class, or than other real rows."""
+    from textdistill.reports.names import method_name
+
+    lines, usual = [], _most_frequent(variant)
+    own = variant.get("kept", variant["distilled"]["accuracy"]["mean"])
+    if "full" in variant and variant["samples"] >= variant["protocol"].get("train_rows", math.inf):
+        lines.append(f"{judge}: the set is all training rows; what it differs by is how the head is tuned")
+    if usual is not None:
+        always = f"{usual.told[0].lower()}{usual.told[1:]} ({usual.accuracy:.1f})"
+        full = variant["full"]["accuracy"]["mean"] if "full" in variant else None
+        if full is not None and full <= usual.accuracy + LITTLE:
+            lines.append(
+                f"{judge}: all training rows ({full:.1f}) do hardly better than {always}: there is nothing to learn "
+                "here, or not in this way, and its other figures say nothing"
+            )
+        elif own <= usual.accuracy:
+            lines.append(f"{judge}: the set ({own:.1f}) does no better than {always}: more samples a class may")
+    others = {method: block["accuracy"]["mean"] for method, block in variant["baselines"].items()}
+    best = max(others, key=lambda method: others[method], default=None)
+    if best is not None and others[best] > variant["distilled"]["accuracy"]["mean"]:
+        own_name, mean = method_name(variant["headline"]), variant["distilled"]["accuracy"]["mean"]
+        lines.append(f"{judge}: {method_name(best)} ({others[best]:.1f}) is better than {own_name} ({mean:.1f}) here")
     return lines
 
 
@@ -161,6 +202,9 @@ def by_judge(variants: Mapping[str, Mapping[str, Any]], sets: int | None) -> Tab
         column = {
             f"{method_name(method)}, {_sets(blocks[method])}": _cell(blocks[method]["accuracy"]) for method in order
         }
+        usual = _most_frequent(variant)
+        if usual is not None and usual.telling:
+            column[usual.told] = f"{usual.accuracy:.1f}"
         if "full" in variant:
             column["All training rows"] = _cell(variant["full"]["accuracy"])
         own = variant.get("kept", variant["distilled"]["accuracy"].get("scores", [None])[0])
@@ -173,6 +217,13 @@ def by_judge(variants: Mapping[str, Mapping[str, Any]], sets: int | None) -> Tab
     for row in rows:
         table.add_row(row, *(column.get(row, "") for column in columns), style="bold" if row == own_row else None)
     return table
+
+
+def _most_frequent(variant: Mapping[str, Any]) -> MostFrequent | None:
+    from textdistill.reports.text_folder import MostFrequent
+
+    known = variant.get("protocol", {}).get("most_frequent")
+    return None if known is None else MostFrequent.model_validate(known)
 
 
 def _sets(block: Mapping[str, Any]) -> str:

@@ -81,7 +81,7 @@ def _by_factors(
 def _by_gradients(
     kernel: Float[Tensor, "m m"], likely: Float[Tensor, "m c"], curved: Float[Tensor, "m c"]
 ) -> Float[Tensor, "m c"]:
-    """The same by `_Yielding`: a = b − R (I + Rᵀ K R)⁻¹ Rᵀ K b. With 168 classes of one sample a fiftieth of the time."""
+    """The same by `_Yielding`: a = b − R (I + Rᵀ K R)⁻¹ Rᵀ K b; for 168 classes in a fiftieth of the time."""
     yielding = _Yielding(kernel, likely)
     return curved - yielding.outward(yielding.solved(yielding.inward(kernel @ curved)))
 

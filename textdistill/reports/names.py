@@ -21,6 +21,7 @@ _OTHERS = {
     "tfidf_full": "TF-IDF, all training data",
     "tfidf_random_real": "TF-IDF, random real rows",
     "set": "The set",
+    "kept": "The set that is listed",
     "set_without_test_copies": "The set without its copies of test rows",
 }
 _JUDGES = {

@@ -20,6 +20,8 @@ from textdistill.data.sets.text_set import TextSet
 from textdistill.data.sets.text_sets import read_text_set
 from textdistill.reports.run_folder import Cost, Picture, Score, Scored, Step, steps_of
 
+UNLIKE = 5.0  # points above an equal share
+MOST_OF_NAME = 40  # letters of a class
 AGAIN = "judge it again (textdistill evaluate), or delete the file to leave it out"
 
 
@@ -38,8 +40,29 @@ class Claim(Part):
     paired: bool = False
 
 
+class MostFrequent(Part):
+    """The class with most training rows, one `of` so many, and what naming it always is right about, in percent."""
+
+    name: str = Field(alias="class")
+    of: PositiveInt
+    accuracy: FiniteFloat
+
+    @property
+    def told(self) -> str:
+        """What it is called in a table."""
+        return f"Naming {self.name[:MOST_OF_NAME]} always"
+
+    @property
+    def telling(self) -> bool:
+        """Whether that is so much more than an equal share that figures are to be read beside it."""
+        return self.accuracy > 100 / self.of + UNLIKE
+
+
 class Variant(Part):
-    """One judge and one size: the headline's score, all other methods', and tests between them."""
+    """One judge and one size: the headline's score, all other methods', and tests between them.
+
+    `kept` is what that one of the headline's sets reaches which the run keeps as its own.
+    """
 
     learner: str
     headline: str
@@ -47,9 +70,17 @@ class Variant(Part):
     baselines: dict[str, Scored] = Field(default_factory=dict)
     full: Scored | None = None
     ratio: Score | None = None
+    kept: FiniteFloat | None = None
     samples: PositiveInt
     comparisons: dict[str, Claim] = Field(default_factory=dict)
     protocol: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def usual(self) -> MostFrequent | None:
+        """The most frequent class, where the test rows are far from equally many of each."""
+        known = self.protocol.get("most_frequent")
+        usual = MostFrequent.model_validate(known) if isinstance(known, dict) else None
+        return usual if usual is not None and usual.telling else None
 
     def methods(self) -> dict[str, Scored]:
         """Every method's scores, the headline's first."""

@@ -122,7 +122,7 @@ def _table(judge: str, blocks: dict[str, Variant], size: str) -> JudgeTable:
     full = [None if block.full is None else Cell(_counted(block.full.accuracy)) for block in blocks.values()]
     if any(full):
         rows.insert(0, (method_name("full"), "full", full))
-    bars, scale = _bars(main)
+    bars, scale = bars_of(main)
     return JudgeTable(
         name=judge_name(judge),
         learner=main.learner,
@@ -156,16 +156,27 @@ def _cell(method: str, block: Variant, ps: Mapping[str, float | None]) -> Cell:
     return Cell(_counted(score), best, sign)
 
 
-def _bars(block: Variant) -> tuple[list[Bar], float]:
-    """Every method at one size, best first, on a track that ends at the returned number of percent."""
+def bars_of(block: Variant) -> tuple[list[Bar], float]:
+    """Every method at one size, best first, on a track that ends at the returned number of percent.
+
+    Beside them all training data, the one set that the run keeps, and naming the most frequent class whatever the text.
+    """
     scores = {method: scored.accuracy for method, scored in block.methods().items()}
     kinds = dict.fromkeys(scores, "baseline") | {block.headline: "main", UNSEEN: "distilled"}
     if block.full is not None:
         scores["full"], kinds["full"] = block.full.accuracy, "full"
+    if block.kept is not None:
+        scores["kept"], kinds["kept"] = Score(mean=block.kept, n=1), "distilled"
+    if block.usual is not None:
+        scores["most_frequent"], kinds["most_frequent"] = Score(mean=block.usual.accuracy, n=1), "baseline"
+    names = {} if block.usual is None else {"most_frequent": block.usual.told}
     ends = {method: interval(summary_of(score)) for method, score in scores.items()}
     scale = track(max(max(score.mean, *(ends[method] or (0.0,))) for method, score in scores.items()))
     ranked = sorted(scores.items(), key=lambda item: -item[1].mean)
-    bars = [bar(method_name(method), kinds[method], _counted(score), ends[method], scale) for method, score in ranked]
+    bars = [
+        bar(names.get(method, method_name(method)), kinds[method], _counted(score), ends[method], scale)
+        for method, score in ranked
+    ]
     return bars, scale
 
 

@@ -105,7 +105,9 @@ class _Rate:
             self._began, self._first = time.monotonic(), done
         spent = time.monotonic() - self._began
         rate = (done - self._first) / spent if spent > 0 else 0.0
-        speed = f"{rate:.{0 if rate >= 10 else 1}f} {self._unit}/s" if rate >= 1 else f"{1 / max(rate, 1e-9):.0f} s each"
+        speed = (
+            f"{rate:.{0 if rate >= 10 else 1}f} {self._unit}/s" if rate >= 1 else f"{1 / max(rate, 1e-9):.0f} s each"
+        )
         self._tell(done, total, speed if done > self._first else "")
 
 

@@ -164,6 +164,13 @@ class Encoder:
         tokens = sum(len(ids) for ids in read)
         return float(tokens + 3 * unknown) / max(1, words)
 
+    def unread(self, texts: Sequence[str]) -> float:
+        """The share of texts of which the tokenizer knows no more than half: to the encoder they are all but alike."""
+        tokenizer = self.tokenizer
+        read = tokenizer(list(texts), add_special_tokens=False, truncation=True, max_length=self.longest)["input_ids"]
+        unknown = [2 * ids.count(tokenizer.unk_token_id) >= max(1, len(ids)) for ids in read]
+        return sum(unknown) / max(1, len(texts))
+
     def token_counts(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> list[int]:
         """How many tokens each text (or pair of texts) is read as, special ones included, before anything is cut."""
         given = [list(texts)] if pairs is None else [list(texts), list(pairs)]

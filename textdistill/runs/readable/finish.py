@@ -11,6 +11,7 @@ from typing import Any
 from textdistill.core.checkpoint import write_atomic
 from textdistill.core.file_names import LOOK, METRICS
 from textdistill.core.streams import Streams
+from textdistill.data import Splits, TextTable
 from textdistill.learners.pretrained.frozen_encoder import Encoder
 from textdistill.recipe.text_settings import TextLevel
 from textdistill.reports.headline import write_look
@@ -31,15 +32,24 @@ def judge_sets(
     with reporter.stage("judging", None) as bar:
         metrics = judged(sets, task.splits, settings.choose, settings.judge, task.metrics, streams, bar.advance)
     metrics["protocol"] |= {"seed": seed, "seeds": [seed], "train_rows": len(task.splits.train)}
-    metrics["protocol"]["pieces_a_word"] = round(_pieces_a_word(task, settings, streams), 2)
+    metrics["protocol"] |= {"most_frequent": most_frequent(task.splits), **_reading(task, settings, streams)}
     return metrics, round(time.perf_counter() - began, 1)
 
 
-def _pieces_a_word(task: TextTask, settings: TextLevel, streams: Streams) -> float:
+def most_frequent(splits: Splits[TextTable]) -> dict[str, Any]:
+    """The class with most training rows, and the percent of the test rows that are right if it is always named."""
+    label = int(splits.train.counts().argmax())
+    share = float((splits.test.labels == label).mean())
+    classes = splits.train.classes
+    return {"class": classes[label], "of": len(classes), "accuracy": round(100 * share, 4)}
+
+
+def _reading(task: TextTask, settings: TextLevel, streams: Streams) -> dict[str, float]:
     """How well the encoder by which sets are chosen knows the words of some training rows."""
-    train = task.splits.train
+    train, encoder = task.splits.train, Encoder(settings.choose.views[0])
     rows = streams.numpy("pieces").permutation(len(train))[:SEEN_ROWS]
-    return Encoder(settings.choose.views[0]).pieces_a_word([train.texts[row] for row in sorted(rows.tolist())])
+    seen = [train.texts[row] for row in sorted(rows.tolist())]
+    return {"pieces_a_word": round(encoder.pieces_a_word(seen), 2), "unread": round(100 * encoder.unread(seen), 2)}
 
 
 def finish(

@@ -13,10 +13,10 @@ from textdistill.data import Splits, TextTable
 from textdistill.evaluation.text_learners import Frozen
 from textdistill.recipe.text_settings import TextLevel
 from textdistill.reports.headline import look
-from textdistill.reports.run_folder import Score
 from textdistill.reports.templates import markdown, score
 from textdistill.reports.text_folder import TextFolder, read_folder
 from textdistill.reports.text_report import write_text_page
+from textdistill.reports.text_tables import bars_of
 from textdistill.runs.progress import Reporter
 from textdistill.runs.readable.judge import Sets
 from textdistill.selection.methods import METHODS
@@ -54,9 +54,11 @@ def _readme(run: TextFolder) -> str:
     lines = [f"# {markdown(run.manifest.title)}", ""]
     for name, block in run.metrics.variants.items():
         lines += [f"## {markdown(name)}", "", "| method | accuracy | sets |", "|---|---|---|"]
-        methods: list[tuple[str, Score]] = [(method, scored.accuracy) for method, scored in block.methods().items()]
-        for method, accuracy in sorted(methods, key=lambda item: -item[1].mean):
-            lines.append(f"| {markdown(method)} | {score(accuracy)} | {accuracy.n} |")
+        for bar in bars_of(block)[0]:
+            lines.append(f"| {markdown(bar.name)} | {score(bar.score)} | {bar.score.n} |")
+        if block.kept is not None and block.full is not None:
+            share = 100 * block.kept / block.full.accuracy.mean
+            lines += ["", f"The set that is listed gets {share:.1f} % of what all training data get right."]
         lines.append("")
     headline, samples = run.headline, run.samples
     if samples is not None:
