@@ -105,9 +105,7 @@ class _Rate:
             self._began, self._first = time.monotonic(), done
         spent = time.monotonic() - self._began
         rate = (done - self._first) / spent if spent > 0 else 0.0
-        speed = (
-            f"{rate:.{0 if rate >= 10 else 1}f} {self._unit}/s" if rate >= 1 else f"{1 / max(rate, 1e-9):.0f} s each"
-        )
+        speed = f"{1 / rate:.0f} s each" if 0 < rate < 1 else f"{rate:.{0 if rate >= 10 else 1}f} {self._unit}/s"
         self._tell(done, total, speed if done > self._first else "")
 
 

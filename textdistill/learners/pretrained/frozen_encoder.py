@@ -168,8 +168,7 @@ class Encoder:
         """The share of texts of which the tokenizer knows no more than half: to the encoder they are all but alike."""
         tokenizer = self.tokenizer
         read = tokenizer(list(texts), add_special_tokens=False, truncation=True, max_length=self.longest)["input_ids"]
-        unknown = [2 * ids.count(tokenizer.unk_token_id) >= max(1, len(ids)) for ids in read]
-        return sum(unknown) / max(1, len(texts))
+        return float(np.mean([2 * ids.count(tokenizer.unk_token_id) >= max(1, len(ids)) for ids in read]))
 
     def token_counts(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> list[int]:
         """How many tokens each text (or pair of texts) is read as, special ones included, before anything is cut."""
