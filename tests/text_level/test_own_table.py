@@ -193,7 +193,8 @@ def test_what_is_no_table_is_told(given: tuple[Any, ...], told: str) -> None:
 def test_from_python_the_texts_come_back_with_their_scores(tmp_path: Path) -> None:
     tiny.home()
     kept = textdistill.distill(*LISTS, per_class=2, overrides=little(), out=tmp_path / "out")
-    assert [kept.classes[label] for label in kept.labels] == ["bad", "bad", "good", "good"]
+    assert kept.names == ["bad", "bad", "good", "good"]
+    assert [kept.classes[label] for label in kept.labels] == kept.names
     assert set(kept.texts) <= set(LISTS[0])
     assert kept.scores.keys() == {"frozen", "tfidf"}
     assert {"set", "search_real", "k_centers", "random_real", "full"} == kept.scores["frozen"].keys()

@@ -31,15 +31,18 @@ def distill(
     device: str | None = None,
     progress: bool = False,
 ) -> TextSet:
-    """The `per_class` texts of each class that teach the most, chosen among `texts`: `.texts`, `.labels`, `.scores`.
+    """The `per_class` texts of each class that teach the most, chosen among `texts`: `.texts`, `.names`, `.scores`.
 
     `texts` and `labels` (and `pairs`, the second text of each row) are lists, columns of pandas or of `datasets`; or
     `texts` is a whole table of either, with the columns named by `text`, `label` and `text_pair`. A fifth of the rows
     is held out to judge the set (`overrides` such as `data.test_fraction=0.1` change that). With `out` the run's folder
     with its report stays; the table itself is not kept there. What the user can mend is a `UserError`.
 
+    `.names` are the samples' labels as the data call them (1 is "1", True is "True"); `.labels` are their places in
+    `.classes`.
+
         kept = textdistill.distill(reviews, stars, per_class=10)
-        kept.texts, kept.classes, kept.scores["frozen"]["set"]
+        list(zip(kept.texts, kept.names)), kept.scores["frozen"]["set"]
     """
     frame = table_of(texts, labels, pairs, text, label, text_pair)
     named = {"text": "text", "label": "label", **({"text_pair": "text_pair"} if "text_pair" in frame else {})}

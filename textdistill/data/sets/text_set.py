@@ -53,6 +53,11 @@ class TextSet:
         return len(self.texts)
 
     @property
+    def names(self) -> list[str]:
+        """Each sample's class by its name: `labels` are places in `classes`, whatever labels the data have."""
+        return [self.classes[label] for label in self.labels.tolist()]
+
+    @property
     def parts(self) -> list[tuple[str, str | None]]:
         """Each text with its second one, or with `None`: what tells one sample from another."""
         seconds: Sequence[str | None] = [None] * len(self) if self.pairs is None else self.pairs
