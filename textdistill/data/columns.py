@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,7 @@ class Records:
     names: tuple[str, ...]
     read: Callable[[str], list[Any]]
     unit: str
-    numbers: Sequence[int]
+    numbers: Sequence[int] | Sequence[str]
     class_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     stream: Callable[[str], Iterator[Any]] | None = None
@@ -69,6 +69,16 @@ class Records:
         """The values of a column that is there, one after another."""
         return iter(self.read(name)) if self.stream is None else self.stream(name)
 
+    def only(self, places: Sequence[int]) -> Records:
+        """The rows at these places, called as they were."""
+        numbers = [self._number(place) for place in places]
+
+        def read(name: str) -> list[Any]:
+            values = self.read(name)
+            return [values[place] for place in places]
+
+        return replace(self, read=read, numbers=numbers, stream=None, parts=())
+
     def where(self, places: Sequence[int]) -> str:
         """`line 3` or `lines 3, 7, 9, ... (12 in all)`; of several files `row 3 of part-0.parquet`."""
         shown = ", ".join(self._number(place) for place in places[:_SHOWN])
@@ -86,23 +96,30 @@ class Records:
 
 @dataclass(frozen=True)
 class Columns:
-    """The columns to read, the class names that integers stand for if the source names none, and whether labels that
-    look alike are one."""
+    """The columns to read, the class names that integers stand for if the source names none, whether labels that look
+    alike are one, and whether rows without a text or a label are left out."""
 
     text: str
     text_pair: str | None
     label: str
     known_classes: tuple[str, ...] | None = None
     merge_labels: bool = False
+    drop_missing: bool = False
 
 
 def to_table(
-    rows: Records, columns: Columns, name: str, classes: tuple[str, ...] | None, drop_empty: bool = False
+    rows: Records,
+    columns: Columns,
+    name: str,
+    classes: tuple[str, ...] | None,
+    drop_empty: bool = False,
+    remedy: str = "fill them in, or delete these rows",
 ) -> tuple[TextTable, list[str]] | None:
     """The table and its notes, or `None` when no row has a label (GLUE's public test splits).
 
     `classes` is their order and makes another label an error; without it the source's own names count, then the known
-    ones, then the values in order. Rows with an empty text are an error unless `drop_empty`, which a note tells.
+    ones, then the values in order. Rows without a text or a label are an error, which ends in the `remedy`, unless
+    `columns` leave them out (`drop_empty`: those without a text), which a note tells.
     """
     names = [columns.text] + ([] if columns.text_pair is None else [columns.text_pair])
     if columns.label in names:
@@ -112,13 +129,24 @@ def to_table(
         raise DataError(f"{rows.source}: no rows")
     values = rows.column(columns.label)
     listed = rows.class_names.get(columns.label)
-    missing = [place for place, value in enumerate(values) if is_missing(value, listed or columns.known_classes)]
-    if len(missing) == len(values):
+    unlabelled = [place for place, value in enumerate(values) if is_missing(value, listed or columns.known_classes)]
+    if len(unlabelled) == len(values):
         return None
-    if missing:
-        raise DataError(f"{rows.source}: no label in column {columns.label!r} at {rows.where(missing)}")
-    labels, class_names = _labels(rows, columns, values, listed, classes)
     notes = list(rows.notes)
+    empty = sorted({place for column in texts for place, text in enumerate(column) if not trimmed(text)})
+    lacking = np.union1d(unlabelled, empty).astype(np.int64)
+    if len(lacking):
+        droppable = columns.drop_missing or (drop_empty and not unlabelled)
+        if not droppable or len(lacking) == len(values):
+            told = _missing_told(rows, names, columns.label, empty, unlabelled)
+            raise DataError(f"{rows.source}: {told}; {'no row has both, fill them in' if droppable else remedy}")
+        kept = np.setdiff1d(np.arange(len(values)), lacking).tolist()
+        texts = [[column[place] for place in kept] for column in texts]
+        values, rows = [values[place] for place in kept], rows.only(kept)
+        many = f"{len(lacking)} row{'' if len(lacking) == 1 else 's'}"
+        left_out = "without a text or a label left out" if columns.drop_missing else "with an empty text dropped"
+        notes.append(f"{rows.source}: {many} {left_out}")
+    labels, class_names = _labels(rows, columns, values, listed, classes)
     if columns.merge_labels and classes is None:
         counts = np.bincount(labels, minlength=len(class_names))
         before = class_names
@@ -127,15 +155,15 @@ def to_table(
             f"{rows.source}: label {name!r} ({counts[before.index(name)]} rows) is read as {other!r}"
             for name, other in became.items()
         ]
-    empty = sorted({place for column in texts for place, text in enumerate(column) if not trimmed(text)})
-    table = TextTable(name, class_names, texts[0], texts[1] if len(texts) == 2 else None, labels)
-    if not empty:
-        return table, notes
-    if not drop_empty or len(empty) == len(table):
-        called = " or ".join(repr(column) for column in names)
-        raise DataError(f"{rows.source}: empty text in column {called} at {rows.where(empty)}; fill or drop them")
-    kept = np.setdiff1d(np.arange(len(table)), empty)
-    return table.take(kept), [*notes, f"{rows.source}: {len(empty)} rows with an empty text dropped"]
+    return TextTable(name, class_names, texts[0], texts[1] if len(texts) == 2 else None, labels), notes
+
+
+def _missing_told(rows: Records, texts: Sequence[str], label: str, empty: list[int], unlabelled: list[int]) -> str:
+    """Both kinds of missing cells at once: who mends one should not meet the other behind it."""
+    told = [f"no label in column {label!r} at {rows.where(unlabelled)}"] if unlabelled else []
+    if empty:
+        told.append(f"empty text in column {' or '.join(map(repr, texts))} at {rows.where(empty)}")
+    return ", ".join(told)
 
 
 def _texts(rows: Records, column: str) -> list[str]:
