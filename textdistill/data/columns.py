@@ -16,7 +16,6 @@ from textdistill.data.label_names import as_known, merged, trimmed, whole_names
 from textdistill.data.table import TextTable
 
 _SHOWN = 5  # rows or values that a message lists
-_MANY_CLASSES = 1000  # more than this, and more than half as many as rows, are texts or ids
 _REGRESSION_VALUES = 20  # more different fractions than this are a quantity, not star ratings
 
 
@@ -32,18 +31,20 @@ class Records:
     `source` is what messages call it; `read` gives a column's values; row i is called `{unit} {numbers[i]}`, as a
     user would find it; `class_names` are the names that the source itself gives for a column of integers; `notes` are
     what was found out in reading it. `stream` gives a column's values one after another where that spares memory;
-    `parts` are the files, in their order, that the rows came from where there are several.
+    `parts` are the files, in their order, that the rows came from where there are several; `called` are the numbers by
+    which rows are called where some were left out.
     """
 
     source: str
     names: tuple[str, ...]
     read: Callable[[str], list[Any]]
     unit: str
-    numbers: Sequence[int] | Sequence[str]
+    numbers: Sequence[int]
     class_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     stream: Callable[[str], Iterator[Any]] | None = None
     parts: tuple[Records, ...] = ()
+    called: Sequence[str] = ()
 
     def column(self, name: str) -> list[Any]:
         """The values of a column; `DataError` lists the columns there are."""
@@ -71,13 +72,13 @@ class Records:
 
     def only(self, places: Sequence[int]) -> Records:
         """The rows at these places, called as they were."""
-        numbers = [self._number(place) for place in places]
+        called = tuple(self._number(place) for place in places)
 
         def read(name: str) -> list[Any]:
             values = self.read(name)
             return [values[place] for place in places]
 
-        return replace(self, read=read, numbers=numbers, stream=None, parts=())
+        return replace(self, read=read, numbers=range(len(places)), stream=None, parts=(), called=called)
 
     def where(self, places: Sequence[int]) -> str:
         """`line 3` or `lines 3, 7, 9, ... (12 in all)`; of several files `row 3 of part-0.parquet`."""
@@ -87,6 +88,8 @@ class Records:
         return f"{self.unit}s {shown}" + (f", ... ({len(places)} in all)" if len(places) > _SHOWN else "")
 
     def _number(self, place: int) -> str:
+        if self.called:
+            return self.called[place]
         for part in self.parts:
             if place < len(part.numbers):
                 return f"{part.numbers[place]} of {Path(part.source).name}"
@@ -267,12 +270,6 @@ def as_names(rows: Records, column: str, values: list[Any], known: Collection[st
         written = [trimmed(str(value)) for value in values]
         whole_of = whole_names(written, known)
         written = [whole_of[label] for label in written]
-    distinct = len(set(written))
-    if distinct > max(_MANY_CLASSES, len(written) / 2):
-        raise DataError(
-            f"{rows.source}: column {column!r} has {distinct} different labels in {len(written)} rows; "
-            "these look like texts or ids, name the column of the classes"
-        )
     _refuse_quantity(rows, column, written)
     return written
 

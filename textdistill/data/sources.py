@@ -12,6 +12,7 @@ from textdistill.data import files, hub, packaged
 from textdistill.data.columns import Columns, Records, to_table
 from textdistill.data.cuts import Source
 from textdistill.data.known import KnownData, find_known, names_help
+from textdistill.data.likely_columns import refuse_ids
 from textdistill.data.settings import DataSettings
 from textdistill.data.table import TextTable
 
@@ -104,6 +105,9 @@ def _assemble(
     if made is None:
         raise DataError(f"{parts['train'].source}: no row has a label in column {columns.label!r}")
     train, remarks = made
+    if known is None and settings.classes is None and columns.label not in parts["train"].class_names:
+        written = [train.classes[label] for label in train.labels.tolist()]
+        refuse_ids(parts["train"], columns.label, written, [columns.text, *filter(None, [columns.text_pair])])
     notes = [*notes, *remarks]
     present = int((train.counts() > 0).sum())
     if present < 2:
