@@ -129,14 +129,26 @@ def test_a_language_model_is_trained_where_a_method_writes_and_nowhere_else() ->
         ),
         (("--written", "--no-training-rows"), "give one of --written, --no-training-rows"),
         (("--samples", "20"), "--samples: readable sets have as many of each class; give --per-class"),
-        (("--per-class", "0"), "choose.sizes: 0; allowed: 1 or more"),
+        (("--per-class", "0"), "textdistill: --per-class: 0; allowed: a whole number, 1 or more"),
+        (("--per-class", "-3"), "textdistill: --per-class: -3; allowed: a whole number, 1 or more"),
+        (("--per-class", "two"), "textdistill: --per-class: 'two'; allowed: a whole number, 1 or more"),
+        (("--per-class", "2.5"), "textdistill: --per-class: '2.5'; allowed: a whole number, 1 or more"),
+        (("--as", "vectors", "--per-class", "0"), "textdistill: --per-class: 0; allowed: a whole number, 1 or more"),
     ],
 )
 def test_options_that_cannot_be_are_told(tmp_path: Path, words: tuple[str, ...], told: str) -> None:
     result = tiny.call("run", "--data", tiny.home() / "reviews.csv", *TABLE[2:], "--out", tmp_path / "out", *words)
     assert result.exit_code == 2
     assert told in " ".join(result.stderr.split())
+    assert len(result.stderr.splitlines()) == 1
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("command", [("check",), ("plan", "--data")])
+def test_other_commands_say_the_same_of_a_number_of_samples_that_is_none(command: tuple[str, ...]) -> None:
+    result = tiny.call(*command, tiny.home() / "reviews.csv", "--per-class", "0")
+    assert result.exit_code == 2
+    assert result.stderr.strip() == "textdistill: --per-class: 0; allowed: a whole number, 1 or more"
 
 
 def test_a_recipe_says_itself_what_it_makes(tmp_path: Path) -> None:

@@ -194,3 +194,14 @@ def one_of(option: str, value: str, allowed: Sequence[str]) -> str:
     if value not in allowed:
         raise UserError(f"{option}: {value!r}; allowed: {', '.join(allowed)}{did_you_mean(value, allowed)}")
     return value
+
+
+def at_least_one(option: str) -> Callable[[str], int]:
+    """What reads the number of an option: 1 or more; another value is told in one line."""
+
+    def read(text: str) -> int:
+        from textdistill.core.bounds import count_of
+
+        return count_of(option, text)
+
+    return read
