@@ -187,11 +187,10 @@ def test_integers_of_a_class_label_have_their_names() -> None:
 @pytest.mark.parametrize(
     ("given", "told"),
     [
-        ((["a", "b"], ["x"]), "2 of text, 1 of label"),
-        (([], []), "0 of text"),
+        ((["a", "b"], ["x"]), "2 in texts, 1 in labels; give as many of each"),
+        (([], []), "0 in texts"),
         (("a", ["x"]), "a single string"),
-        ((["a", 3], ["x", "y"]), "text of row 1: 3 (int); a string is needed"),
-        ((["a", "b"], ["x", None]), "label of row 1: missing (1 in all)"),
+        ((["a", 3], ["x", "y"]), "texts at position 1: 3 (int); a string is needed"),
         ((pd.DataFrame({"txt": ["a"], "label": ["x"]}),), "text: 'text'; allowed: txt, label (did you mean 'txt'?)"),
         ((["a", "b"],), "list: no labels, and no table with columns"),
     ],
@@ -212,6 +211,14 @@ def test_from_python_the_texts_come_back_with_their_scores(tmp_path: Path) -> No
     stored = json.loads((tmp_path / "out" / "metrics.json").read_text())
     scores = stored["variants"]["frozen@2"]["distilled"]["accuracy"]["scores"]
     assert kept.scores["frozen"]["set"] == scores[stored["kept"]["number"]]
+
+
+def test_from_python_rows_without_a_text_or_a_label_are_left_out_where_asked(tmp_path: Path) -> None:
+    texts, labels = [None, *LISTS[0]], [*LISTS[1], None]
+    kept = textdistill.distill(texts, labels, per_class=2, missing="drop", overrides=little(), out=tmp_path / "out")
+    assert set(kept.texts) <= set(LISTS[0])
+    told = json.loads((tmp_path / "out" / "manifest.json").read_text())["data"]["summary"]
+    assert any(line.endswith(": 2 rows without a text or a label left out") for line in told)
 
 
 def test_the_recipe_that_the_readme_shows_is_what_a_table_without_a_recipe_gets() -> None:

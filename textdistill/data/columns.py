@@ -15,6 +15,7 @@ from textdistill.core.errors import DataError, did_you_mean
 from textdistill.data.label_names import as_known, merged, trimmed, whole_names
 from textdistill.data.table import TextTable
 
+LEFT_OUT = "without a text or a label left out"  # ends the note that tells how many
 _SHOWN = 5  # rows or values that a message lists
 _REGRESSION_VALUES = 20  # more different fractions than this are a quantity, not star ratings
 
@@ -147,7 +148,7 @@ def to_table(
         texts = [[column[place] for place in kept] for column in texts]
         values, rows = [values[place] for place in kept], rows.only(kept)
         many = f"{len(lacking)} row{'' if len(lacking) == 1 else 's'}"
-        left_out = "without a text or a label left out" if columns.drop_missing else "with an empty text dropped"
+        left_out = LEFT_OUT if columns.drop_missing else "with an empty text dropped"
         notes.append(f"{rows.source}: {many} {left_out}")
     labels, class_names = _labels(rows, columns, values, listed, classes)
     if columns.merge_labels and classes is None:
@@ -252,7 +253,7 @@ def as_names(rows: Records, column: str, values: list[Any], known: Collection[st
     and no quantity."""
     kinds: dict[str, int] = {}
     for place, value in enumerate(values):
-        kind = _kind(value)
+        kind = kind_of(value)
         if kind == "other":
             raise DataError(
                 f"{rows.source}: column {column!r} holds {_short(value)} ({type(value).__name__}) at "
@@ -274,7 +275,8 @@ def as_names(rows: Records, column: str, values: list[Any], known: Collection[st
     return written
 
 
-def _kind(value: Any) -> str:
+def kind_of(value: Any) -> str:
+    """Which of the kinds of labels a value is, or `other`."""
     if isinstance(value, bool | np.bool_):
         return "true/false"
     if isinstance(value, int | float | np.integer | np.floating):

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from textdistill.data.columns import LEFT_OUT
 from textdistill.data.contradictions import Contradictions, contradictions
 from textdistill.data.cuts import MIN_GROUPS, Source, Splits
 from textdistill.data.label_names import alike
@@ -178,8 +179,10 @@ def summarise(
 
 
 def summary_of(splits: Splits[TextTable], asked: int | None = None, reader: Reader | None = None) -> Summary:
-    """The summary of splits that are cut already, whose report has told its notes."""
-    source = Source(splits.report.source, splits.train, splits.validation, splits.test, splits.metrics, [])
+    """The summary of splits that are cut already, whose report has told its notes; rows that were left out are worth
+    telling twice."""
+    notes = [note for note in splits.report.notes if note.endswith(LEFT_OUT)]
+    source = Source(splits.report.source, splits.train, splits.validation, splits.test, splits.metrics, notes)
     return summarise(source, asked, reader=reader)
 
 
