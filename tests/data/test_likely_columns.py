@@ -1,4 +1,5 @@
-"""A text or an id is no column of classes: told, with the column that may be; long lists of classes are cut."""
+"""A text or an id is no column of classes: told, with the column that may be; a missing header is told; long lists of
+classes are cut."""
 
 from __future__ import annotations
 
@@ -106,3 +107,41 @@ def test_contradicting_labels_and_classes_without_a_test_row_are_cut_alike(tmp_p
     notes = load(DataSettings(str(path))).report.notes
     assert any("(label 0, label 1, label 2, label 3, label 4, … and 25 more)" in note for note in notes)
     assert any(note.startswith("classes without a test row: ") and note.endswith(" more") for note in notes)
+
+
+def test_where_no_columns_are_named_the_likeliest_are(tmp_path: Path) -> None:
+    assert refused(table(tmp_path), text="body").endswith(
+        "columns: text, comment, id, number, amount, country, class of goods; perhaps --text text --label "
+        "'class of goods'"
+    )
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["a longer text that fills the first line of this table and is no name,good"],
+        ["short words,good"],
+        ["17,some words"],
+    ],
+)
+def test_a_first_line_that_is_data_is_told_for_a_missing_header(lines: list[str], tmp_path: Path) -> None:
+    path = tmp_path / "plain.csv"
+    rows = [f"words number {row},{['good', 'bad'][row % 2]}" for row in range(30)]
+    path.write_text("\n".join([*lines, *rows]) + "\n", encoding="utf-8")
+    assert refused(str(path)).endswith(
+        "; these look like data: is there no header? Write a first line with the names of the columns, such as "
+        "text,label"
+    )
+
+
+def test_a_long_name_of_a_column_is_cut(tmp_path: Path) -> None:
+    path = tmp_path / "long.csv"
+    path.write_text("words " * 50 + ",good\na,good\nb,bad\n", encoding="utf-8")
+    assert "columns: " + "words " * 9 + "words…, good; " in refused(str(path))
+
+
+def test_numbers_by_which_pandas_calls_columns_are_a_header(tmp_path: Path) -> None:
+    path = tmp_path / "counted.csv"
+    pd.DataFrame([(f"words number {row}", "ab"[row % 2]) for row in range(30)]).to_csv(path, index=False)
+    assert refused(str(path)).endswith("no column 'text'; columns: 0, 1; perhaps --text 0 --label 1")
+    assert sum(load(DataSettings(str(path), text="0", label="1")).report.rows.values()) == 30

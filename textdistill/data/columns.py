@@ -13,9 +13,12 @@ import numpy as np
 
 from textdistill.core.errors import DataError, did_you_mean
 from textdistill.data.label_names import as_known, merged, trimmed, whole_names
+from textdistill.data.likely_columns import header_is_data, likely_options
+from textdistill.data.listed import short
 from textdistill.data.table import TextTable
 
 LEFT_OUT = "without a text or a label left out"  # ends the note that tells how many
+_LONGEST_NAME = 60  # characters of a column's name in a message
 _SHOWN = 5  # rows or values that a message lists
 _REGRESSION_VALUES = 20  # more different fractions than this are a quantity, not star ratings
 
@@ -57,6 +60,13 @@ class Records:
                 )
             elif len(self.names) == 1 and name in (words := re.split(r"\W+", self.names[0])) and len(words) > 1:
                 hint = "; is it separated by another sign than , ; | or a tab? write it again with one of these"
+            elif header_is_data(self):
+                hint = (
+                    "; these look like data: is there no header? Write a first line with the names of the columns, "
+                    "such as text,label"
+                )
+            elif guess := likely_options(self):
+                hint += f"; perhaps {guess}"
             elif not hint and self.unit == "line":
                 hint = " (the first line is taken for the header; --text, --text-pair and --label name its columns)"
             raise DataError(f"{self.source}: no column {name!r}; columns: {self.told}{hint}")
@@ -65,7 +75,7 @@ class Records:
     @property
     def told(self) -> str:
         """The names of all columns, as a message shows them."""
-        return in_a_line(self.names)
+        return in_a_line(short(name, _LONGEST_NAME) for name in self.names)
 
     def values(self, name: str) -> Iterator[Any]:
         """The values of a column that is there, one after another."""

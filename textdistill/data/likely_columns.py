@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ HANDFUL = 20  # rows, of which each may be a class of its own
 _LOOKED_AT = 2000  # rows by which columns are judged
 _MOST_CLASSES = 50  # more different values, or more than one in four rows, are hardly classes
 _LEAST_LETTERS = 10  # on average, in a column of texts
+_LONGEST_NAME = 60  # characters; what is longer is a text
 _MOST_COLUMNS = 200  # that are looked at
 # Words by which people call a column of classes, in the order in which they count.
 _LABEL_WORDS = ("label", "class", "target", "category", "sentiment", "intent", "topic", "stars", "rating", "kind")
@@ -63,6 +65,33 @@ def likely_text(rows: Records, but: Sequence[str] = ()) -> str | None:
             letters[name] = sum(map(len, values)) / len(values)
     longest = max(letters, key=lambda name: letters[name], default=None)
     return longest if longest is not None and letters[longest] >= _LEAST_LETTERS else None
+
+
+def likely_options(rows: Records) -> str:
+    """The options that name the likeliest columns of text and label; empty where either is in doubt."""
+    label = next((name for name, _ in likely_labels(rows)), None)
+    text = likely_text(rows, () if label is None else (label,))
+    return "" if label is None or text is None else f"--text {shlex.quote(text)} --label {shlex.quote(label)}"
+
+
+def header_is_data(rows: Records) -> bool:
+    """Whether half of the columns' names look like a row: long, a number, or a value of their own column."""
+    counted = [str(number) for number in range(len(rows.names))]  # as pandas calls columns without names
+    if not rows.names or len(rows.names) > _MOST_COLUMNS or list(rows.names) == counted:
+        return False
+    data = sum(
+        len(name) > _LONGEST_NAME or _is_number(name) or name.strip() in map(str, islice(rows.values(name), _LOOKED_AT))
+        for name in rows.names
+    )
+    return 2 * data >= len(rows.names)
+
+
+def _is_number(name: str) -> bool:
+    try:
+        float(name)
+    except ValueError:
+        return False
+    return True
 
 
 def _few_values(rows: Records, name: str) -> int:
