@@ -105,7 +105,10 @@ def test_whole_numbers_of_one_value_look_alike() -> None:
 REFUSED = {
     "a colon": (PLAIN.replace(",", ":"), "another sign than , ; | or a tab? write it again with one of these"),
     "two colons": (PLAIN.replace(",", "::"), "another sign than , ; | or a tab?"),
-    "no header": (PLAIN.partition("\n")[2], "the first line is taken for the header"),
+    "no header": (
+        PLAIN.partition("\n")[2],
+        "these look like data: is there no header? Write a first line with the names",
+    ),
     "a header alone": ("text,label\n", "no rows"),
     "a name twice": (PLAIN.replace("\n", ",text\n"), "column 'text' is there more than once"),
     "a comment first": (f"# made by me\n{PLAIN}", "line 1 is a comment: delete it"),

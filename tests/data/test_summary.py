@@ -210,6 +210,15 @@ def test_templates_are_counted_among_rows_and_duplicates_are_none() -> None:
     assert found.example == ("your order 0 has left the house", "your order 1 has left the house")
 
 
+def test_duplicates_of_a_template_s_rows_count_once_and_the_example_differs_by_more_than_white_space() -> None:
+    texts = ["quite a  vapid film", "Quite a vapid film", "quite a vapid film ", "quite a vapid film!"] * 3
+    found = templates([TextTable("t", ("a", "b"), texts, None, np.zeros(len(texts), np.int64))])
+    assert (found.groups, found.rows, found.looked_at) == (1, 2, 12)
+    assert found.example == ("quite a  vapid film", "quite a vapid film!")
+    pairs = TextTable("t", ("a", "b"), ["one two three"] * 3, ["four", "four ", "four!"], np.zeros(3, np.int64))
+    assert templates([pairs]).rows == 2
+
+
 def test_of_a_very_large_table_as_many_rows_are_looked_at_as_take_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(near, "MOST_LETTERS", 1000)
     texts = [f"your order {row:04d} has left the house" for row in range(500)]

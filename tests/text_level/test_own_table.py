@@ -129,14 +129,26 @@ def test_a_language_model_is_trained_where_a_method_writes_and_nowhere_else() ->
         ),
         (("--written", "--no-training-rows"), "give one of --written, --no-training-rows"),
         (("--samples", "20"), "--samples: readable sets have as many of each class; give --per-class"),
-        (("--per-class", "0"), "choose.sizes: 0; allowed: 1 or more"),
+        (("--per-class", "0"), "textdistill: --per-class: 0; allowed: a whole number, 1 or more"),
+        (("--per-class", "-3"), "textdistill: --per-class: -3; allowed: a whole number, 1 or more"),
+        (("--per-class", "two"), "textdistill: --per-class: 'two'; allowed: a whole number, 1 or more"),
+        (("--per-class", "2.5"), "textdistill: --per-class: '2.5'; allowed: a whole number, 1 or more"),
+        (("--as", "vectors", "--per-class", "0"), "textdistill: --per-class: 0; allowed: a whole number, 1 or more"),
     ],
 )
 def test_options_that_cannot_be_are_told(tmp_path: Path, words: tuple[str, ...], told: str) -> None:
     result = tiny.call("run", "--data", tiny.home() / "reviews.csv", *TABLE[2:], "--out", tmp_path / "out", *words)
     assert result.exit_code == 2
     assert told in " ".join(result.stderr.split())
+    assert len(result.stderr.splitlines()) == 1
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("command", [("check",), ("plan", "--data")])
+def test_other_commands_say_the_same_of_a_number_of_samples_that_is_none(command: tuple[str, ...]) -> None:
+    result = tiny.call(*command, tiny.home() / "reviews.csv", "--per-class", "0")
+    assert result.exit_code == 2
+    assert result.stderr.strip() == "textdistill: --per-class: 0; allowed: a whole number, 1 or more"
 
 
 def test_a_recipe_says_itself_what_it_makes(tmp_path: Path) -> None:
@@ -175,11 +187,10 @@ def test_integers_of_a_class_label_have_their_names() -> None:
 @pytest.mark.parametrize(
     ("given", "told"),
     [
-        ((["a", "b"], ["x"]), "2 of text, 1 of label"),
-        (([], []), "0 of text"),
+        ((["a", "b"], ["x"]), "2 in texts, 1 in labels; give as many of each"),
+        (([], []), "0 in texts"),
         (("a", ["x"]), "a single string"),
-        ((["a", 3], ["x", "y"]), "text of row 1: 3 (int); a string is needed"),
-        ((["a", "b"], ["x", None]), "label of row 1: missing (1 in all)"),
+        ((["a", 3], ["x", "y"]), "texts at position 1: 3 (int); a string is needed"),
         ((pd.DataFrame({"txt": ["a"], "label": ["x"]}),), "text: 'text'; allowed: txt, label (did you mean 'txt'?)"),
         ((["a", "b"],), "list: no labels, and no table with columns"),
     ],
@@ -201,6 +212,14 @@ def test_from_python_the_texts_come_back_with_their_scores(tmp_path: Path) -> No
     stored = json.loads((tmp_path / "out" / "metrics.json").read_text())
     scores = stored["variants"]["frozen@2"]["distilled"]["accuracy"]["scores"]
     assert kept.scores["frozen"]["set"] == scores[stored["kept"]["number"]]
+
+
+def test_from_python_rows_without_a_text_or_a_label_are_left_out_where_asked(tmp_path: Path) -> None:
+    texts, labels = [None, *LISTS[0]], [*LISTS[1], None]
+    kept = textdistill.distill(texts, labels, per_class=2, missing="drop", overrides=little(), out=tmp_path / "out")
+    assert set(kept.texts) <= set(LISTS[0])
+    told = json.loads((tmp_path / "out" / "manifest.json").read_text())["data"]["summary"]
+    assert any(line.endswith(": 2 rows without a text or a label left out") for line in told)
 
 
 def test_the_recipe_that_the_readme_shows_is_what_a_table_without_a_recipe_gets() -> None:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from textdistill.commands.options import Columns, Json, grouped
+from textdistill.commands.options import Columns, Json, at_least_one, grouped
 from textdistill.core.errors import DataError, OfflineError, UserError
 
 CHECK_HELP = """Say what a table of texts holds, and what looks wrong in it. Nothing is changed, nothing is distilled.
@@ -28,7 +28,13 @@ def check(
         str, typer.Option("--encoder", help="By whose tokens texts are cut: minilm, a folder or a hub id.")
     ] = "minilm",
     per_class: Annotated[
-        int | None, typer.Option("--per-class", min=1, help="Rows wanted of each class; tells which have fewer.")
+        int | None,
+        typer.Option(
+            "--per-class",
+            parser=at_least_one("--per-class"),
+            metavar="INTEGER",
+            help="Rows wanted of each class; tells which have fewer.",
+        ),
     ] = None,
     json: Json = False,
     *,

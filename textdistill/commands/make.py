@@ -19,6 +19,7 @@ from textdistill.commands.options import (
     Machine,
     OptionGroup,
     Variant,
+    at_least_one,
     grouped,
     quoted,
     split_words,
@@ -109,7 +110,12 @@ class Budget(OptionGroup):
 
     panel = REAL_DATA
     data: Annotated[str | None, typer.Option("--data", help="Other data: a name, hub id, your file or folder.")] = None
-    per_class: Annotated[int | None, typer.Option("--per-class", help="Samples for each class.")] = None
+    per_class: Annotated[
+        int | None,
+        typer.Option(
+            "--per-class", parser=at_least_one("--per-class"), metavar="INTEGER", help="Samples for each class."
+        ),
+    ] = None
     samples: Annotated[int | None, typer.Option("--samples", help="Samples in total, M.")] = None
 
 

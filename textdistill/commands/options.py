@@ -84,6 +84,9 @@ class Columns(OptionGroup):
         str | None,
         typer.Option("--contradictions", help="Equal texts under several labels: keep (the default), drop, majority."),
     ] = None
+    drop_missing: Annotated[
+        bool, typer.Option("--drop-missing", help="Rows without a text or a label are left out, not refused.")
+    ] = False
     data_dir: DataDir = None
 
     @property
@@ -93,8 +96,10 @@ class Columns(OptionGroup):
         said = {"text": self.text, "text_pair": self.text_pair, "label": self.label}
         said |= {"sheet": self.sheet}
         said |= {"delimiter": sign, "encoding": self.encoding, "contradictions": self.contradictions}
-        merge: dict[str, str | bool] = {"merge_labels": True} if self.merge_labels else {}
-        return {key: value for key, value in said.items() if value is not None} | merge
+        asked: dict[str, str | bool] = {"merge_labels": True} if self.merge_labels else {}
+        if self.drop_missing:
+            asked["missing"] = "drop"
+        return {key: value for key, value in said.items() if value is not None} | asked
 
     def of(self, name: str) -> DataSettings:
         """The data called `name`, read by these columns."""
@@ -189,3 +194,14 @@ def one_of(option: str, value: str, allowed: Sequence[str]) -> str:
     if value not in allowed:
         raise UserError(f"{option}: {value!r}; allowed: {', '.join(allowed)}{did_you_mean(value, allowed)}")
     return value
+
+
+def at_least_one(option: str) -> Callable[[str], int]:
+    """What reads the number of an option: 1 or more; another value is told in one line."""
+
+    def read(text: str) -> int:
+        from textdistill.core.bounds import count_of
+
+        return count_of(option, text)
+
+    return read

@@ -16,6 +16,7 @@ from textdistill.commands.options import (
     Json,
     Machine,
     Variant,
+    at_least_one,
     grouped,
     split_words,
 )
@@ -58,7 +59,14 @@ def plan(
         str | None, typer.Option("--data", help="Your own table in place of a recipe.", rich_help_panel=REAL_DATA)
     ] = None,
     per_class: Annotated[
-        int | None, typer.Option("--per-class", help="Samples for each class.", rich_help_panel=REAL_DATA)
+        int | None,
+        typer.Option(
+            "--per-class",
+            parser=at_least_one("--per-class"),
+            metavar="INTEGER",
+            help="Samples for each class.",
+            rich_help_panel=REAL_DATA,
+        ),
     ] = None,
     machine: Machine,
     columns: Columns,

@@ -11,6 +11,7 @@ import typing
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
+from operator import index
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt
@@ -18,7 +19,7 @@ from pydantic import ConfigDict, GetCoreSchemaHandler, TypeAdapter, ValidationEr
 from pydantic_core import CoreSchema, ErrorDetails, core_schema
 from typing_extensions import Doc as Doc
 
-from textdistill.core.errors import did_you_mean
+from textdistill.core.errors import UserError, did_you_mean
 
 Count = Annotated[int, Ge(1)]
 Natural = Annotated[int, Ge(0)]
@@ -176,3 +177,15 @@ def _as(kind: type, found: Any) -> Any:
         return kind(found)
     except (TypeError, ValueError):
         return found
+
+
+def count_of(called: str, value: object) -> int:
+    """A number of samples that a user asked for by the option or argument `called`. `UserError` for anything else."""
+    try:
+        count = int(value) if isinstance(value, str) else index(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        count = 0
+    if count < 1:
+        shown = repr(value) if isinstance(value, str) and not value.lstrip("+-").isdigit() else value
+        raise UserError(f"{called}: {shown}; allowed: a whole number, 1 or more")
+    return count

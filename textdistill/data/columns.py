@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,13 @@ import numpy as np
 
 from textdistill.core.errors import DataError, did_you_mean
 from textdistill.data.label_names import as_known, merged, trimmed, whole_names
+from textdistill.data.likely_columns import header_is_data, likely_options
+from textdistill.data.listed import short
 from textdistill.data.table import TextTable
 
+LEFT_OUT = "without a text or a label left out"  # ends the note that tells how many
+_LONGEST_NAME = 60  # characters of a column's name in a message
 _SHOWN = 5  # rows or values that a message lists
-_MANY_CLASSES = 1000  # more than this, and more than half as many as rows, are texts or ids
 _REGRESSION_VALUES = 20  # more different fractions than this are a quantity, not star ratings
 
 
@@ -32,7 +35,8 @@ class Records:
     `source` is what messages call it; `read` gives a column's values; row i is called `{unit} {numbers[i]}`, as a
     user would find it; `class_names` are the names that the source itself gives for a column of integers; `notes` are
     what was found out in reading it. `stream` gives a column's values one after another where that spares memory;
-    `parts` are the files, in their order, that the rows came from where there are several.
+    `parts` are the files, in their order, that the rows came from where there are several; `called` are the numbers by
+    which rows are called where some were left out.
     """
 
     source: str
@@ -44,6 +48,7 @@ class Records:
     notes: tuple[str, ...] = ()
     stream: Callable[[str], Iterator[Any]] | None = None
     parts: tuple[Records, ...] = ()
+    called: Sequence[str] = ()
 
     def column(self, name: str) -> list[Any]:
         """The values of a column; `DataError` lists the columns there are."""
@@ -55,6 +60,13 @@ class Records:
                 )
             elif len(self.names) == 1 and name in (words := re.split(r"\W+", self.names[0])) and len(words) > 1:
                 hint = "; is it separated by another sign than , ; | or a tab? write it again with one of these"
+            elif header_is_data(self):
+                hint = (
+                    "; these look like data: is there no header? Write a first line with the names of the columns, "
+                    "such as text,label"
+                )
+            elif guess := likely_options(self):
+                hint += f"; perhaps {guess}"
             elif not hint and self.unit == "line":
                 hint = " (the first line is taken for the header; --text, --text-pair and --label name its columns)"
             raise DataError(f"{self.source}: no column {name!r}; columns: {self.told}{hint}")
@@ -63,11 +75,21 @@ class Records:
     @property
     def told(self) -> str:
         """The names of all columns, as a message shows them."""
-        return in_a_line(self.names)
+        return in_a_line(short(name, _LONGEST_NAME) for name in self.names)
 
     def values(self, name: str) -> Iterator[Any]:
         """The values of a column that is there, one after another."""
         return iter(self.read(name)) if self.stream is None else self.stream(name)
+
+    def only(self, places: Sequence[int]) -> Records:
+        """The rows at these places, called as they were."""
+        called = tuple(self._number(place) for place in places)
+
+        def read(name: str) -> list[Any]:
+            values = self.read(name)
+            return [values[place] for place in places]
+
+        return replace(self, read=read, numbers=range(len(places)), stream=None, parts=(), called=called)
 
     def where(self, places: Sequence[int]) -> str:
         """`line 3` or `lines 3, 7, 9, ... (12 in all)`; of several files `row 3 of part-0.parquet`."""
@@ -77,6 +99,8 @@ class Records:
         return f"{self.unit}s {shown}" + (f", ... ({len(places)} in all)" if len(places) > _SHOWN else "")
 
     def _number(self, place: int) -> str:
+        if self.called:
+            return self.called[place]
         for part in self.parts:
             if place < len(part.numbers):
                 return f"{part.numbers[place]} of {Path(part.source).name}"
@@ -86,23 +110,30 @@ class Records:
 
 @dataclass(frozen=True)
 class Columns:
-    """The columns to read, the class names that integers stand for if the source names none, and whether labels that
-    look alike are one."""
+    """The columns to read, the class names that integers stand for if the source names none, whether labels that look
+    alike are one, and whether rows without a text or a label are left out."""
 
     text: str
     text_pair: str | None
     label: str
     known_classes: tuple[str, ...] | None = None
     merge_labels: bool = False
+    drop_missing: bool = False
 
 
 def to_table(
-    rows: Records, columns: Columns, name: str, classes: tuple[str, ...] | None, drop_empty: bool = False
+    rows: Records,
+    columns: Columns,
+    name: str,
+    classes: tuple[str, ...] | None,
+    drop_empty: bool = False,
+    remedy: str = "fill them in, or delete these rows",
 ) -> tuple[TextTable, list[str]] | None:
     """The table and its notes, or `None` when no row has a label (GLUE's public test splits).
 
     `classes` is their order and makes another label an error; without it the source's own names count, then the known
-    ones, then the values in order. Rows with an empty text are an error unless `drop_empty`, which a note tells.
+    ones, then the values in order. Rows without a text or a label are an error, which ends in the `remedy`, unless
+    `columns` leave them out (`drop_empty`: those without a text), which a note tells.
     """
     names = [columns.text] + ([] if columns.text_pair is None else [columns.text_pair])
     if columns.label in names:
@@ -112,13 +143,24 @@ def to_table(
         raise DataError(f"{rows.source}: no rows")
     values = rows.column(columns.label)
     listed = rows.class_names.get(columns.label)
-    missing = [place for place, value in enumerate(values) if is_missing(value, listed or columns.known_classes)]
-    if len(missing) == len(values):
+    unlabelled = [place for place, value in enumerate(values) if is_missing(value, listed or columns.known_classes)]
+    if len(unlabelled) == len(values):
         return None
-    if missing:
-        raise DataError(f"{rows.source}: no label in column {columns.label!r} at {rows.where(missing)}")
-    labels, class_names = _labels(rows, columns, values, listed, classes)
     notes = list(rows.notes)
+    empty = sorted({place for column in texts for place, text in enumerate(column) if not trimmed(text)})
+    lacking = np.union1d(unlabelled, empty).astype(np.int64)
+    if len(lacking):
+        droppable = columns.drop_missing or (drop_empty and not unlabelled)
+        if not droppable or len(lacking) == len(values):
+            told = _missing_told(rows, names, columns.label, empty, unlabelled)
+            raise DataError(f"{rows.source}: {told}; {'no row has both, fill them in' if droppable else remedy}")
+        kept = np.setdiff1d(np.arange(len(values)), lacking).tolist()
+        texts = [[column[place] for place in kept] for column in texts]
+        values, rows = [values[place] for place in kept], rows.only(kept)
+        many = f"{len(lacking)} row{'' if len(lacking) == 1 else 's'}"
+        left_out = LEFT_OUT if columns.drop_missing else "with an empty text dropped"
+        notes.append(f"{rows.source}: {many} {left_out}")
+    labels, class_names = _labels(rows, columns, values, listed, classes)
     if columns.merge_labels and classes is None:
         counts = np.bincount(labels, minlength=len(class_names))
         before = class_names
@@ -127,15 +169,15 @@ def to_table(
             f"{rows.source}: label {name!r} ({counts[before.index(name)]} rows) is read as {other!r}"
             for name, other in became.items()
         ]
-    empty = sorted({place for column in texts for place, text in enumerate(column) if not trimmed(text)})
-    table = TextTable(name, class_names, texts[0], texts[1] if len(texts) == 2 else None, labels)
-    if not empty:
-        return table, notes
-    if not drop_empty or len(empty) == len(table):
-        called = " or ".join(repr(column) for column in names)
-        raise DataError(f"{rows.source}: empty text in column {called} at {rows.where(empty)}; fill or drop them")
-    kept = np.setdiff1d(np.arange(len(table)), empty)
-    return table.take(kept), [*notes, f"{rows.source}: {len(empty)} rows with an empty text dropped"]
+    return TextTable(name, class_names, texts[0], texts[1] if len(texts) == 2 else None, labels), notes
+
+
+def _missing_told(rows: Records, texts: Sequence[str], label: str, empty: list[int], unlabelled: list[int]) -> str:
+    """Both kinds of missing cells at once: who mends one should not meet the other behind it."""
+    told = [f"no label in column {label!r} at {rows.where(unlabelled)}"] if unlabelled else []
+    if empty:
+        told.append(f"empty text in column {' or '.join(map(repr, texts))} at {rows.where(empty)}")
+    return ", ".join(told)
 
 
 def _texts(rows: Records, column: str) -> list[str]:
@@ -221,7 +263,7 @@ def as_names(rows: Records, column: str, values: list[Any], known: Collection[st
     and no quantity."""
     kinds: dict[str, int] = {}
     for place, value in enumerate(values):
-        kind = _kind(value)
+        kind = kind_of(value)
         if kind == "other":
             raise DataError(
                 f"{rows.source}: column {column!r} holds {_short(value)} ({type(value).__name__}) at "
@@ -239,17 +281,12 @@ def as_names(rows: Records, column: str, values: list[Any], known: Collection[st
         written = [trimmed(str(value)) for value in values]
         whole_of = whole_names(written, known)
         written = [whole_of[label] for label in written]
-    distinct = len(set(written))
-    if distinct > max(_MANY_CLASSES, len(written) / 2):
-        raise DataError(
-            f"{rows.source}: column {column!r} has {distinct} different labels in {len(written)} rows; "
-            "these look like texts or ids, name the column of the classes"
-        )
     _refuse_quantity(rows, column, written)
     return written
 
 
-def _kind(value: Any) -> str:
+def kind_of(value: Any) -> str:
+    """Which of the kinds of labels a value is, or `other`."""
     if isinstance(value, bool | np.bool_):
         return "true/false"
     if isinstance(value, int | float | np.integer | np.floating):

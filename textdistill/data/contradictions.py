@@ -10,9 +10,11 @@ import numpy as np
 
 from textdistill.core.errors import DataError
 from textdistill.data.cuts import Source
+from textdistill.data.listed import listed
 from textdistill.data.table import TextTable
 
 SHOWN = 3  # examples in a message
+_LABELS = 5  # of an example
 _LONGEST = 60  # characters of an example
 
 
@@ -25,7 +27,7 @@ class Contradictions:
     examples: tuple[tuple[str, tuple[str, ...]], ...]
 
     def __str__(self) -> str:
-        shown = "; ".join(f"{text!r} ({', '.join(labels)})" for text, labels in self.examples)
+        shown = "; ".join(f"{text!r} ({listed(labels, most=_LABELS)})" for text, labels in self.examples)
         texts = "1 text stands" if self.texts == 1 else f"{self.texts:,} texts stand"
         return f"{texts} under several labels, in {self.rows:,} rows: {shown}" + (
             "; ..." if self.texts > len(self.examples) else ""

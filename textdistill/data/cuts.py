@@ -14,6 +14,7 @@ import numpy as np
 from textdistill.core.errors import DataError
 from textdistill.core.streams import Streams
 from textdistill.data.draw import balanced_rows, spread
+from textdistill.data.listed import listed
 from textdistill.data.settings import DataSettings
 
 MIN_GROUPS = 3  # a class with fewer different rows cannot be in train, validation and test: it stays in train
@@ -185,7 +186,7 @@ def cut(source: Source[T], settings: DataSettings, nouns: Nouns) -> Splits[T]:
     for split, table in (("train", train), ("test", test)):
         absent = [name for name, number in zip(table.classes, table.counts(), strict=True) if not number]
         if absent:
-            notes.append(f"classes without a {split} row: {', '.join(absent)}")
+            notes.append(f"classes without a {split} row: {listed(absent)}")
     report = SplitReport(
         source.description,
         {"train": len(train), "validation": len(validation), "test": len(test)},

@@ -8,19 +8,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from textdistill.data.table import TextTable
+from textdistill.data.table import TextTable, normalise
 
 MOST_LETTERS = 10_000_000  # that are looked at: some seconds
 LEAST_WORDS = 3  # that stay when numbers and names are gone; of fewer nothing can be said
 _NUMBER = re.compile(r"\d+(?:[.,:/-]\d+)*")
 _NAME = re.compile(r"(?<=[^\W\d_] )(?:[A-Z][\w'’-]*[^\W_](?: (?=[A-Z]))?)+")  # capitals behind another word
+_BETWEEN_TEXTS = "\x1f"  # of a pair
 _SIGNS = re.compile(r"[\W_]+")
 
 
 @dataclass(frozen=True)
 class Templates:
     """`rows` in `groups` of different texts that are equal but for numbers, names and punctuation, of `looked_at` rows;
-    `example`: the first two texts of the largest group."""
+    duplicates, which are told elsewhere, count once. `example`: the first two texts of the largest group."""
 
     groups: int
     rows: int
@@ -45,15 +46,14 @@ def templates(tables: Sequence[TextTable]) -> Templates:
     if letters > MOST_LETTERS:
         count = max(1, len(texts) * MOST_LETTERS // letters)
         rows = np.unique(np.linspace(0, len(texts) - 1, count).astype(int)).tolist()
-    groups: dict[str, dict[str, int]] = {}
+    groups: dict[str, dict[str, str]] = {}  # by what is equal in a group its texts, duplicates as one
     for row in rows:
         key = masked(texts[row])
         if key is not None:
-            group = groups.setdefault(key, {})
-            group[texts[row]] = group.get(texts[row], 0) + 1
-    several = [group for group in groups.values() if len({_plain(text) for text in group}) > 1]
-    largest = max(several, key=len, default={})
-    return Templates(len(several), sum(sum(group.values()) for group in several), len(rows), tuple(list(largest)[:2]))
+            groups.setdefault(key, {}).setdefault(_plain(texts[row]), texts[row])
+    several = [list(group.values()) for group in groups.values() if len(group) > 1]
+    largest = max(several, key=len, default=[])
+    return Templates(len(several), sum(map(len, several)), len(rows), tuple(largest[:2]))
 
 
 def masked(text: str) -> str | None:
@@ -67,15 +67,15 @@ def masked(text: str) -> str | None:
 
 def _plain(text: str) -> str:
     """Equal for texts that duplicates are counted by: case and white space apart."""
-    return " ".join(text.casefold().split())
+    return _BETWEEN_TEXTS.join(normalise(part) for part in text.split(_BETWEEN_TEXTS))
 
 
 def _joined(table: TextTable) -> Sequence[str]:
     if table.pairs is None:
         return table.texts
-    return [f"{first} \x1f {second}" for first, second in zip(table.texts, table.pairs, strict=True)]
+    return [f"{first} {_BETWEEN_TEXTS} {second}" for first, second in zip(table.texts, table.pairs, strict=True)]
 
 
 def _short(text: str) -> str:
-    flat = " ".join(text.replace("\x1f", "|")[:240].split())
+    flat = " ".join(text.replace(_BETWEEN_TEXTS, "|")[:240].split())
     return flat if len(flat) <= 60 else flat[:57] + "..."

@@ -14,6 +14,7 @@ Rows = Annotated[int, Ge(2)]
 FORMATS = ("csv", "tsv", "jsonl", "parquet", "json", "xlsx")
 DELIMITERS = (",", ";", "|", "tab")
 CONTRADICTIONS = ("keep", "drop", "majority")
+MISSING = ("refuse", "drop")
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,9 @@ class DataSettings:
         Annotated[str, OneOf(CONTRADICTIONS)],
         Doc("equal texts under several labels: keep, drop all of them, or keep those with the label of most"),
     ] = "keep"
+    missing: Annotated[
+        Annotated[str, OneOf(MISSING)], Doc("rows without a text or a label: refuse the table, or drop these rows")
+    ] = "refuse"
     split_seed: Annotated[int, Doc("of the splits made here")] = 0
 
     def between(self) -> list[str]:

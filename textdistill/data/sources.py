@@ -12,10 +12,12 @@ from textdistill.data import files, hub, packaged
 from textdistill.data.columns import Columns, Records, to_table
 from textdistill.data.cuts import Source
 from textdistill.data.known import KnownData, find_known, names_help
+from textdistill.data.likely_columns import refuse_ids
 from textdistill.data.settings import DataSettings
 from textdistill.data.table import TextTable
 
 PACKAGED_IMDB_TEST_ROWS = 5000  # of 25,000; the package has the public train split alone
+_MISSING_REMEDY = "fill them in, or leave these rows out with data.missing=drop (--drop-missing)"
 _HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*(:[\w.-]+)?")
 _SPLITS: Mapping[str, tuple[str, ...]] = {"train": ("train",), "validation": ("validation",), "test": ("test",)}
 
@@ -99,10 +101,13 @@ def _assemble(
     public: bool = True,
 ) -> Source[TextTable]:
     columns = _columns(settings, known, parts["train"])
-    made = to_table(parts["train"], columns, name, settings.classes, drop_empty=known is not None)
+    made = to_table(parts["train"], columns, name, settings.classes, known is not None, _MISSING_REMEDY)
     if made is None:
         raise DataError(f"{parts['train'].source}: no row has a label in column {columns.label!r}")
     train, remarks = made
+    if known is None and settings.classes is None and columns.label not in parts["train"].class_names:
+        written = [train.classes[label] for label in train.labels.tolist()]
+        refuse_ids(parts["train"], columns.label, written, [columns.text, *filter(None, [columns.text_pair])])
     notes = [*notes, *remarks]
     present = int((train.counts() > 0).sum())
     if present < 2:
@@ -116,7 +121,7 @@ def _assemble(
         if public and columns.label not in rows.names:
             made = None
         else:
-            made = to_table(rows, columns, name, train.classes, drop_empty=known is not None)
+            made = to_table(rows, columns, name, train.classes, known is not None, _MISSING_REMEDY)
         if made is not None:
             others[split] = made[0]
             notes += made[1]
@@ -137,4 +142,5 @@ def _columns(settings: DataSettings, known: KnownData | None, rows: Records) -> 
     second = settings.text_pair or (pair[1] if settings.text is None else None)
     label = settings.label or (known.label if known else "label")
     usual = known is not None and label == known.label
-    return Columns(text, second, label, known.classes if known and usual else None, settings.merge_labels)
+    classes = known.classes if known and usual else None
+    return Columns(text, second, label, classes, settings.merge_labels, settings.missing == "drop")

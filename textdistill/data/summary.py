@@ -10,15 +10,17 @@ from typing import Any
 
 import numpy as np
 
+from textdistill.data.columns import LEFT_OUT
 from textdistill.data.contradictions import Contradictions, contradictions
 from textdistill.data.cuts import MIN_GROUPS, Source, Splits
 from textdistill.data.label_names import alike
+from textdistill.data.listed import LONGEST_NAME, listed, short
 from textdistill.data.near import Templates, templates
 from textdistill.data.oddities import odd_labels, odd_texts
 from textdistill.data.scripts import scripts_of
 from textdistill.data.table import TextTable
 
-_SHOWN = 20  # classes that are listed
+_SHOWN = 20  # scripts that are listed
 _COUNTED = 2000  # texts whose tokens are counted, to say how many will be cut
 _UNLIKE = 10  # times as many rows in the largest class as in the smallest are worth a line
 
@@ -89,7 +91,7 @@ class Summary:
         rows = ", ".join(f"{count:,} {split}" for split, count in self.rows.items())
         lines = [
             f"{self.source}: {rows}",
-            f"{len(self.classes)} classes: {_listed(self.classes)}",
+            f"{len(self.classes):,} classes: {_listed(self.classes)}",
             f"words in a text: {self.median_words:g} in the middle, {self.longest_words:,} at most",
             f"duplicates: {self.duplicates:,}" + (" (equal texts stay in one split)" if self.duplicates else ""),
         ]
@@ -177,8 +179,10 @@ def summarise(
 
 
 def summary_of(splits: Splits[TextTable], asked: int | None = None, reader: Reader | None = None) -> Summary:
-    """The summary of splits that are cut already, whose report has told its notes."""
-    source = Source(splits.report.source, splits.train, splits.validation, splits.test, splits.metrics, [])
+    """The summary of splits that are cut already, whose report has told its notes; rows that were left out are worth
+    telling twice."""
+    notes = [note for note in splits.report.notes if note.endswith(LEFT_OUT)]
+    source = Source(splits.report.source, splits.train, splits.validation, splits.test, splits.metrics, notes)
     return summarise(source, asked, reader=reader)
 
 
@@ -193,7 +197,9 @@ def _cut(tables: Sequence[TextTable], reader: Reader) -> Cut:
 
 def alike_told(group: tuple[str, ...], rows: Mapping[str, int]) -> str:
     """A group of labels that look alike, with their rows and the remedy, on one line."""
-    named = ", ".join(f"{name!r} ({rows[name]:,} rows)" for name in group)
+    named = listed(
+        [repr(short(name, LONGEST_NAME - 4)) for name in group], (f" ({rows[name]:,} rows)" for name in group)
+    )
     return f"labels that look alike: {named}; data.merge_labels=true (--merge-labels) reads them as one"
 
 
@@ -209,5 +215,4 @@ def _words(table: TextTable) -> np.ndarray:
 
 
 def _listed(classes: Mapping[str, int]) -> str:
-    shown = ", ".join(f"{name} {count:,}" for name, count in list(classes.items())[:_SHOWN])
-    return shown + (f", ... ({len(classes)} in all)" if len(classes) > _SHOWN else "")
+    return listed(classes, (f" {count:,}" for count in classes.values()))

@@ -15,6 +15,7 @@ from textdistill.data.images.decode import collect, decode
 from textdistill.data.images.formats import Decoded
 from textdistill.data.images.known import KnownImages
 from textdistill.data.images.pixel_cache import cached_pixels
+from textdistill.data.likely_columns import refuse_ids
 
 IMAGE_COLUMNS, LABEL_COLUMNS = ("image", "img", "picture"), ("label", "labels", "fine_label")
 
@@ -69,6 +70,8 @@ def _labels(
 ) -> tuple[list[int], tuple[str, ...], bool]:
     """Labels as numbers, the classes they count, and whether the source lists these."""
     written = as_names(rows, label, values, names)
+    if not names:
+        refuse_ids(rows, label, written, ())
     listed = bool(names)
     if not listed:
         names = tuple(sorted(set(written), key=_in_order))
