@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from textdistill.commands.options import Columns, Json, at_least_one, grouped
+from textdistill.commands.options import Columns, Json, grouped, per_class_option
 from textdistill.core.errors import DataError, OfflineError, UserError
 
 CHECK_HELP = """Say what a table of texts holds, and what looks wrong in it. Nothing is changed, nothing is distilled.
@@ -27,15 +27,7 @@ def check(
     encoder: Annotated[
         str, typer.Option("--encoder", help="By whose tokens texts are cut: minilm, a folder or a hub id.")
     ] = "minilm",
-    per_class: Annotated[
-        int | None,
-        typer.Option(
-            "--per-class",
-            parser=at_least_one("--per-class"),
-            metavar="INTEGER",
-            help="Rows wanted of each class; tells which have fewer.",
-        ),
-    ] = None,
+    per_class: Annotated[int | None, per_class_option("Rows wanted of each class; tells which have fewer.")] = None,
     json: Json = False,
     *,
     columns: Columns,

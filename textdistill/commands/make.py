@@ -19,8 +19,8 @@ from textdistill.commands.options import (
     Machine,
     OptionGroup,
     Variant,
-    at_least_one,
     grouped,
+    per_class_option,
     quoted,
     split_words,
     table_overrides,
@@ -110,12 +110,7 @@ class Budget(OptionGroup):
 
     panel = REAL_DATA
     data: Annotated[str | None, typer.Option("--data", help="Other data: a name, hub id, your file or folder.")] = None
-    per_class: Annotated[
-        int | None,
-        typer.Option(
-            "--per-class", parser=at_least_one("--per-class"), metavar="INTEGER", help="Samples for each class."
-        ),
-    ] = None
+    per_class: Annotated[int | None, per_class_option("Samples for each class.")] = None
     samples: Annotated[int | None, typer.Option("--samples", help="Samples in total, M.")] = None
 
 

@@ -196,6 +196,13 @@ def one_of(option: str, value: str, allowed: Sequence[str]) -> str:
     return value
 
 
+def per_class_option(text: str, panel: str | None = None) -> Any:
+    """The option `--per-class`, whose help is `text`."""
+    return typer.Option(
+        "--per-class", parser=at_least_one("--per-class"), metavar="INTEGER", help=text, rich_help_panel=panel
+    )
+
+
 def at_least_one(option: str) -> Callable[[str], int]:
     """What reads the number of an option: 1 or more; another value is told in one line."""
 

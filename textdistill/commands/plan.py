@@ -16,8 +16,8 @@ from textdistill.commands.options import (
     Json,
     Machine,
     Variant,
-    at_least_one,
     grouped,
+    per_class_option,
     split_words,
 )
 from textdistill.core.errors import UserError
@@ -58,16 +58,7 @@ def plan(
     data: Annotated[
         str | None, typer.Option("--data", help="Your own table in place of a recipe.", rich_help_panel=REAL_DATA)
     ] = None,
-    per_class: Annotated[
-        int | None,
-        typer.Option(
-            "--per-class",
-            parser=at_least_one("--per-class"),
-            metavar="INTEGER",
-            help="Samples for each class.",
-            rich_help_panel=REAL_DATA,
-        ),
-    ] = None,
+    per_class: Annotated[int | None, per_class_option("Samples for each class.", REAL_DATA)] = None,
     machine: Machine,
     columns: Columns,
     json: Json = False,
