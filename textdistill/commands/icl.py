@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from textdistill.data.sets.text_set import TextSet
     from textdistill.export import Wording
     from textdistill.in_context import InContext, Prompting
+    from textdistill.in_context.calibration import Calibration
 
 ICL_HELP = """Put sets of texts before a language model as demonstrations, and count what it classifies rightly.
 
@@ -133,8 +134,11 @@ def icl(
     held, rest = room.held_out(real.train, choices.train_rows, choices.pool, streams.child("train"))
     methods = ours | _opponents(prompts, rest, streams, where)
     budget, calibrate = choices.choose_shots or 0, judge.calibrate
-    held_rows, counts = room.set_of(held), real.train.counts().tolist()
-    asking = _Asking(methods, rows, held_rows, counts, rest, wordings, prompting, calibrate, streams, prompts, budget)
+    held_rows = room.set_of(held)
+    calibration = room.calibration_of(calibrate, held_rows, real.train.counts().tolist())
+    asking = _Asking(
+        methods, rows, held_rows, rest, wordings, prompting, calibrate, calibration, streams, prompts, budget
+    )
     about = {**real.facts(settings.name), "split": asked.split, "asked": len(rows)}
     figures = [
         {**asking.of(model, judge, where, ours), "data": about, "prompting": asking.told}
@@ -159,11 +163,11 @@ class _Asking:
     methods: dict[str, list[TextSet]]
     rows: TextSet
     held: TextSet
-    counts: list[int]  # of each class among all training rows
     rest: TextTable
     wordings: list[Wording]
     prompting: Prompting
     calibrate: str
+    calibration: Calibration | None
     streams: Streams
     prompts: Prompts
     budget: int
@@ -189,8 +193,8 @@ class _Asking:
         number += budget * sum(map(len, (*pools.values(), *luck.values())))
         before = _cpu_seconds()
         with Reporter().stage(f"asking {model}"[:24], number) as bar:
-            tick, calibration = bar.advance, room.calibration_of(self.calibrate, self.held, self.counts)
-            scorer = room.validation_scorer(likelihood, self.held, calibration=calibration, tick=tick)
+            tick = bar.advance
+            scorer = room.validation_scorer(likelihood, self.held, calibration=self.calibration, tick=tick)
             methods |= room.chosen_sets(pools, self.prompts.k, scorer, wordings[0], streams, budget)
             methods |= room.chosen_sets(luck, self.prompts.k, scorer, wordings[0], streams, budget, starts=budget)
             scores = room.judge_prompts(
@@ -200,7 +204,7 @@ class _Asking:
                 self.rows,
                 prompting,
                 scorer=scorer,
-                calibration=calibration,
+                calibration=self.calibration,
                 streams=streams,
                 tick=tick,
             )

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from textdistill.data.sets.text_set import TextSet
-    from textdistill.reports.text_folder import MostFrequent
     from textdistill.runs.readable.run import TextRun
 
 MOST_SAMPLES = 40  # of a set, shown in a terminal
@@ -117,8 +116,9 @@ def _doubts(run: TextRun) -> list[str]:
 def verdicts(judge: str, variant: Mapping[str, Any]) -> list[str]:
     """Where a judge's figures say less than they seem to: no better than naming one class, or than other real rows."""
     from textdistill.reports.names import method_name
+    from textdistill.reports.text_folder import MostFrequent
 
-    lines, usual = [], _most_frequent(variant)
+    lines, usual = [], MostFrequent.told_in(variant.get("protocol", {}))
     own = variant.get("kept", variant["distilled"]["accuracy"]["mean"])
     if "full" in variant and variant["samples"] >= variant["protocol"].get("train_rows", math.inf):
         lines.append(f"{judge}: the set is all training rows; what it differs by is how the head is tuned")
@@ -188,6 +188,7 @@ def _shortened(text: str) -> str:
 def by_judge(variants: Mapping[str, Mapping[str, Any]], sets: int | None) -> Table:
     """One size: a column for each judge; `sets` is of how many the set above is the best, `None` of a first one."""
     from textdistill.reports.names import judge_name, method_name
+    from textdistill.reports.text_folder import MostFrequent
 
     first = next(iter(variants.values()))
     table = Table()
@@ -202,7 +203,7 @@ def by_judge(variants: Mapping[str, Mapping[str, Any]], sets: int | None) -> Tab
         column = {
             f"{method_name(method)}, {_sets(blocks[method])}": _cell(blocks[method]["accuracy"]) for method in order
         }
-        usual = _most_frequent(variant)
+        usual = MostFrequent.told_in(variant.get("protocol", {}))
         if usual is not None and usual.telling:
             column[usual.told] = f"{usual.accuracy:.1f}"
         if "full" in variant:
@@ -217,13 +218,6 @@ def by_judge(variants: Mapping[str, Mapping[str, Any]], sets: int | None) -> Tab
     for row in rows:
         table.add_row(row, *(column.get(row, "") for column in columns), style="bold" if row == own_row else None)
     return table
-
-
-def _most_frequent(variant: Mapping[str, Any]) -> MostFrequent | None:
-    from textdistill.reports.text_folder import MostFrequent
-
-    known = variant.get("protocol", {}).get("most_frequent")
-    return None if known is None else MostFrequent.model_validate(known)
 
 
 def _sets(block: Mapping[str, Any]) -> str:

@@ -69,11 +69,12 @@ class Likelihood:
             raise UserError(f"classes: {rows.classes} asked by words for {wording.classes}; they must be the same")
         reference = [] if calibration is None else calibration.questions(wording)
         # What is asked twice is read once: rows that choices are made by may be those of the calibration.
-        asked = list(dict.fromkeys([*reference, *wording.questions(rows)]))
+        questions = wording.questions(rows)
+        asked = list(dict.fromkeys([*reference, *questions]))
         place = {question: number for number, question in enumerate(asked)}
         answers = [wording.gap + word for word in wording.label_words]
         every = self.scores(wording.prefix(shots), asked, answers)
-        scores: np.ndarray = every[[place[question] for question in wording.questions(rows)]]
+        scores: np.ndarray = every[[place[question] for question in questions]]
         if calibration is None:
             return scores
         return calibration(scores, every[[place[question] for question in reference]])

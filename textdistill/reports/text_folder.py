@@ -6,6 +6,7 @@ Needed are `metrics.json` (with `variants`) and `manifest.json`; `samples.jsonl`
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,12 @@ class MostFrequent(Part):
     of: PositiveInt
     accuracy: FiniteFloat
 
+    @classmethod
+    def told_in(cls, protocol: Mapping[str, Any]) -> MostFrequent | None:
+        """That of a judge's protocol, where it says."""
+        known = protocol.get("most_frequent")
+        return cls.model_validate(known) if isinstance(known, dict) else None
+
     @property
     def told(self) -> str:
         """What it is called in a table."""
@@ -78,8 +85,7 @@ class Variant(Part):
     @property
     def usual(self) -> MostFrequent | None:
         """The most frequent class, where the test rows are far from equally many of each."""
-        known = self.protocol.get("most_frequent")
-        usual = MostFrequent.model_validate(known) if isinstance(known, dict) else None
+        usual = MostFrequent.told_in(self.protocol)
         return usual if usual is not None and usual.telling else None
 
     def methods(self) -> dict[str, Scored]:
