@@ -282,3 +282,31 @@ def test_a_pictures_axes_come_from_boundedly_many_rows_of_each_class(rows: int, 
     assert len(chosen) == len(set(chosen.tolist())) == kept
     counts = np.bincount(labels[chosen])
     assert counts.max() - counts.min() <= 1
+
+
+def test_colours_become_their_luma_and_grey_three_equal_channels(colours: ImageTable, digits: ImageTable) -> None:
+    grey = colours.in_channels(1)
+    pure = ImageTable("pure", ("a",), 255 * np.eye(3, dtype=np.uint8)[:, :, None, None], np.zeros(3))
+    assert pure.in_channels(1).pixels.flatten().tolist() == [76, 150, 29]  # ITU-R BT.601
+    assert grey.shape == (1, 4, 5)
+    assert grey.in_channels(1) is grey
+    painted = digits.in_channels(3)
+    assert all(np.array_equal(painted.pixels[:, [channel]], digits.pixels) for channel in range(3))
+    np.testing.assert_allclose(painted.in_channels(1).pixels, digits.pixels, atol=1e-6)
+    floats = ImageTable("floats", ("a",), np.ones((1, 3, 2, 2), np.float32), np.zeros(1)).in_channels(1)
+    assert floats.pixels.dtype == np.float32
+    assert float(floats.pixels.max()) <= 1
+    odd = ImageTable("odd", ("a",), np.ones((1, 2, 2, 2), np.uint8), np.zeros(1))
+    with pytest.raises(DataError, match="odd: 2 channels cannot be made 3; allowed: 1 and 3"):
+        odd.in_channels(3)
+
+
+def test_images_of_another_set_come_in_the_size_and_colours_of_the_task_s_own() -> None:
+    """Bohdal et al.'s labels across data sets: the base images of one, the classes of the other."""
+    mine = prepare_pixels(DataSettings("digits"), PixelSettings())  # 8 by 8
+    theirs = mine.beside(DataSettings("mnist", train_rows=200))
+    assert theirs.shape == mine.shape == (1, 8, 8)
+    mean = theirs.train.batch(torch.arange(len(theirs.train))).inputs.mean()
+    assert abs(float(mean)) < 1e-3  # by their own statistics
+    painted = prepare_pixels(DataSettings("digits"), PixelSettings(size=12), channels=3).beside(DataSettings("digits"))
+    assert painted.shape == (3, 12, 12)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -48,8 +48,13 @@ class PixelTask(Task):
         return inputs.flatten(1)
 
     def beside(self, data: DataSettings) -> PixelTask:
-        """Images of another data set, scaled by their own training images, as the paper normalises each set."""
-        return prepare_pixels(data, self.settings)
+        """Images of another data set, in the size and the colours of these.
+
+        They are scaled by their own training images, as Bohdal et al. normalise each set.
+        """
+        channels, height, width = self.shape
+        settings = replace(self.settings, size=height) if height == width else self.settings
+        return prepare_pixels(data, settings, channels=channels)
 
     def pictures(self) -> Callable[[Tensor], Tensor]:
         """The scaling backwards."""
@@ -60,9 +65,15 @@ class PixelTask(Task):
         return [{"row": row, "source_label": self.classes[int(self.train.labels[row])]} for row in rows]
 
 
-def prepare_pixels(data: DataSettings, representation: PixelSettings, seed: int = 0) -> PixelTask:
-    """Load, split, scale by the training images."""
+def prepare_pixels(
+    data: DataSettings, representation: PixelSettings, seed: int = 0, channels: int | None = None
+) -> PixelTask:
+    """Load, split, scale by the training images; in `channels` if given, else in those that they have."""
     splits = load_images(data, representation.size)
+    if channels is not None:
+        tables = (splits.train, splits.validation, splits.test)
+        train, validation, test = (table.in_channels(channels) for table in tables)
+        splits = replace(splits, train=train, validation=validation, test=test)
     scaling = Scaling.fit(representation, splits.train)
     rows = {name: ImageRows(getattr(splits, name), scaling) for name in ("train", "validation", "test")}
     return PixelTask(

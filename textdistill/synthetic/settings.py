@@ -31,7 +31,8 @@ class SyntheticSettings:
     length: Annotated[Count | None, Doc("words of a sample; none: the representation's")] = None
     init: Annotated[str, OneOf(INITS), Doc("noise, real rows, centroids or averages of each class")] = "noise"
     base: Annotated[
-        str | None, Doc("another data set, whose training rows, whatever their class, are the first inputs")
+        str | None,
+        Doc("another data set, whose training rows, whatever their class, size or colours, are the first inputs"),
     ] = None
     noise: Annotated[NotNegative, Doc("standard deviation of noise")] = 1.0
     labels: Annotated[str, OneOf(LABEL_KINDS), Doc("what labels may be")] = "unrestricted"

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
 from textdistill.core.errors import DataError
 
+_LUMA = (0.299, 0.587, 0.114)  # of red, green and blue in grey (ITU-R BT.601)
 KEY_BYTES = 16  # of the hash that stands for an image: two of a million differ but share one with chance 1e-27
 
 
@@ -71,6 +72,18 @@ class ImageTable:
         index = np.asarray(rows)
         index = np.flatnonzero(index) if index.dtype == bool else index.astype(np.int64)
         return ImageTable(self.name, self.classes, self.pixels[index], self.labels[index])
+
+    def in_channels(self, channels: int) -> ImageTable:
+        """The same images in grey (1) or in colour (3): grey has three equal channels, colour becomes its luma."""
+        if channels == self.shape[0]:
+            return self
+        if {channels, self.shape[0]} != {1, 3}:
+            raise DataError(f"{self.name}: {self.shape[0]} channels cannot be made {channels}; allowed: 1 and 3")
+        if channels == 3:
+            return replace(self, pixels=np.repeat(self.pixels, 3, axis=1))
+        grey = np.einsum("nchw,c->nhw", self.pixels, np.float32(_LUMA))[:, None]
+        whole = self.pixels.dtype == np.uint8
+        return replace(self, pixels=np.rint(grey).astype(np.uint8) if whole else grey.clip(0, 1))
 
     def counts(self) -> np.ndarray:
         """Rows per class, (c,)."""
