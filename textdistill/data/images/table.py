@@ -81,7 +81,7 @@ class ImageTable:
             raise DataError(f"{self.name}: {self.shape[0]} channels cannot be made {channels}; allowed: 1 and 3")
         if channels == 3:
             return replace(self, pixels=np.repeat(self.pixels, 3, axis=1))
-        grey = np.einsum("nchw,c->nhw", self.pixels, np.float32(_LUMA))[:, None]
+        grey = np.einsum("nchw,c->nhw", self.pixels, np.array(_LUMA, np.float32))[:, None]
         whole = self.pixels.dtype == np.uint8
         return replace(self, pixels=np.rint(grey).astype(np.uint8) if whole else grey.clip(0, 1))
 
