@@ -114,6 +114,14 @@ def test_trained_starts_are_fresh_ones_trained_for_a_random_while() -> None:
         assert same(start, Start(params, state, start.age))
 
 
+def test_a_curriculum_lets_networks_grow_as_old_as_the_outer_step_is_late() -> None:
+    starts, synthetic = Trained(LEARNER, Streams(0), most=4, growing=20), tensors()
+    ages = [starts.next(step, synthetic, INNER)[0].age for step in range(120)]
+    assert set(ages[:5]) == {0}
+    assert all(age <= 4 * step // 20 for step, age in enumerate(ages[:20]))
+    assert set(ages[20:]) == set(range(5))
+
+
 def test_trained_starts_follow_the_set_as_it_is_now() -> None:
     starts = Trained(LEARNER, Streams(0), most=3)
     step = next(s for s in range(40) if starts.next(s, tensors(), INNER)[0].age)

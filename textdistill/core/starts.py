@@ -144,17 +144,22 @@ class Fresh(Memoryless):
 
 @dataclass(frozen=True)
 class Trained(Memoryless):
-    """Fresh weights trained on the distilled set for a random number of steps, 0 to `most` (RaT-BPTT's start)."""
+    """Fresh weights trained on the distilled set for a random number of steps, 0 to `most` (RaT-BPTT's start).
+
+    With `growing` this is a curriculum: at outer step k at most `most` · k / `growing` of them.
+    """
 
     learner: Learner
     streams: Streams
     most: Annotated[Natural, Doc("the most steps that a network may have trained")] = 20
+    growing: Annotated[Natural, Doc("outer steps in which that number grows from none; 0: it stands")] = 0
 
     name: ClassVar[str] = "trained"
 
     def next(self, step: int, synthetic: Synthetic, inner: Inner) -> Sequence[Start]:
         """Weights of a random age."""
-        age = int(torch.randint(self.most + 1, (), generator=self.streams.torch("age", step)))
+        most = self.most if step >= self.growing else self.most * step // self.growing
+        age = int(torch.randint(most + 1, (), generator=self.streams.torch("age", step)))
         params = self.learner.init(self.streams.torch("theta0", step))
         params, state = inner.run(params, None, [synthetic.draw(t, grad=False) for t in range(age)])
         return [Start(params, state, age)]
