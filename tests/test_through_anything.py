@@ -224,6 +224,16 @@ def test_a_second_run_in_the_same_folder_is_refused_while_the_first_is_at_work(t
     assert not (tmp_path / "other" / LOCK).exists(), "somebody else's folder gets no lock"
 
 
+def test_a_run_that_is_refused_leaves_no_folder_behind(tmp_path: Path) -> None:
+    recipe = tiny.recipe_file(tmp_path)
+    (tmp_path / "mine").mkdir()
+    for out in (tmp_path / "new", tmp_path / "mine"):
+        result = tiny.call("run", recipe, f"data.name={tmp_path / 'no.csv'}", "--out", out)
+        assert result.exit_code == 2, result.output
+    assert not (tmp_path / "new").exists()
+    assert (tmp_path / "mine").is_dir(), "a folder that was there stays"
+
+
 def pipeline_run(out: Path) -> None:
     from textdistill.runs.run import run
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from textdistill.core import watch
 from textdistill.core.errors import UserError
 from textdistill.core.file_names import LOCK
-from textdistill.runs.run_files import remove_halves
+from textdistill.runs.run_files import remove_halves, told_of
 
 
 @contextmanager
@@ -18,11 +18,13 @@ def held(folder: Path, wait: bool = False) -> Iterator[None]:
 
     The operating system gives it back when the process ends, by SIGKILL too, and what such an end left half-written is
     removed by whoever comes next. With `wait`, whoever comes second waits,
-    and a line says so. Errors: `UserError` where another process holds it, or where the folder cannot be used.
+    and a line says so. A folder that was made for the block, and in which it left nothing, goes with it: a run that is
+    refused leaves no trace. Errors: `UserError` where another process holds it, or where the folder cannot be used.
     """
     from filelock import FileLock, Timeout
 
-    try:
+    with told_of(folder):
+        new = not wait and not folder.exists()  # nobody waits in a folder that is taken away
         folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(folder / LOCK)
         try:
@@ -34,12 +36,12 @@ def held(folder: Path, wait: bool = False) -> Iterator[None]:
                 ) from None
             watch.say(f"{folder}: another process is at work there; waiting for it")
             lock.acquire()
-    except OSError as error:
-        raise UserError(
-            f"--out: {folder} cannot be used as a folder ({error.strerror or error}); choose another"
-        ) from None
     try:
         remove_halves(folder)
         yield
     finally:
+        with suppress(OSError):
+            if new and [path.name for path in folder.iterdir()] == [LOCK]:
+                (folder / LOCK).unlink()
+                folder.rmdir()
         lock.release()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from textdistill.core.errors import UserError
@@ -25,13 +27,21 @@ def remove_halves(folder: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-def check_claim(folder: Path, resume: bool = False, force: bool = False) -> bool:
-    """Say why a run may not begin in `folder` (`UserError`), and else whether it holds one. Makes the folder."""
+@contextmanager
+def told_of(folder: Path) -> Iterator[None]:
+    """What the operating system refuses within the block as a `UserError` that names the folder."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        inside = sorted(path for path in folder.iterdir() if path.name != LOCK)
+        yield
     except OSError as error:
-        raise UserError(f"--out: {folder} cannot be used as a folder ({error.strerror}); choose another") from None
+        raise UserError(
+            f"--out: {folder} cannot be used as a folder ({error.strerror or error}); choose another"
+        ) from None
+
+
+def check_claim(folder: Path, resume: bool = False, force: bool = False) -> bool:
+    """Say why a run may not begin in `folder` (`UserError`), and else whether it holds one."""
+    with told_of(folder):
+        inside = sorted(path for path in folder.iterdir() if path.name != LOCK) if folder.exists() else []
     if all(path.name == ERROR_LOG or _temporary(path) for path in inside):
         return False
     if not any((folder / name).is_file() for name in SIGNS):
@@ -50,7 +60,10 @@ def claim(folder: Path, resume: bool = False, force: bool = False) -> None:
     A folder that holds a run is left alone unless `resume` (go on) or `force` (the run's own files are removed, and
     no others). A folder with files but without a run is never written to.
     """
-    if not check_claim(folder, resume, force):
+    holds_run = check_claim(folder, resume, force)
+    with told_of(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    if not holds_run:
         return
     if resume:
         remove_halves(folder)
