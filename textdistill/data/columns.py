@@ -14,12 +14,11 @@ import numpy as np
 from textdistill.core.errors import DataError, did_you_mean
 from textdistill.data.label_names import as_known, merged, trimmed, whole_names
 from textdistill.data.likely_columns import header_is_data, likely_options
-from textdistill.data.listed import short
+from textdistill.data.listed import placed, short
 from textdistill.data.table import TextTable
 
 LEFT_OUT = "without a text or a label left out"  # ends the note that tells how many
 _LONGEST_NAME = 60  # characters of a column's name in a message
-_SHOWN = 5  # rows or values that a message lists
 _REGRESSION_VALUES = 20  # more different fractions than this are a quantity, not star ratings
 
 
@@ -93,10 +92,7 @@ class Records:
 
     def where(self, places: Sequence[int]) -> str:
         """`line 3` or `lines 3, 7, 9, ... (12 in all)`; of several files `row 3 of part-0.parquet`."""
-        shown = ", ".join(self._number(place) for place in places[:_SHOWN])
-        if len(places) == 1:
-            return f"{self.unit} {shown}"
-        return f"{self.unit}s {shown}" + (f", ... ({len(places)} in all)" if len(places) > _SHOWN else "")
+        return placed(self.unit, map(self._number, places), len(places))
 
     def _number(self, place: int) -> str:
         if self.called:

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any
 from textdistill.core.errors import UserError, did_you_mean
 from textdistill.data.columns import is_missing, kind_of
 from textdistill.data.label_names import trimmed
+from textdistill.data.listed import placed
 from textdistill.data.settings import MISSING
 
 if TYPE_CHECKING:
     import pandas as pd
-
-_SHOWN = 5  # positions that a message lists
 
 
 def table_of(
@@ -119,7 +118,7 @@ def _one_kind(labels: Sequence[Any], called: str) -> list[str | None]:
 def _refuse_missing(given: Mapping[str, Sequence[Any]], called: Mapping[str, str], missing: str) -> None:
     """`UserError` for missing texts and labels, all at once, or where dropping them leaves nothing."""
     lacking = {key: [row for row, value in enumerate(values) if value is None] for key, values in given.items()}
-    told = [f"{called[key]}: missing at {_positions(rows)}" for key, rows in lacking.items() if rows]
+    told = [f"{called[key]}: missing at {placed('position', rows, len(rows))}" for key, rows in lacking.items() if rows]
     if told and missing == "refuse":
         raise UserError(f"{'; '.join(told)}; fill them in, or leave these rows out with missing='drop'")
     if told and len(set().union(*lacking.values())) == len(given["text"]):
@@ -137,13 +136,6 @@ def _refuse_halves(values: Sequence[str | None], called: str) -> None:
                 f"{called} at position {row}: half a character (a lone surrogate, {sign}); leave it out, such as "
                 "with text.encode(errors='ignore').decode()"
             ) from None
-
-
-def _positions(rows: Sequence[int]) -> str:
-    shown = ", ".join(map(str, rows[:_SHOWN]))
-    return f"position{'s' if len(rows) > 1 else ''} {shown}" + (
-        f", ... ({len(rows)} in all)" if len(rows) > _SHOWN else ""
-    )
 
 
 def _columns(table: Any) -> Mapping[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -23,16 +23,15 @@ _MOST_COLUMNS = 200  # that are looked at
 _LABEL_WORDS = ("label", "class", "target", "category", "sentiment", "intent", "topic", "stars", "rating", "kind")
 
 
-def refuse_ids(rows: Records, label: str, written: Sequence[str], texts: Sequence[str]) -> None:
+def refuse_ids(rows: Records, label: str, classes: Collection[str], labelled: int, texts: Sequence[str]) -> None:
     """`DataError` where nearly every row has a label of its own: a text or an id was taken for the column of classes.
 
-    `written` are the labels of all rows, `texts` the columns that are read as such.
+    `classes` are the different labels of `labelled` rows, `texts` the columns that are read as such.
     """
-    distinct = len(set(written))
-    if len(written) <= HANDFUL or 2 * distinct <= len(written):
+    if labelled <= HANDFUL or 2 * len(classes) <= labelled:
         return
     is_what = "the text, or an id"
-    if all(value.removeprefix("-").isdigit() for value in written):
+    if all(value.removeprefix("-").isdigit() for value in classes):
         is_what = "an id, or a quantity (regression is not supported: bin it first)"
     swapped = [name for name in texts if _few_values(rows, name)]
     others = likely_labels(rows, (label, *texts))
@@ -43,7 +42,7 @@ def refuse_ids(rows: Records, label: str, written: Sequence[str], texts: Sequenc
     elif others:
         hint = "; " + ", ".join(f"{_quoted(name)} has {count} different values" for name, count in others[:3])
     raise DataError(
-        f"{rows.source}: label column {_quoted(label)} has {distinct:,} different values in {len(written):,} rows: is "
+        f"{rows.source}: label column {_quoted(label)} has {len(classes):,} different values in {labelled:,} rows: is "
         f"it {is_what}? --label (data.label) names the column of classes{hint}"
     )
 

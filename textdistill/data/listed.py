@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import islice
 
 LONGEST_NAME = 40  # characters
 LONGEST_LIST = 300  # characters, beyond which no further name is listed
 MOST = 20  # names
+PLACES = 5  # of rows
 
 
 def short(name: str, longest: int = LONGEST_NAME) -> str:
@@ -28,3 +30,9 @@ def listed(names: Iterable[str], behind: Iterable[str] | None = None, most: int 
         shown.append(entry)
     rest = len(entries) - len(shown)
     return ", ".join(shown) + (f", … and {rest:,} more" if rest else "")
+
+
+def placed(unit: str, shown: Iterable[object], count: int) -> str:
+    """`line 3`, or `lines 3, 7, 9, 12, 15, ... (12 in all)` by the first `PLACES` of `count`."""
+    told = ", ".join(str(place) for place in islice(shown, PLACES))
+    return f"{unit}{'s' if count > 1 else ''} {told}" + (f", ... ({count} in all)" if count > PLACES else "")

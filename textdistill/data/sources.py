@@ -106,8 +106,9 @@ def _assemble(
         raise DataError(f"{parts['train'].source}: no row has a label in column {columns.label!r}")
     train, remarks = made
     if known is None and settings.classes is None and columns.label not in parts["train"].class_names:
-        written = [train.classes[label] for label in train.labels.tolist()]
-        refuse_ids(parts["train"], columns.label, written, [columns.text, *filter(None, [columns.text_pair])])
+        classes = [name for name, count in zip(train.classes, train.counts(), strict=True) if count]
+        texts = [columns.text, *filter(None, [columns.text_pair])]
+        refuse_ids(parts["train"], columns.label, classes, len(train), texts)
     notes = [*notes, *remarks]
     present = int((train.counts() > 0).sum())
     if present < 2:

@@ -71,7 +71,7 @@ def _labels(
     """Labels as numbers, the classes they count, and whether the source lists these."""
     written = as_names(rows, label, values, names)
     if not names:
-        refuse_ids(rows, label, written, ())
+        refuse_ids(rows, label, set(written), len(written), ())
     listed = bool(names)
     if not listed:
         names = tuple(sorted(set(written), key=_in_order))
