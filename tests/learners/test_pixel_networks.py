@@ -17,7 +17,7 @@ from textdistill.core.inner import SGD
 from textdistill.core.learner import Learner
 from textdistill.core.schedule import Draw
 from textdistill.core.unroll import Inner
-from textdistill.learners import LEARNERS, make_learner
+from textdistill.learners import LEARNERS, alexcifar, make_learner
 
 
 def made(name: str, shape: tuple[int, ...], classes: int = 10, **settings: object) -> Learner:
@@ -192,3 +192,29 @@ def test_plain_descent_from_xaviers_start_learns_digits(name: str, settings: dic
     params, _ = Inner(learner, SGD(momentum=0.9)).run(learner.init(generator()), None, draws)
     found = learner.logits(params, Batch(images[test], targets[test])).argmax(1)
     assert (found == truth[test]).float().mean() > 0.8
+
+
+@pytest.mark.parametrize("sides", [(32, 32), (16, 9), (3, 5), (7, 4)])
+def test_alex_cifar_pools_rows_then_columns_as_torch_does_over_squares(sides: tuple[int, int]) -> None:
+    values = randn(4, 6, *sides).relu()
+    expected = nn.functional.max_pool2d(values, 3, 2, 1)
+    assert torch.equal(alexcifar.pooled(values), expected)
+    assert torch.equal(alexcifar.pooled(values.requires_grad_()), expected)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 8])
+def test_alex_cifar_s_response_norm_is_torch_s_own_and_so_are_its_derivatives(channels: int) -> None:
+    def own(values: Tensor) -> Tensor:
+        return nn.functional.local_response_norm(values, 4, alpha=0.001 / 9, beta=0.75, k=1.0)
+
+    values = 50 * randn(3, channels, 4, 5)
+    values.requires_grad_()
+    weights, along = randn(3, channels, 4, 5, seed=1), randn(3, channels, 4, 5, seed=2)
+    found = []
+    for norm in (own, alexcifar.response_normed):
+        out = norm(values)
+        (slope,) = torch.autograd.grad((out * weights).sum(), values, create_graph=True)
+        (second,) = torch.autograd.grad((slope * along).sum(), values)
+        found.append((out, slope, second))
+    for expected, got in zip(*found, strict=True):
+        torch.testing.assert_close(got, expected, rtol=1e-10, atol=1e-12)

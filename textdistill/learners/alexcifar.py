@@ -56,11 +56,32 @@ class AlexCifarNet(PixelNetwork):
         return [one, two, three, four, F.linear(four, *self.of("linear3"))]
 
 
+ALPHA, NEIGHBOURS = 0.001 / 9.0, 4
+
+
 def pooled(values: Tensor) -> Tensor:
-    """The maximum over 3 × 3 pixels around every other pixel."""
-    return F.max_pool2d(values, 3, 2, 1)
+    """The maximum over 3 × 3 pixels around every other pixel.
+
+    Where no gradient is asked for, rows first and then columns: torch's own takes four times as long on a CPU, and has
+    the quicker backward pass.
+    """
+    if values.requires_grad or values.device.type != "cpu":
+        return F.max_pool2d(values, 3, 2, 1)
+    height, width = values.shape[2:]
+    values = F.pad(values, (1, 1, 1, 1), value=float("-inf"))
+    above, middle, below = (values[:, :, start : height + start : 2] for start in range(3))
+    values = torch.maximum(torch.maximum(above, middle), below)
+    left, middle, right = (values[..., start : width + start : 2] for start in range(3))
+    return torch.maximum(torch.maximum(left, middle), right)
 
 
 def response_normed(values: Tensor) -> Tensor:
-    """Local response norm over 4 channels."""
-    return F.local_response_norm(values, 4, alpha=0.001 / 9.0, beta=0.75, k=1.0)
+    """Local response norm over 4 channels, two before and one behind, as torch's own in a third of its time.
+
+    That takes its sums from a pooling in three dimensions, and a power; s^0.75 is √s · √√s.
+    """
+    squares = F.pad(values * values, (0, 0, 0, 0, NEIGHBOURS // 2, (NEIGHBOURS - 1) // 2))
+    channels = values.shape[1]
+    around = sum((squares[:, start : start + channels] for start in range(1, NEIGHBOURS)), squares[:, :channels])
+    root = (1.0 + ALPHA / NEIGHBOURS * around).sqrt()
+    return values / (root * root.sqrt())
