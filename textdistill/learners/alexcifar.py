@@ -14,6 +14,8 @@ from textdistill.core.bounds import Count, Doc
 from textdistill.core.errors import RecipeError
 from textdistill.learners.pixel_layers import PixelNetwork
 
+ALPHA, NEIGHBOURS = 0.001 / 9.0, 4  # of the response norm
+
 
 @dataclass(frozen=True)
 class AlexCifarSettings:
@@ -54,9 +56,6 @@ class AlexCifarNet(PixelNetwork):
         three = F.relu(F.linear(two.flatten(1), *self.of("linear1")))
         four = F.relu(F.linear(three, *self.of("linear2")))
         return [one, two, three, four, F.linear(four, *self.of("linear3"))]
-
-
-ALPHA, NEIGHBOURS = 0.001 / 9.0, 4
 
 
 def pooled(values: Tensor) -> Tensor:
