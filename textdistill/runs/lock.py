@@ -18,7 +18,8 @@ def held(folder: Path, wait: bool = False) -> Iterator[None]:
 
     The operating system gives it back when the process ends, by SIGKILL too, and what such an end left half-written is
     removed by whoever comes next. With `wait`, whoever comes second waits, and a line says so. A folder that was made
-    for the block, and in which it left nothing, goes with it: a run that is refused leaves no trace. Errors: `UserError` where another process holds it, or where the folder cannot be used.
+    for the block, and in which it left nothing, goes with it: a run that is refused leaves no trace.
+    Errors: `UserError` where another process holds it, or where the folder cannot be used.
     """
     from filelock import FileLock, Timeout
 
