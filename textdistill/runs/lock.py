@@ -18,7 +18,7 @@ def held(folder: Path, wait: bool = False) -> Iterator[None]:
 
     The operating system gives it back when the process ends, by SIGKILL too, and what such an end left half-written is
     removed by whoever comes next. With `wait`, whoever comes second waits, and a line says so. A folder that was made
-    for the block, and in which it left nothing, goes with it: a run that is refused leaves no trace.
+    for the block goes with it where a `UserError` leaves nothing in it: a run that is refused leaves no trace.
     Errors: `UserError` where another process holds it, or where the folder cannot be used.
     """
     from filelock import FileLock, Timeout
@@ -39,9 +39,11 @@ def held(folder: Path, wait: bool = False) -> Iterator[None]:
     try:
         remove_halves(folder)
         yield
-    finally:
+    except UserError:
         with suppress(OSError):
             if new and [path.name for path in folder.iterdir()] == [LOCK]:
                 (folder / LOCK).unlink()
                 folder.rmdir()
+        raise
+    finally:
         lock.release()
