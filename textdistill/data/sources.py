@@ -105,13 +105,12 @@ def _assemble(
     if made is None:
         raise DataError(f"{parts['train'].source}: no row has a label in column {columns.label!r}")
     train, remarks = made
+    present = [name for name, count in zip(train.classes, train.counts(), strict=True) if count]
     if known is None and settings.classes is None and columns.label not in parts["train"].class_names:
-        classes = [name for name, count in zip(train.classes, train.counts(), strict=True) if count]
         texts = [columns.text, *filter(None, [columns.text_pair])]
-        refuse_ids(parts["train"], columns.label, classes, len(train), texts)
+        refuse_ids(parts["train"], columns.label, present, len(train), texts)
     notes = [*notes, *remarks]
-    present = int((train.counts() > 0).sum())
-    if present < 2:
+    if len(present) < 2:
         raise DataError(
             f"{parts['train'].source}: every row has the label {train.classes[int(train.labels[0])]!r} in column "
             f"{columns.label!r}; two classes or more are needed"
