@@ -23,13 +23,14 @@ from textdistill.data import TextTable, table_tokens
 from textdistill.data.sets.text_set import TextSet
 from textdistill.evaluation.scores import score
 from textdistill.evaluation.settings import Ordinary
-from textdistill.evaluation.traditional import logistic, one_text, word_counts
+from textdistill.evaluation.traditional import logistic
 from textdistill.evaluation.training import predict, train_by_adam
 from textdistill.learners import LEARNERS, make_learner
 from textdistill.learners.linear_head import PENALTY, fit_head
 from textdistill.learners.pooling import pooled
 from textdistill.learners.pretrained.encoder_files import PACKAGED, load_model, longest_of, model_folder
 from textdistill.learners.pretrained.frozen_encoder import Encoder
+from textdistill.learners.word_counts import one_text, word_counts
 from textdistill.representations.embedded_text import EmbeddedText
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from textdistill.evaluation.scores import ClassIndices, score
+from textdistill.learners.word_counts import word_counts
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -36,27 +37,6 @@ def tfidf_logistic(
     """
     train, test = (word_counts(texts, features) for texts in (train_texts, test_texts))
     return logistic(train, train_labels, test, test_labels, seed=seed, metrics=metrics)
-
-
-def one_text(texts: Sequence[str], pairs: Sequence[str] | None) -> Sequence[str]:
-    """The texts, those of a pair joined: words are counted without regard to which of the two has them."""
-    return texts if pairs is None else [f"{first} {second}" for first, second in zip(texts, pairs, strict=True)]
-
-
-def word_counts(texts: Sequence[str], features: int = 2**18) -> csr_matrix:
-    """How often each word and each pair of neighbouring words occurs in each text, (n, features)."""
-    from sklearn.feature_extraction.text import HashingVectorizer
-
-    words = HashingVectorizer(
-        n_features=features,
-        ngram_range=(1, 2),
-        token_pattern=r"(?u)\b\w+\b",
-        alternate_sign=False,  # the logarithm needs counts
-        norm=None,
-        dtype=np.float32,
-    )
-    counts: csr_matrix = words.transform(texts)
-    return counts
 
 
 def logistic(

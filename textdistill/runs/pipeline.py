@@ -25,8 +25,9 @@ from textdistill.evaluation.baselines import run_baselines
 from textdistill.evaluation.labels import to_train_for
 from textdistill.evaluation.protocol import Bench, FullData, Predictor, block, full_rows, headline, validator
 from textdistill.evaluation.reference import of_networks
-from textdistill.evaluation.traditional import logistic, one_text, word_counts
+from textdistill.evaluation.traditional import logistic
 from textdistill.evaluation.training import scheduled
+from textdistill.learners.word_counts import one_text, word_counts
 from textdistill.recipe.read import Recipe, precisions
 from textdistill.recipe.references import references
 from textdistill.recipe.told import TOLD

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from textdistill.core.errors import DataError
 from textdistill.learners.linear_head import LinearHead, fit_head
+from textdistill.selection.word_view import WordSpace
 
 # The ridge of the head on all training rows that says whether a sample looks like its class.
 CONSISTENCY_PENALTY = 1e-4
@@ -23,7 +24,8 @@ class Candidates:
     """Samples with `labels` (n,), which index `classes`, and every encoder's features of them, `encode()`.
 
     `training` are the training rows that stand behind them; `None` where the candidates are those rows themselves.
-    `written`: they are no training rows. Features are asked for when a method first looks at them.
+    `written`: they are no training rows. `read()` gives their texts, where searches shall see words beside features.
+    Features are asked for when a method first looks at them.
     """
 
     labels: Int[np.ndarray, " n"]
@@ -31,6 +33,7 @@ class Candidates:
     encode: Callable[[], Sequence[Float[Tensor, "n f"]]]
     training: Candidates | None = None
     written: bool = True
+    read: Callable[[], Sequence[str]] | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -40,15 +43,32 @@ class Candidates:
         """The samples under every encoder; methods that need one alone take the first."""
         return list(self.encode())
 
+    @cached_property
+    def words(self) -> Float[Tensor, "n d"]:
+        """The samples by their words, in the space of the training rows' texts; zeros where these share no words."""
+        if self.read is None:
+            raise ValueError("a view of words was asked for, and no texts were given")
+        space = self.real._space
+        return torch.zeros(len(self), 1) if space is None else space.features(self.read())
+
+    @cached_property
+    def _space(self) -> WordSpace | None:
+        return None if self.read is None else WordSpace.of(self.read())
+
     def see(self) -> None:
         """Look at the training rows and at these now, before several methods do side by side."""
         for seen in (self.real, self):
             _ = seen.views
+            if seen.read is not None:
+                _ = seen.words
 
     def only(self, rows: Int[np.ndarray, " m"]) -> Candidates:
         """Some of these training rows, with all of them behind."""
-        chosen = torch.from_numpy(rows)
-        return Candidates(self.labels[rows], self.classes, lambda: [view[chosen] for view in self.views], self, False)
+        chosen, read = torch.from_numpy(rows), self.read
+        return Candidates(
+            *(self.labels[rows], self.classes, lambda: [view[chosen] for view in self.views], self, False),
+            read=None if read is None else lambda: [read()[row] for row in rows],
+        )
 
     @property
     def real(self) -> Candidates:

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from jaxtyping import Float
 from torch import Tensor
 
-from textdistill.core.bounds import Count, Doc, Natural, Positive
+from textdistill.core.bounds import Count, Doc, Natural, NotNegative, Positive
 
 USUAL = 2.0
 
@@ -22,7 +22,8 @@ class SearchSettings:
 
     `criterion` says what the real rows judge. `head`: the logistic head that the set teaches. `ridge`: a ridge
     classifier, cheaper and worse (recipes/LOG.md). The scores of both are multiplied by `sharpness`: a gentle criterion
-    asks for a margin on many rows and so does better on others.
+    asks for a margin on many rows and so does better on others. With `words`, the real rows also judge what the set
+    teaches a learner that sees words alone (`word_view`).
     """
 
     criterion: Annotated[Literal["head", "ridge"], Doc("what the real rows judge")] = "head"
@@ -34,6 +35,9 @@ class SearchSettings:
     screen: Annotated[Count | None, Doc("how many of them look at all candidates; none: all")] = 400
     compare: Annotated[Count, Doc("candidates that all of them then compare")] = 30
     again: Annotated[Count, Doc("candidates that a place looks at again, from the second sweep on")] = 200
+    words: Annotated[
+        NotNegative, Doc("weight, beside an encoder's 1, of how texts look by their words (TF-IDF); 0: not at all")
+    ] = 0.0
     penalty: Annotated[Positive, Doc("λ of the head")] = 3e-3
     ridge: Annotated[Positive, Doc("λ of the ridge classifier")] = 2.0
     sharpness: Annotated[

@@ -27,6 +27,7 @@ from textdistill.evaluation.text_learners import BagOfWords, FineTuned, Frozen, 
 from textdistill.learners.pretrained.feature_store import key_of
 from textdistill.learners.pretrained.frozen_encoder import PART, Encoder
 from textdistill.learners.pretrained.language_models import load_causal
+from textdistill.learners.word_counts import one_text
 from textdistill.recipe.read import Recipe
 from textdistill.recipe.text_settings import Judgement, TextLevel
 from textdistill.representations.texts import TextTask, prepare_texts
@@ -247,10 +248,16 @@ def _balanced(labels: np.ndarray, balance: float) -> float:
 def _choosing(settings: TextLevel, task: TextTask, features: Tensor, meter: Meter, share: float) -> None:
     """A set of the smallest size by each method; those that look at every row are given vectors in their place."""
     choose, train = settings.choose, task.splits.train
-    real = Candidates(train.labels, train.classes, lambda: [features] * len(choose.views))
+    texts = one_text(train.texts, train.pairs)
+    real = Candidates(train.labels, train.classes, lambda: [features] * len(choose.views), read=lambda: texts)
     written = np.repeat(np.arange(len(train.classes)), choose.pool)
     rows = torch.randint(len(features), (len(written),), generator=torch.Generator().manual_seed(2))
-    pool = Candidates(written, train.classes, lambda: [features[rows]] * len(choose.views), real)
+    pool = Candidates(
+        *(written, train.classes, lambda: [features[rows]] * len(choose.views), real),
+        read=lambda: [texts[row] for row in rows],
+    )
+    if choose.search.words:
+        meter.once(CHOOSE, "words of all texts", pool.see)
     least, streams = min(choose.sizes), Streams(0)
     for name in choose.made:
         method = configured(METHODS[name], choose)

@@ -23,6 +23,8 @@ def counts(recipe: Recipe, facts: dict[str, Any]) -> dict[str, float]:
         "head on all rows": 1,
         "index of copies": 1,
     }
+    if choose.search.words:
+        out["words of all texts"] = 1
     grows = choose.grow.rounds * choose.grow.sets if "grown" in pools else 0  # searches whose members are written on
     written = (len(pools) - bool(grows)) * choose.pool * classes + grows * choose.size * classes * choose.grow.each
     asked = choose.prompted if "prompted" in choose.pools else None

@@ -21,8 +21,9 @@ from textdistill.evaluation.baselines import _neighbours, averages, centroids_of
 from textdistill.evaluation.labels import LOOKS, NETS
 from textdistill.evaluation.protocol import Bench, FullData, full_rows, validator
 from textdistill.evaluation.settings import VALIDATED, Train
-from textdistill.evaluation.traditional import logistic, one_text, word_counts
+from textdistill.evaluation.traditional import logistic
 from textdistill.evaluation.training import predict, scheduled, train_by_adam, train_on_real
+from textdistill.learners.word_counts import one_text, word_counts
 from textdistill.recipe.read import Recipe
 from textdistill.representations.task import Task
 from textdistill.runs import pipeline

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 
@@ -15,6 +15,7 @@ from textdistill.core.spread import over_cores
 from textdistill.core.streams import Streams
 from textdistill.data import TextTable
 from textdistill.data.sets.text_set import TextSet
+from textdistill.learners.word_counts import one_text
 from textdistill.recipe.text_settings import Choose
 from textdistill.runs.readable.soft import FeatureRows, distilled_labels
 from textdistill.selection.candidates import Candidates
@@ -22,7 +23,14 @@ from textdistill.selection.methods import METHODS, configured
 from textdistill.selection.sharpness import sharpened
 
 Encode = Callable[[str, list[str], list[str] | None], Float[Tensor, "n f"]]  # by the encoder of that name
+Features = Callable[[TextSet], list[Float[Tensor, "n f"]]]  # of texts, by each encoder of `choose.views`
 Tick = Callable[[str], None]
+
+
+def seen(texts: TextSet, features: Features, settings: Choose, real: Candidates | None = None) -> Candidates:
+    """What methods see of these texts; `real` are the training rows behind them, if they are not those themselves."""
+    read = partial(one_text, texts.texts, texts.pairs) if settings.search.words else None
+    return Candidates(texts.labels, texts.classes, partial(features, texts), real, read=read)
 
 
 @dataclass
@@ -73,17 +81,14 @@ class Chooser:
         """By source, the texts that sets are chosen from, and what methods see of them."""
         train = self.train
         rows = TextSet(train.texts, train.labels, train.classes, train.pairs)
-        real = Candidates(rows.labels, rows.classes, partial(self._views, rows))
+        real = seen(rows, self._views, self.settings)
         once = train.distinct()
-        written = {
-            source: (pool, Candidates(pool.labels, pool.classes, partial(self._views, pool), real))
-            for source, pool in self.pools.items()
-        }
+        written = {source: (pool, seen(pool, self._views, self.settings, real)) for source, pool in self.pools.items()}
         # A set says nothing twice; what judges it are all rows, those that repeat too.
         own = (rows, real) if len(once) == len(rows) else (rows.take(once), real.only(once))
         return {"real": own, **written}
 
-    def _views(self, texts: TextSet) -> Sequence[Float[Tensor, "n f"]]:
+    def _views(self, texts: TextSet) -> list[Float[Tensor, "n f"]]:
         return [self.encode(name, texts.texts, texts.pairs) for name in self.settings.views]
 
     def _softened(self, hard: TextSet, number: int, per_class: int) -> TextSet:

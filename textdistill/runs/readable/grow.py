@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
-from torch import Tensor
+from jaxtyping import Int
 
 from textdistill.core.spread import over_cores
 from textdistill.core.streams import Streams
@@ -19,6 +17,7 @@ from textdistill.data import TextTable
 from textdistill.data.sets.text_set import TextSet
 from textdistill.evaluation.copies import CopyIndex
 from textdistill.recipe.text_settings import Choose
+from textdistill.runs.readable.choose import Features, Tick, seen
 from textdistill.runs.readable.pools import Drawn, OfClassDrawn, Sieve, drawn_by
 from textdistill.selection.candidates import Candidates
 from textdistill.selection.methods import METHODS, Method, configured
@@ -28,9 +27,6 @@ from textdistill.synthetic.generator.sampling import BATCH, flaws, write
 from textdistill.synthetic.generator.sentences import Sentences
 from textdistill.synthetic.prompted import BATCH as BEHIND_ONE_PROMPT
 from textdistill.synthetic.prompted import Prompted
-
-Features = Callable[[TextSet], list[Float[Tensor, "n f"]]]  # of texts, by each encoder of `choose.views`
-Tick = Callable[[str], None]
 
 
 class Writer(Protocol):
@@ -105,7 +101,7 @@ class Growing:
         how many were `added`, and which share of the round's members (`grown`, percent) earlier rounds had written.
         """
         rows = TextSet(self.train.texts, self.train.labels, self.train.classes, self.train.pairs)
-        real = Candidates(rows.labels, rows.classes, partial(self.features, rows))
+        real = seen(rows, self.features, self.choose)
         sieve = Sieve(self.train, CopyIndex(self.train), self.choose.near_copies)
         begun = len(pool)
         told: list[dict[str, Any]] = []
@@ -113,7 +109,7 @@ class Growing:
         wanted = [self.choose.size] * len(pool.classes)
         for number in range(self.rounds):
             streams = self.streams.child("grow", number)
-            candidates = Candidates(pool.labels, pool.classes, partial(self.features, pool), real)
+            candidates = seen(pool, self.features, self.choose, real)
             method, _ = sharpened(method, candidates, wanted, streams)
             members = self.liked(method, candidates, wanted, streams)
             drawn, redrawn = self.around(pool.take(members), streams)

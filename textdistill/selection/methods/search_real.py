@@ -51,5 +51,7 @@ def searched(
     drawn = candidates.drawn(counts, None if wide else over, rng, eligible, settings.most if wide else None)
     real, rows = candidates.real, torch.from_numpy(drawn)
     views = [View(own[rows], theirs) for own, theirs in zip(candidates.views, real.views, strict=True)]
+    if settings.words:
+        views.append(View(candidates.words[rows], real.words, settings.words))
     kept: np.ndarray = drawn[search_set(views, candidates.labels[drawn], real.labels, counts, rng, settings)]
     return kept
