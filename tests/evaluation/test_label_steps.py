@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from tests.analysis import runs
 from textdistill.core.errors import RecipeError
 from textdistill.evaluation.baselines import run_baselines
 from textdistill.evaluation.labels import to_train_for, tuned_steps, with_true_labels
-from textdistill.evaluation.protocol import Bench, block, score_set
+from textdistill.evaluation.protocol import LOOKS_ON_THE_WAY, Bench, block, score_set, validator
 from textdistill.evaluation.training import accuracy, predict
 from textdistill.recipe.read import resolve
 from textdistill.runs import pipeline
@@ -67,6 +68,25 @@ def test_true_labels_score_as_a_set_what_they_score_as_a_baseline(run: Path) -> 
     assert trained.length == notes["steps"]["true_labels"]
     assert block(score_set(bench, trained, 1, "true labels")[0]) == baselines["true_labels"]
     assert 0 < notes["steps"]["random_real"] <= 40  # its own
+
+
+@pytest.mark.parametrize(("way", "rate"), [("second order", 0.1), ("ridge", 1.0)])
+def test_the_outer_loop_looks_at_a_set_by_the_rule_that_it_is_judged_by_in_the_end(way: str, rate: float) -> None:
+    run = WAYS[way]()
+    bench = bench_of(run, f"train.lr={rate}")  # too fast: the best is behind the networks when they end
+    stored = load(run).distilled.lasting(2 * LOOKS_ON_THE_WAY)
+    by_recorded = validator(replace(bench, settings=replace(bench.settings, steps="recorded")))
+    every = [by_recorded(stored.lasting(2 * look)) for look in range(1, 1 + LOOKS_ON_THE_WAY)]
+    assert validator(bench)(stored) == max(every) > min(every)
+    assert by_recorded(stored) == every[-1]
+
+
+def test_a_set_that_the_outer_loop_kept_by_another_rule_is_another_set() -> None:
+    recorded, validated = (
+        pipeline.distilling(load(runs.run_of("pixels")).recipe(("outer.keep=best", f"evaluate.steps={rule}")))
+        for rule in ("recorded", "validated")
+    )
+    assert recorded != validated
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,6 @@ import torch
 from textdistill.core.schedule import DistilledSet
 from textdistill.evaluation.protocol import Bench
 from textdistill.evaluation.settings import VALIDATED
-from textdistill.evaluation.training import accuracy, draws_of, predict
 
 SMOOTHING = 0.1
 LOOKS = 40  # how often, on the way to the most steps, the validation accuracy is taken
@@ -55,14 +54,8 @@ def best_steps(bench: Bench, distilled: DistilledSet) -> tuple[int, float]:
     long = distilled.lasting(every * LOOKS)
 
     def looks(own: Bench, net: int) -> list[float]:
-        inner, params, state = own.training(), own.start(2000 + net), None
-        draws = draws_of(long, own.learner, own.plan, own.streams.child("tuning", net))
-        accuracies = []
-        for _ in range(LOOKS):
-            params, state = inner.run(params, state, [next(draws) for _ in range(every)])
-            predictions = predict(own.learner, params, own.validation, rows=rows)
-            accuracies.append(accuracy(predictions, own.validation.labels[rows].cpu()))
-        return accuracies
+        moments = [every * (1 + look) for look in range(LOOKS)]
+        return own.validated(long, own.start(2000 + net), own.streams.child("tuning", net), rows, moments)
 
     # From a fixed start, on samples that are not transformed, every network is the first one.
     alike = bench.theta0 is not None and not bench.plan.augment

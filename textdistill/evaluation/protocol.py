@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -23,10 +24,11 @@ from textdistill.core.streams import Streams
 from textdistill.core.unroll import Inner
 from textdistill.evaluation.confusion import confusion
 from textdistill.evaluation.scores import score
-from textdistill.evaluation.settings import Evaluate, Train, Training
+from textdistill.evaluation.settings import VALIDATED, Evaluate, Train, Training
 from textdistill.evaluation.statistics import ratio, summarise
 from textdistill.evaluation.training import (
     accuracy,
+    on_the_way,
     predict,
     scheduled,
     train_by_adam,
@@ -38,6 +40,7 @@ from textdistill.representations.rows import Inputs, Rows
 Scores = list[dict[str, float]]
 Tick = Callable[[str], None]
 PREDICTED_AT_ONCE = 5000
+LOOKS_ON_THE_WAY = 8  # of the outer loop at a network in training
 LEAST_A_CLASS = 10  # rows of a full-data score, whatever they cost: fewer would be no reference
 
 
@@ -94,6 +97,16 @@ class Bench:
         """How a network takes its steps: as the objective's own networks do, by the plan's loss."""
         inner = self.inner or Inner(self.learner, self.optimizer)
         return replace(inner, learner=self.learner.measured_by(self.plan.loss), optimizer=self.optimizer)
+
+    def validated(
+        self, distilled: DistilledSet, start: Params, streams: Streams, rows: Tensor, moments: Sequence[int]
+    ) -> list[float]:
+        """Accuracies (percent) on these validation rows of a network that trains on a set, at each of the moments."""
+        labels = self.validation.labels[rows].cpu()
+        return [
+            accuracy(predict(self.learner, params, self.validation, rows=rows), labels)
+            for params in on_the_way(distilled, self.training(), start, self.plan, streams, moments)
+        ]
 
     def test_scores(self, params: Params) -> tuple[dict[str, float], Tensor]:
         """The task's metrics on all test rows, in percent, and the predictions."""
@@ -169,22 +182,28 @@ def score_ordinary(bench: Bench, distilled: DistilledSet, nets: int) -> Scores:
 
 
 def validator(bench: Bench) -> Callable[[DistilledSet], float]:
-    """Validation accuracy (percent) of a set in the making: the only look that the outer loop may take."""
+    """Validation accuracy (percent) of a set in the making: the only look that the outer loop may take.
+
+    It is that of networks which trained for the steps that are recorded with the set; where the finished set has its
+    number of steps `validated`, the best on the way there, in `LOOKS_ON_THE_WAY` looks: a plateau may record steps that
+    are far too many, after which every set looks alike.
+    """
     count = min(bench.settings.validation_rows, len(bench.validation))
     rows = torch.randperm(len(bench.validation), generator=bench.streams.torch("validation-rows"))[:count]
 
     def validate(distilled: DistilledSet) -> float:
         nets = 1 if bench.theta0 is not None else bench.settings.validation_nets
         distilled = scheduled(distilled, bench.plan)
+        looks = LOOKS_ON_THE_WAY if bench.settings.steps == VALIDATED else 1
+        moments = sorted({math.ceil(distilled.length * (1 + look) / looks) for look in range(looks)})
 
-        def accuracy_of(net: int) -> float:
-            start = (
-                bench.start(0) if bench.theta0 is not None else bench.learner.init(bench.streams.torch("validate", net))
-            )
-            params = bench.trained(distilled, net, start)
-            return accuracy(predict(bench.learner, params, bench.validation, rows=rows), bench.validation.labels[rows])
+        def accuracies_of(net: int) -> list[float]:
+            fixed = bench.theta0 is not None
+            start = bench.start(0) if fixed else bench.learner.init(bench.streams.torch("validate", net))
+            return bench.validated(distilled, start, bench.streams.child("training", net), rows, moments)
 
-        return sum(over_processes(accuracy_of, range(nets))) / nets
+        looked: list[list[float]] = over_processes(accuracies_of, range(nets))
+        return max(sum(at_once) / nets for at_once in zip(*looked, strict=True))
 
     return validate
 

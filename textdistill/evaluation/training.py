@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import itertools
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 import torch
@@ -47,6 +48,17 @@ def train_by_schedule(
     """The distilled set's own schedule: its batches in order, each with its learning rate (Eq. 2), no dropout."""
     plan, streams = plan or Train(), streams or Streams(0)
     return inner.run(params, None, draws_of(distilled, inner.learner, plan, streams))[0]
+
+
+def on_the_way(
+    distilled: DistilledSet, inner: Inner, params: Params, plan: Train, streams: Streams, moments: Sequence[int]
+) -> Iterator[Params]:
+    """The weights after so many steps of the set's own schedule, at each of the rising `moments`."""
+    draws, state, taken = draws_of(distilled, inner.learner, plan, streams), None, 0
+    for moment in moments:
+        params, state = inner.run(params, state, itertools.islice(draws, moment - taken))
+        taken = moment
+        yield params
 
 
 def train_by_adam(batch: Batch, learner: Learner, params: Params, settings: Ordinary) -> Params:

@@ -285,6 +285,8 @@ def distilling(recipe: Recipe) -> dict[str, Any]:
     settings = {key: value for key, value in recipe.raw.items() if key not in unrelated}
     # Where the data lie is nothing to what they are.
     settings["data"] = {key: value for key, value in recipe.raw["data"].items() if key != "data_dir"}
+    if recipe.outer.keep == "best":  # the set that is kept depends on how the outer loop looks at it
+        settings["looks"] = [recipe.evaluate.steps, recipe.evaluate.validation_rows, recipe.evaluate.validation_nets]
     return settings
 
 
