@@ -203,7 +203,8 @@ def validator(bench: Bench) -> Callable[[DistilledSet], float]:
             return bench.validated(distilled, start, bench.streams.child("training", net), rows, moments)
 
         looked: list[list[float]] = over_processes(accuracies_of, range(nets))
-        return max(sum(at_once) / nets for at_once in zip(*looked, strict=True))
+        means: list[float] = [sum(at_once) / nets for at_once in zip(*looked, strict=True)]
+        return max(means)
 
     return validate
 
