@@ -67,7 +67,7 @@ class Candidates:
         chosen, read = torch.from_numpy(rows), self.read
         return Candidates(
             *(self.labels[rows], self.classes, lambda: [view[chosen] for view in self.views], self, False),
-            read=None if read is None else lambda: [read()[row] for row in rows],
+            read=None if read is None else lambda: np.array(read(), dtype=object)[rows].tolist(),
         )
 
     @property
