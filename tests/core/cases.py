@@ -146,6 +146,7 @@ KERNEL_CASES: dict[str, Kernel] = {
     "conv_ntk": ConvNTK(depth=1),
     "conv_ntk deep": ConvNTK(depth=1, prepend=True, head="flatten"),
     "conv_nngp": ConvNTK(depth=2, pool=False, kind="nngp"),
+    "conv_ntk by places": ConvNTK(depth=2, pool=False, head="flatten"),
     "text_conv_ntk": TextConvNTK(),
     "text_conv_ntk deep": TextConvNTK(width=2, depth=2),
     "text_conv_nngp": TextConvNTK(width=4, kind="nngp"),

@@ -77,6 +77,28 @@ def test_the_convolutional_kernel_is_that_of_a_very_wide_net(
     assert close(covariance, ConvNTK(kind="nngp", **settings, **VARIANCES)(x, x), 0.06)
 
 
+class EveryPair(ConvNTK):
+    """The same kernel by the covariances of all pixels with all."""
+
+    _own_places = False
+
+
+@pytest.mark.parametrize("kind", ["ntk", "nngp"])
+@pytest.mark.parametrize(("depth", "prepend"), [(0, False), (1, False), (2, True)])
+def test_without_pooling_the_same_places_are_enough(kind: Any, depth: int, prepend: bool) -> None:
+    settings: dict[str, Any] = {"depth": depth, "prepend": prepend, "pool": False, "head": "flatten", "kind": kind}
+    x, y, adjoint = rows("pixels").requires_grad_(), rows("pixels", 4, seed=1), randn(3, 4, seed=2)
+    found, wanted = ConvNTK(**settings)(x, y), EveryPair(**settings)(x, y)
+    torch.testing.assert_close(found, wanted, rtol=1e-12, atol=1e-13)
+    gradients = [torch.autograd.grad(values, x, adjoint)[0] for values in (found, wanted)]
+    torch.testing.assert_close(*gradients, rtol=1e-11, atol=1e-12)
+
+
+def test_without_pooling_the_cost_is_linear_in_pixels() -> None:
+    kernel = ConvNTK(depth=2, pool=False, head="flatten")
+    assert kernel.floats((3, 8, 8), (3, 8, 8)) == 4 * kernel.floats((3, 4, 4), (3, 4, 4))
+
+
 @pytest.mark.parametrize(("reach", "depth"), [(3, 1), (2, 1), (1, 1), (3, 2), (7, 2)])
 def test_the_text_kernel_is_that_of_a_very_wide_net(reach: int, depth: int) -> None:
     x = randn(4, LENGTH, DIMENSION)

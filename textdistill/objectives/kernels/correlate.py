@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 
-Axes = tuple[int, int]
+Axes = tuple[int, ...]  # that move together: one of each input, or one of both
 
 
 class _Convolved(Function):
