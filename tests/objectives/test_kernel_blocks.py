@@ -88,3 +88,20 @@ def test_a_block_keeps_to_its_budget(mib: float, rows: int, columns: int) -> Non
 def test_a_block_is_no_larger_than_a_cache_where_rows_can_be_cut_further() -> None:
     left, right = Inputs(randn(1000, 1, 2, 2)), Inputs(randn(100, 1, 2, 2))
     assert Blocks(NTK(), 4096.0).cut(left, right) == (2**20 // (12 * 100), 100)
+
+
+def test_without_a_derivative_rows_that_are_too_long_for_a_cache_become_squares() -> None:
+    kernel = ConvNTK(depth=3, pool=False, head="flatten")  # 6 x 60 pixels
+    left, right = Inputs(randn(12, 1, 6, 60)), Inputs(randn(100, 1, 6, 60, seed=1))
+    blocks, shapes = Blocks(kernel), []
+
+    class Seen(ConvNTK):
+        def __call__(self, x: Tensor, y: Tensor, *masks: Tensor | None) -> Tensor:
+            shapes.append((len(x), len(y)))
+            return super().__call__(x, y, *masks)
+
+    found = Blocks(Seen(depth=3, pool=False, head="flatten")).values(left, right)
+    assert blocks.cut(left, right) == (1, 100)
+    assert max(shapes) == (12, 13)
+    assert 13 * 13 * kernel.floats((1, 6, 60), (1, 6, 60)) <= 2 * 2**20
+    torch.testing.assert_close(found, kernel(left.inputs, right.inputs), rtol=1e-12, atol=1e-13)

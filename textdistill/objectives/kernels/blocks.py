@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ from textdistill.objectives.kernels.base import Kernel
 
 # A block of this many floats stays in a core's cache: larger ones are slower, however much memory there is.
 CACHED_FLOATS = 2**20
+LEAST_SIDE = 4  # of a square block, in rows
 
 
 @dataclass(frozen=True)
@@ -35,8 +37,8 @@ class Inputs:
 class Blocks:
     """A kernel whose graph over a block of pairs takes at most about `memory_mib` MiB.
 
-    Blocks are cut over rows of the left side, and over the right side only where one row is too much already. How they
-    are cut changes nothing but rounding.
+    Blocks are cut over rows of the left side, and over the right side only where one row is too much already, or where
+    no derivative is asked for and squares stay in the cache. How they are cut changes nothing but rounding.
     """
 
     kernel: Kernel
@@ -44,8 +46,8 @@ class Blocks:
 
     def cut(self, left: Inputs, right: Inputs) -> tuple[int, int]:
         """How many rows of the left and of the right make a block."""
-        each = max(1, self.kernel.floats(left.inputs.shape[1:], right.inputs.shape[1:]))
-        pairs = max(1, int(self.memory_mib * 2**20 / 8) // each)
+        each = self._floats(left, right)
+        pairs = max(1, self._budget // each)
         columns = min(len(right), pairs)
         rows = min(len(left), pairs // columns, CACHED_FLOATS // (each * columns))
         return max(1, rows), columns
@@ -54,7 +56,7 @@ class Blocks:
     def values(self, left: Inputs, right: Inputs) -> Float[Tensor, "n m"]:
         """The kernel without a graph."""
         out = torch.empty(len(left), len(right), dtype=torch.float64, device=left.inputs.device)
-        for rows, columns in self._places(left, right):
+        for rows, columns in _places(left, right, self._squares(left, right)):
             out[rows, columns] = self._block(left.part(rows), right.part(columns))
         return out
 
@@ -63,7 +65,7 @@ class Blocks:
     ) -> list[Tensor]:
         """Σ adjoint · ∂K/∂(each of `wanted`), which `left` and `right` are made of; every block computed anew."""
         totals = [torch.zeros_like(leaf) for leaf in wanted]
-        for rows, columns in self._places(left, right):
+        for rows, columns in _places(left, right, self.cut(left, right)):
             with torch.enable_grad():
                 block = self._block(left.part(rows), right.part(columns))
             _add(totals, torch.autograd.grad(block, wanted, adjoint[rows, columns]))
@@ -82,6 +84,8 @@ class Blocks:
         """
         totals = [torch.zeros_like(leaf) for leaf in wanted]
         size, columns = self.cut(left, right)
+        # Without a derivative rows cost what K has of them: more at once, for an `adjoint` that has its own price.
+        size = size if wanted else max(size, min(CACHED_FLOATS, self._budget) // max(1, len(right)))
         for start in range(0, len(left), size):
             rows = slice(start, min(start + size, len(left)))
             some = left.part(rows)
@@ -98,11 +102,30 @@ class Blocks:
     def _block(self, left: Inputs, right: Inputs) -> Tensor:
         return self.kernel(left.inputs, right.inputs, left.mask, right.mask)
 
-    def _places(self, left: Inputs, right: Inputs) -> Iterator[tuple[slice, slice]]:
+    def _squares(self, left: Inputs, right: Inputs) -> tuple[int, int]:
+        """A block without a graph: a square that the cache holds, where rows of the whole right side do not fit it.
+
+        Each row of either side is looked at once a block, so that squares too small cost more than they save. About
+        half of what a derivative keeps is there at any one time.
+        """
+        side = math.isqrt(2 * CACHED_FLOATS // self._floats(left, right))
         rows, columns = self.cut(left, right)
-        for top in range(0, len(left), rows):
-            for first in range(0, len(right), columns):
-                yield slice(top, min(top + rows, len(left))), slice(first, min(first + columns, len(right)))
+        return (side, side) if rows < LEAST_SIDE <= side < columns else (rows, columns)
+
+    @property
+    def _budget(self) -> int:
+        """`memory_mib` as a number of float64."""
+        return int(self.memory_mib * 2**20 / 8)
+
+    def _floats(self, left: Inputs, right: Inputs) -> int:
+        return max(1, self.kernel.floats(left.inputs.shape[1:], right.inputs.shape[1:]))
+
+
+def _places(left: Inputs, right: Inputs, size: tuple[int, int]) -> Iterator[tuple[slice, slice]]:
+    rows, columns = size
+    for top in range(0, len(left), rows):
+        for first in range(0, len(right), columns):
+            yield slice(top, min(top + rows, len(left))), slice(first, min(first + columns, len(right)))
 
 
 def _add(totals: list[Tensor], found: Sequence[Tensor]) -> None:

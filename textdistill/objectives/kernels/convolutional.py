@@ -36,8 +36,8 @@ class ConvNTK(Analytic):
     Behind them comes a linear layer. With G_pq = ⟨x_p, y_q⟩/channels a convolution is
     K_pq = σ_w²/9 Σ_o (·)_{p+o, q+o} + σ_b², zeros around the image (Arora et al. 2019, section 4); ReLU and tangent are
     as in `NTK`, pixel by pixel; pooling averages over p and q. KIP's ConvNet is `prepend: true, head: flatten`, by its
-    authors' code. With `pool: false, head: flatten` nothing but K_pp is ever asked for, and nothing else is computed: 32
-    × 32 pixels cost a thousandth of what they do with pooling.
+    authors' code. With `pool: false, head: flatten` K_pp is all that is ever asked for, and all that is
+    computed: 32 × 32 pixels cost a thousandth of what they do with pooling.
     """
 
     depth: Annotated[Natural, Doc("blocks")] = 3
