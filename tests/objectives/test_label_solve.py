@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import signal
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
 import torch
 
 from tests.core.cases import generator, learner_of, real_rows, tensors
+from textdistill.core import stopping, watch
 from textdistill.core.errors import RecipeError
 from textdistill.core.starts import Start
 from textdistill.core.streams import Streams
@@ -100,3 +104,28 @@ def test_real_rows_read_a_few_at_a_time_give_the_same_labels(monkeypatch: pytest
     whole = solved(objective, synthetic)
     monkeypatch.setattr(label_solve, "HELD_ROWS", 1)
     torch.testing.assert_close(solved(objective, synthetic), whole, rtol=1e-9, atol=1e-11)
+
+
+def test_it_tells_how_many_rows_it_has_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[tuple[int, int]] = []
+    monkeypatch.setattr(watch, "_shows", [lambda *_: nullcontext(lambda *seen: told.append(seen))])
+    rows = len(real_rows())
+    solved(LabelSolve(NTK(), memory_mib=0.001), tensors(learned=("targets",)))
+    assert told[0] == (0, rows)
+    assert told[-1] == (rows, rows)
+    assert [done for done, _ in told] == sorted({done for done, _ in told})
+
+
+def test_asked_to_stop_it_ends_before_the_next_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[int] = []
+
+    def ask(done: int, total: int) -> None:
+        seen.append(done)
+        if len(seen) == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(watch, "_shows", [lambda *_: nullcontext(ask)])
+    solve = stopping.between_steps()(lambda: solved(LabelSolve(NTK(), memory_mib=0.001), tensors(learned=("targets",))))
+    with stopping.heed(), pytest.raises(stopping.Stopped):
+        solve()
+    assert len(seen) == 2

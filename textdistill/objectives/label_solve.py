@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from textdistill.core import stopping, watch
 from textdistill.core.batch import RealData
 from textdistill.core.bounds import Count, Doc
 from textdistill.core.errors import RecipeError
@@ -57,19 +58,26 @@ class LabelSolve(KIP):
             own = rows[share.start : share.stop]
             one = real.batch(own[:1]).inputs
             size, _ = blocks.cut(Inputs(one.expand(len(own), *one.shape[1:])), support)
-            # Some blocks' rows at a time: bytes become numbers of four times their size.
-            for part in torch.split(own, max(1, HELD_ROWS // size) * size):
-                batch = real.batch(part)
-                wanted = batch.targets.double() - centre
+            with watch.counting("real rows", "rows") as told:
+                told(0, len(own))
+                # Some blocks' rows at a time: bytes become numbers of four times their size.
+                for part in torch.split(torch.arange(len(own)), max(1, HELD_ROWS // size) * size):
+                    batch = real.batch(own[part])
+                    wanted, before = batch.targets.double() - centre, int(part[0])
 
-                def fold(
-                    some: slice, cross: Float[Tensor, "b n"], wanted: Float[Tensor, "r c"] = wanted
-                ) -> Float[Tensor, "b n"]:
-                    design = torch.cholesky_solve(cross.T, factor).T
-                    triangle.copy_(_triangle(torch.cat([triangle, torch.cat([design, wanted[some]], 1)])))
-                    return cross
+                    def fold(
+                        some: slice,
+                        cross: Float[Tensor, "b n"],
+                        wanted: Float[Tensor, "r c"] = wanted,
+                        before: int = before,
+                    ) -> Float[Tensor, "b n"]:
+                        design = torch.cholesky_solve(cross.T, factor).T
+                        triangle.copy_(_triangle(torch.cat([triangle, torch.cat([design, wanted[some]], 1)])))
+                        told(before + some.stop, len(own))
+                        stopping.end_if_asked()  # nothing of this is kept, and it can take an hour
+                        return cross
 
-                blocks.stream(Inputs(batch.inputs, batch.mask), support, [], fold)
+                    blocks.stream(Inputs(batch.inputs, batch.mask), support, [], fold)
         triangle = _triangle(rows_of_processes(triangle))
         size = len(support)
         # On the CPU, where a solver for systems without full rank can be had.
