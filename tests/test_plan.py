@@ -15,6 +15,7 @@ from tests import tiny
 from textdistill.commands.plan import mib_of, time_of
 from textdistill.core.errors import UserError
 from textdistill.evaluation import protocol
+from textdistill.objectives.label_solve import LabelSolve
 from textdistill.recipe.read import Recipe, resolve
 from textdistill.runs import pipeline
 from textdistill.runs.plan import tensors
@@ -61,6 +62,35 @@ def test_the_probe_of_a_loop_takes_few_steps_of_many_and_counts_their_operations
     assert step.operations > 0
     assert len((tmp_path / "metrics.jsonl").read_text().splitlines()) < 20
     assert tensors.counts(recipe, {**_facts(), "length": 2})["outer step"] == 100_000
+
+
+@pytest.mark.parametrize(("batch", "seen"), [(None, {4, 8}), (6, {6})])
+def test_a_closed_form_is_looked_at_on_few_rows(
+    batch: int | None, seen: set[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tensors, "FEW_PAIRED", 4)
+    monkeypatch.setattr(tensors, "MANY_PAIRED", 8)
+    rows: set[int] = set()
+    original = LabelSolve.real_rows
+
+    def real_rows(self: LabelSolve, *more: Any) -> torch.Tensor:
+        found = original(self, *more)
+        rows.add(len(found))
+        return found
+
+    monkeypatch.setattr(LabelSolve, "real_rows", real_rows)
+    settings = {
+        **tiny.settings(),
+        "objective": {"name": "label_solve", "batch": batch},
+        "synthetic": {"per_class": 2, "init": "real", "learn": ["targets"]},
+        "starts": {"name": "fresh"},
+        "variants": {},
+    }
+    tiny.home()
+    meter = Meter(CPU, 0.0)
+    tensors.probe(resolve(settings), tmp_path, CPU, meter)
+    assert rows == seen
+    assert meter.units["solving"].seconds > 0
 
 
 def test_operations_are_those_of_products_and_convolutions_derivatives_among_them() -> None:

@@ -36,6 +36,7 @@ from textdistill.synthetic.initial import make_tensors
 DATA, DISTIL, EVALUATE, END = "data", "distilling", "evaluating", "report"
 FEW_ROWS, MANY_ROWS = 512, 2048
 FEW_BATCHES, MANY_BATCHES = 4, 16
+FEW_PAIRED, MANY_PAIRED = 128, 512  # rows that a kernel holds against each sample of a set
 # Passes beyond its patience after which training on all rows has usually stopped.
 USUAL_PASSES = 4
 REPORT_SECONDS = 3.0  # page, pictures, files
@@ -48,7 +49,14 @@ def probe(recipe: Recipe, folder: Path, device: torch.device, meter: Meter) -> d
     clock = Clock(meter, min(period, recipe.outer.steps))
     closed = hasattr(recipe.objective.type, "solve")
     if closed:
-        meter.once(DISTIL, "solving", lambda: pipeline.distill_into(folder, recipe, task, 0, device=str(device)))
+        part = recipe.objective
+        wanted = part.settings.get("batch") or len(task.train)
+
+        def solve(rows: int) -> None:
+            fewer = replace(recipe, objective=replace(part, settings={**part.settings, "batch": rows}))
+            pipeline.distill_into(folder / f"solved-{rows}", fewer, task, 0, device=str(device))
+
+        meter.put(DISTIL, "solving", meter.rows(solve, FEW_PAIRED, MANY_PAIRED, min(wanted, len(task.train))))
     else:
         with suppress(Enough):
             pipeline.distill_into(folder, recipe, task, 0, device=str(device), reporter=clock)
@@ -117,7 +125,10 @@ def _networks(bench: Bench, made: Any, meter: Meter, share: float) -> None:
         scores = bench.predictor.regression(made, bench.learner, start)
         solved = meter.of(lambda: bench.predictor.regression(made, bench.learner, start))  # type: ignore[union-attr]
         asked = meter.rows(
-            lambda n: scores(bench.test.batch(torch.arange(n)).to(bench.learner.device)), 128, 512, len(bench.test)
+            lambda n: scores(bench.test.batch(torch.arange(n)).to(bench.learner.device)),
+            FEW_PAIRED,
+            MANY_PAIRED,
+            len(bench.test),
         )
         meter.put(EVALUATE, "regression on a set", (solved[0] + asked[0], solved[1] + asked[1]))
         return
