@@ -108,7 +108,7 @@ class Blocks:
         Each row of either side is looked at once a block, so that squares too small cost more than they save. About
         half of what a derivative keeps is there at any one time.
         """
-        side = math.isqrt(2 * CACHED_FLOATS // self._floats(left, right))
+        side = math.isqrt(min(2 * CACHED_FLOATS, self._budget) // self._floats(left, right))
         rows, columns = self.cut(left, right)
         return (side, side) if rows < LEAST_SIDE <= side < columns else (rows, columns)
 
