@@ -57,7 +57,7 @@ class LabelSolve(KIP):
         if len(share):
             own = rows[share.start : share.stop]
             one = real.batch(own[:1]).inputs
-            size, _ = blocks.cut(Inputs(one.expand(len(own), *one.shape[1:])), support)
+            size = blocks.streamed(Inputs(one.expand(len(own), *one.shape[1:])), support)
             with watch.counting("real rows", "rows") as told:
                 told(0, len(own))
                 # Some blocks' rows at a time: bytes become numbers of four times their size.

@@ -15,6 +15,7 @@ from textdistill.objectives.kernels.base import Kernel
 # A block of this many floats stays in a core's cache: larger ones are slower, however much memory there is.
 CACHED_FLOATS = 2**20
 LEAST_SIDE = 4  # of a square block, in rows
+STREAMED_ROWS = 4096  # at once where no derivative is asked for, if no block has more
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,14 @@ class Blocks:
         rows = min(len(left), pairs // columns, CACHED_FLOATS // (each * columns))
         return max(1, rows), columns
 
+    def streamed(self, left: Inputs, right: Inputs) -> int:
+        """How many rows `stream` takes at once without a derivative, when they cost no more than K has of them.
+
+        An `adjoint` has a price of its own for each call.
+        """
+        rows, _ = self.cut(left, right)
+        return max(rows, min(STREAMED_ROWS, min(CACHED_FLOATS, self._budget) // max(1, len(right))))
+
     @torch.no_grad()
     def values(self, left: Inputs, right: Inputs) -> Float[Tensor, "n m"]:
         """The kernel without a graph."""
@@ -84,8 +93,7 @@ class Blocks:
         """
         totals = [torch.zeros_like(leaf) for leaf in wanted]
         size, columns = self.cut(left, right)
-        # Without a derivative rows cost what K has of them: more at once, for an `adjoint` that has its own price.
-        size = size if wanted else max(size, min(CACHED_FLOATS, self._budget) // max(1, len(right)))
+        size = size if wanted else self.streamed(left, right)
         for start in range(0, len(left), size):
             rows = slice(start, min(start + size, len(left)))
             some = left.part(rows)
